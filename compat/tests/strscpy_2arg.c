@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0
+/* v6.8: strscpy() knows the size of an array */
+#include <linux/string.h>
+
+void f(const char *s);
+void f(const char *s)
+{
+	char b[8];
+
+	strscpy(b, s);
+}
