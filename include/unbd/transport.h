@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The client's contract between unbd-client (the core) and a transport.
+ *
+ * The core owns policy, state and time: which path carries a request, when
+ * to connect, when to give up. A transport owns bytes: it frames requests,
+ * moves them and matches the replies. The unit of the contract is a block
+ * request, not a byte stream.
+ *
+ *	session    what the user named; a set of paths and of devices
+ *	path       one way to the server: transport, source and destination
+ *	device     one /dev/unbdN, one export of the server
+ *	leg        one device as reached over one path
+ *	queue      one independent lane of a leg (NBD: a connection)
+ */
+#ifndef UNBD_TRANSPORT_H
+#define UNBD_TRANSPORT_H
+
+#include <linux/blk-mq.h>
+#include <linux/kobject.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+#include <net/net_namespace.h>
+
+#include <unbd/compat.h>
+#include <unbd/parse.h>
+
+/* Raised with every change of a structure or an operation below. */
+#define UNBD_TRANSPORT_API	1
+
+/* Bytes of every request that belong to the transport. */
+#define UNBD_REQUEST_PRIV	256
+
+struct unbd_device;
+struct unbd_leg;
+struct unbd_path;
+struct unbd_session;
+
+/**
+ * enum unbd_path_state - where a path is in its life
+ * @UNBD_PATH_CONNECTING: first attempt, the mapping waits for it
+ * @UNBD_PATH_LIVE: at least one leg carries I/O
+ * @UNBD_PATH_RECONNECTING: was live, is being brought back with back-off
+ * @UNBD_PATH_FAILED: cannot be brought back by itself (a handed-over socket)
+ *	or was disconnected by the administrator
+ * @UNBD_PATH_REMOVING: on its way out, from any state; the last one
+ */
+enum unbd_path_state {
+	UNBD_PATH_CONNECTING,
+	UNBD_PATH_LIVE,
+	UNBD_PATH_RECONNECTING,
+	UNBD_PATH_FAILED,
+	UNBD_PATH_REMOVING,
+};
+
+/* What a device can do, struct unbd_geometry.features */
+#define UNBD_FEAT_READ_ONLY	BIT(0)
+#define UNBD_FEAT_WRITE_CACHE	BIT(1)	/* FLUSH is needed and understood */
+#define UNBD_FEAT_FUA		BIT(2)
+#define UNBD_FEAT_ROTATIONAL	BIT(3)
+#define UNBD_FEAT_MULTI_QUEUE	BIT(4)	/* queues share one coherent cache */
+
+/**
+ * struct unbd_geometry - what a server says of a device
+ * @size: bytes
+ * @logical_block_size: bytes, a power of two, 512 to 65536
+ * @physical_block_size: bytes, not below @logical_block_size
+ * @io_min: preferred smallest request in bytes, 0 when unknown
+ * @io_opt: optimal request in bytes, 0 when unknown
+ * @max_io: largest payload of one request in bytes
+ * @max_segments: scatter entries of one request, 0 when any number will do
+ * @max_discard: bytes of one discard, 0 when discard is not understood
+ * @discard_granularity: bytes
+ * @max_secure_erase: bytes, 0 when not understood
+ * @max_write_zeroes: bytes, 0 when not understood
+ * @features: UNBD_FEAT_* bits
+ *
+ * Filled by &unbd_transport_ops.attach and validated by the transport: the
+ * core may hand the values to the block layer as they are.
+ */
+struct unbd_geometry {
+	u64 size;
+	u32 logical_block_size;
+	u32 physical_block_size;
+	u32 io_min;
+	u32 io_opt;
+	u32 max_io;
+	u32 max_segments;
+	u64 max_discard;
+	u32 discard_granularity;
+	u64 max_secure_erase;
+	u64 max_write_zeroes;
+	u32 features;
+};
+
+/**
+ * struct unbd_transport_ops - what a transport implements
+ * @owner: module that holds the operations
+ * @name: "tcp", "rdma" or "shm"; the module answers to the alias
+ *	"unbd-transport-NAME"
+ * @path_size: size of the transport's path structure, which begins with a
+ *	&struct unbd_path; the core allocates it zeroed
+ * @leg_size: likewise, beginning with a &struct unbd_leg
+ * @request_size: bytes of unbd_request_priv() in use, UNBD_REQUEST_PRIV at
+ *	most
+ * @path_init: check the texts in path->src and path->dst and take what they
+ *	name (a descriptor of the writing process, say). In the context of the
+ *	process that maps. May sleep, must not touch the network. Returns
+ *	-errno with the reason in @why.
+ * @path_exit: undo @path_init; the path is not connected
+ * @connect: optional; set up what the path's legs share. May sleep, up to
+ *	path->connect_timeout for each step that waits for the peer.
+ * @disconnect: optional; undo @connect (also one that failed half way is
+ *	cleaned up by @connect itself). All legs are detached.
+ * @attach: open the export leg->export_name and make ready for I/O; fills
+ *	leg->geometry, leg->nr_queues and leg->nr_poll_queues. May sleep as
+ *	@connect. -errno with the reason in @why; the leg is then as before.
+ * @detach: close. May sleep, but never waits for the peer: returns within
+ *	100 ms whatever it does. When it returns no request of the leg is
+ *	touched any more and no up-call is running or will come. In-flight
+ *	requests are not completed by it: the core takes them back. With
+ *	leg->polite set it says good-bye in the protocol's way, without
+ *	waiting for an answer.
+ * @abort: makes a @connect or @attach that is running on this path return
+ *	soon, and those that come later fail at once, until @abort_clear.
+ *	Any process context; concurrent with everything but @path_init and
+ *	@path_exit.
+ * @abort_clear: allow connecting again
+ * @queue_rq: send @rq on queue @queue of @leg. The core has started the
+ *	request and will find it by unbd_request_cookie(). Never sleeps for
+ *	memory or the peer (the socket lock is allowed: the tag set is
+ *	BLK_MQ_F_BLOCKING). Unless @last is set it may keep back what it has
+ *	to send until the next @queue_rq or @commit_rqs on that queue.
+ *	BLK_STS_OK: taken, the transport calls unbd_complete_request() once or
+ *	unbd_path_failed(). BLK_STS_RESOURCE: try again later.
+ *	BLK_STS_TRANSPORT: this leg is broken, the core finds another.
+ * @commit_rqs: send what was kept back on @queue. Context of @queue_rq.
+ * @poll: reap replies of @queue, number of requests completed. Process
+ *	context, may run beside everything but @detach.
+ * @refresh: optional; learn leg->geometry anew from the server (its size
+ *	above all) while I/O runs. May sleep as @connect.
+ * @describe: optional; write the endpoints really in use ("10.0.0.2:40812"
+ *	style) to @src and @dst, each @len bytes
+ *
+ * @connect, @disconnect, @attach, @detach and @refresh of one path exclude
+ * each other. @queue_rq and @commit_rqs of a leg run only between the end of
+ * its @attach and the start of its @detach.
+ */
+struct unbd_transport_ops {
+	struct module *owner;
+	const char *name;
+	size_t path_size;
+	size_t leg_size;
+	size_t request_size;
+
+	int (*path_init)(struct unbd_path *path, char *why, size_t len);
+	void (*path_exit)(struct unbd_path *path);
+	int (*connect)(struct unbd_path *path, char *why, size_t len);
+	void (*disconnect)(struct unbd_path *path);
+	int (*attach)(struct unbd_leg *leg, char *why, size_t len);
+	void (*detach)(struct unbd_leg *leg);
+	void (*abort)(struct unbd_path *path);
+	void (*abort_clear)(struct unbd_path *path);
+	blk_status_t (*queue_rq)(struct unbd_leg *leg, unsigned int queue,
+				 struct request *rq, bool last);
+	void (*commit_rqs)(struct unbd_leg *leg, unsigned int queue);
+	int (*poll)(struct unbd_leg *leg, unsigned int queue);
+	int (*refresh)(struct unbd_leg *leg, char *why, size_t len);
+	void (*describe)(struct unbd_path *path, char *src, char *dst,
+			 size_t len);
+
+	/* private: of the core */
+	struct list_head entry;
+};
+
+/* Properties of a path that its transport's path_init sets */
+#define UNBD_PATH_ONE_SHOT	BIT(0)	/* cannot be connected a second time */
+
+/**
+ * struct unbd_path - one way to a server
+ * @session: the session that owns the path
+ * @ops: its transport
+ * @src: source address as the user wrote it, with its prefix; NULL for any
+ * @dst: destination address as the user wrote it, with its prefix
+ * @port: port for a @dst that names none, 0 for the protocol's own
+ * @net: network namespace of the process that mapped
+ * @connect_timeout: jiffies that one step of connecting may wait for the peer
+ * @keepalive: seconds between probes of an idle path; the peer is dead when
+ *	nothing has come back within three of them
+ * @flags: UNBD_PATH_* properties, set by path_init
+ * @name: "SESSION path N (DST)", for the log
+ *
+ * The rest is the core's. A transport embeds this as the first member of its
+ * own structure.
+ */
+struct unbd_path {
+	struct unbd_session *session;
+	const struct unbd_transport_ops *ops;
+	const char *src;
+	const char *dst;
+	u16 port;
+	struct net *net;
+	unsigned long connect_timeout;
+	unsigned int keepalive;
+	unsigned int flags;
+	const char *name;
+
+	/* private: of the core (src/core/client/path.c) */
+	unsigned int index;
+	enum unbd_path_state state;
+	struct list_head entry;
+	struct list_head legs;
+	struct kobject kobj;
+	struct mutex mutex;		/* connect, attach, detach; legs */
+	struct mutex abort_mutex;	/* aborters */
+	unsigned int aborters;
+	unsigned int aborts;		/* so far */
+	spinlock_t lock;		/* state, broken, error, why */
+	bool broken;			/* to be taken down */
+	bool claimed;			/* someone is removing it */
+	int error;
+	char why[UNBD_WHY_LEN];
+	bool connected;			/* ops->connect has succeeded */
+	unsigned int attempts;		/* failed ones in a row */
+	unsigned long live_since;	/* jiffies */
+	unsigned long lost_at;		/* jiffies */
+	struct delayed_work work;
+	atomic_t reconnects;
+	atomic_t failures;
+};
+
+/**
+ * struct unbd_leg - one device as reached over one path
+ * @path: the path
+ * @dev: the device
+ * @export_name: what to open at the server; "" is NBD's default export
+ * @read_only: the user asked for read-only access
+ * @migration: the user asked for access_mode=migration
+ * @want_queues: queues that the user or the number of CPUs asks for; the
+ *	transport opens as many as the server allows, one at least
+ * @want_poll_queues: likewise polled ones, which follow the others
+ * @queue_depth: requests in flight for each hardware queue
+ * @nr_queues: queues in use, set by attach
+ * @nr_poll_queues: polled queues in use, set by attach
+ * @geometry: what the server says of the device, set by attach
+ * @polite: say good-bye when detaching
+ *
+ * A transport embeds this as the first member of its own structure.
+ */
+struct unbd_leg {
+	struct unbd_path *path;
+	struct unbd_device *dev;
+	const char *export_name;
+	bool read_only;
+	bool migration;
+	unsigned int want_queues;
+	unsigned int want_poll_queues;
+	unsigned int queue_depth;
+	unsigned int nr_queues;
+	unsigned int nr_poll_queues;
+	struct unbd_geometry geometry;
+	bool polite;
+
+	/* private: of the core (src/core/client/leg.c) */
+	struct list_head entry;		/* in path->legs */
+	bool live;			/* may carry I/O */
+	bool tried;			/* attach has been called */
+	int error;			/* of the last attach */
+	char why[UNBD_WHY_LEN];
+	unsigned int nr_slots;
+	struct request **slots;		/* in flight, by hctx and tag */
+	atomic_t inflight;
+	u64 latency_ns;			/* moving average */
+};
+
+/**
+ * struct unbd_request - the core's part of a block request
+ * @leg: where the request was sent, NULL while it is nowhere
+ * @generation: raised each time the request is sent, so that a late or
+ *	repeated reply is not taken for the answer to a newer request
+ * @queue: queue of @leg that carries it
+ * @status: how it ended
+ * @priv: the transport's
+ */
+struct unbd_request {
+	struct unbd_leg *leg;
+	u32 generation;
+	u16 queue;
+	bool retry;
+	bool counted;
+	blk_status_t status;
+	u64 sent_ns;
+	u8 priv[UNBD_REQUEST_PRIV] __aligned(8);
+};
+
+/**
+ * unbd_request() - the core's part of a block request
+ * @rq: request of an unbd disk
+ */
+static inline struct unbd_request *unbd_request(struct request *rq)
+{
+	return blk_mq_rq_to_pdu(rq);
+}
+
+/**
+ * unbd_request_priv() - the transport's part of a block request
+ * @rq: request of an unbd disk
+ *
+ * Its content is undefined when queue_rq() is called.
+ */
+static inline void *unbd_request_priv(struct request *rq)
+{
+	return unbd_request(rq)->priv;
+}
+
+/**
+ * unbd_request_cookie() - 64 bits that name a request in flight on a leg
+ * @rq: request that queue_rq() was called with
+ */
+static inline u64 unbd_request_cookie(struct request *rq)
+{
+	return (u64)unbd_request(rq)->generation << 32 |
+		blk_mq_unique_tag(rq);
+}
+
+/**
+ * unbd_request_find() - the request in flight that a cookie names
+ * @leg: leg the reply came on
+ * @queue: queue the reply came on
+ * @cookie: cookie from the wire, not trusted
+ *
+ * Only the one receiver of @queue may call it: it is also the only one who
+ * may complete the requests of that queue, so what is returned stays valid
+ * until it does. A request may be found before its last byte has been sent:
+ * a transport that lets a peer choose the moment must look at its own state.
+ *
+ * Return: the request, or NULL when that cookie is not in flight there.
+ */
+struct request *unbd_request_find(struct unbd_leg *leg, unsigned int queue,
+				  u64 cookie);
+
+/**
+ * unbd_complete_request() - a request has its answer
+ * @rq: request that was queued
+ * @status: BLK_STS_OK or the media error that the server reports
+ *
+ * Any context. The request must not be touched afterwards.
+ */
+void unbd_complete_request(struct request *rq, blk_status_t status);
+
+/**
+ * unbd_path_failed() - a path has broken
+ * @path: path that was live
+ * @error: -errno
+ * @fmt: what happened, for the log; without a newline
+ *
+ * Any context. Only the first call since the path became live counts: it is
+ * logged, the legs are detached from process context, their requests go to
+ * another path or are parked, and the core begins to reconnect.
+ */
+__printf(3, 4)
+void unbd_path_failed(struct unbd_path *path, int error, const char *fmt, ...);
+
+/**
+ * unbd_leg_changed() - the server has announced a new geometry
+ * @leg: leg whose geometry is to be refreshed
+ *
+ * Any context.
+ */
+void unbd_leg_changed(struct unbd_leg *leg);
+
+int __unbd_register_transport(struct unbd_transport_ops *ops,
+			      unsigned int api, size_t path_size,
+			      size_t leg_size, size_t request_size);
+
+/**
+ * unbd_register_transport() - offer a transport to the core
+ * @ops: operations; stay in place until unbd_unregister_transport()
+ *
+ * Process context. The version of the contract and the sizes of its
+ * structures are compared with the core's.
+ *
+ * Return: 0, -EINVAL for another contract or a request_size too large,
+ * -EEXIST for a name that is taken. Each refusal is logged.
+ */
+#define unbd_register_transport(ops)					\
+	__unbd_register_transport(ops, UNBD_TRANSPORT_API,		\
+				  sizeof(struct unbd_path),		\
+				  sizeof(struct unbd_leg),		\
+				  sizeof(struct unbd_request))
+
+/**
+ * unbd_unregister_transport() - withdraw a transport
+ * @ops: operations that were registered
+ *
+ * Paths hold a reference to the owner module, so none is left here.
+ */
+void unbd_unregister_transport(struct unbd_transport_ops *ops);
+
+#endif /* UNBD_TRANSPORT_H */
