@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Inside unbd-client: sessions, paths, legs and devices, and who locks what.
+ *
+ * Lock order, outermost first:
+ *
+ *	session->mutex	which paths, devices and legs exist
+ *	path->mutex	connecting, attaching and detaching over a path
+ *	dev->mutex	whether the device's queue runs, is parked or fails
+ *	path->lock	state, events and error of a path (spin, irq safe)
+ *
+ * The I/O path takes none of them: it reads dev->legs[] inside dev->srcu.
+ */
+#ifndef UNBD_CLIENT_H
+#define UNBD_CLIENT_H
+
+#include <linux/blk-mq.h>
+#include <linux/kobject.h>
+#include <linux/mutex.h>
+#include <linux/srcu.h>
+#include <linux/workqueue.h>
+
+#include <unbd/compat.h>
+#include <unbd/transport.h>
+
+#include "options.h"
+
+/**
+ * struct unbd_session - what "sessname=" names
+ * @name: unique among the sessions of this host
+ * @entry: in the list of all sessions
+ * @users: devices and ongoing map_device; the session closes with the last
+ * @closing: not to be found any more
+ * @mutex: see the top of this file
+ * @paths: list of &struct unbd_path
+ * @devices: list of &struct unbd_device
+ * @slots_used: which dev->legs[] belong to a path, by path->index
+ * @policy: how a request's path is chosen
+ * @keepalive: seconds, for paths to come
+ * @kobj: ctl/sessions/NAME; its references keep the structure
+ * @paths_kobj: ctl/sessions/NAME/paths
+ */
+struct unbd_session {
+	char *name;
+	struct list_head entry;
+	unsigned int users;
+	bool closing;
+	struct mutex mutex;		/* paths, devices, slots_used */
+	struct list_head paths;
+	struct list_head devices;
+	unsigned long slots_used;
+	enum unbd_policy policy;
+	unsigned int keepalive;
+	struct kobject kobj;
+	struct kobject *paths_kobj;
+};
+
+/* Events that a device counts; all of them are rare */
+enum unbd_device_stat {
+	UNBD_STAT_REQUEUED,	/* requests taken back from a broken path */
+	UNBD_STAT_PARKED,	/* times that no path was left */
+	UNBD_STAT_TIMEOUTS,	/* requests not answered within io_timeout */
+	UNBD_STAT_FAILED,	/* requests failed for want of a path */
+	UNBD_NR_STATS,
+};
+
+/* The geometry is asked for by any path's work that is live, and just once. */
+enum unbd_refresh {
+	UNBD_REFRESH_DONE,
+	UNBD_REFRESH_WANTED,
+	UNBD_REFRESH_RUNNING,
+};
+
+/**
+ * struct unbd_device - one /dev/unbdN
+ * @session: the session it was mapped in
+ * @export_name: name of the export at the server
+ * @access_mode: as the user asked for
+ * @index: the N of /dev/unbdN
+ * @entry: in session->devices
+ * @srcu: readers use @legs
+ * @legs: one for each path, by path->index
+ * @nr_legs: entries of @legs in use
+ * @mutex: see the top of this file
+ * @parked: no leg is live, the queue is quiesced
+ * @failing: no leg is live and fail_timeout has passed, or the device is
+ *	being removed by force: requests fail instead of waiting
+ * @dying: removed by force, @failing for good
+ * @removing: no new openers, no new legs; set once, by unbd_disk_claim()
+ * @openers: of the disk and its partitions
+ * @fail_timeout: seconds that I/O is parked, -1 for ever
+ * @fail_work: ends the parking
+ * @geometry: of the disk as it was made
+ * @refresh: &enum unbd_refresh, how far asking for the geometry has come
+ * @refresh_error: how it ended
+ * @wait: for the first attempts of the legs and for @refresh
+ */
+struct unbd_device {
+	struct unbd_session *session;
+	char *export_name;
+	enum unbd_access_mode access_mode;
+	unsigned int index;
+	struct list_head entry;
+
+	struct srcu_struct srcu;
+	struct unbd_leg __rcu *legs[UNBD_MAX_PATHS];
+	unsigned int nr_legs;
+	unsigned int rotor;
+
+	struct mutex mutex;		/* the next three and @disk */
+	bool parked;
+	bool failing;
+	bool dying;
+	bool removing;
+	unsigned int openers;
+	int fail_timeout;
+	struct delayed_work fail_work;
+	atomic_t refresh;
+	int refresh_error;
+
+	unsigned int io_timeout;
+	unsigned int want_queues;
+	unsigned int want_poll_queues;
+	unsigned int queue_depth;
+	unsigned int nr_queues;
+	unsigned int nr_poll_queues;
+	struct unbd_geometry geometry;
+	struct blk_mq_tag_set tag_set;
+	struct gendisk *disk;
+	bool added;
+	struct kobject kobj;		/* /sys/block/unbdN/unbd */
+
+	wait_queue_head_t wait;
+	atomic_t stats[UNBD_NR_STATS];
+};
+
+extern struct workqueue_struct *unbd_wq;
+
+/* registry.c: transports */
+const struct unbd_transport_ops *unbd_transport_get(const char *name);
+void unbd_transport_put(const struct unbd_transport_ops *ops);
+
+/* session.c: map, unmap, and what exists */
+int unbd_map(struct unbd_map_options *o, char *why, size_t len);
+int unbd_unmap(struct unbd_device *dev, bool force, char *why, size_t len);
+void unbd_sessions_drain(void);
+void unbd_session_reconnect(struct unbd_session *session);
+struct unbd_session *unbd_session_get(struct unbd_session *session);
+void unbd_session_put(struct unbd_session *session);
+int unbd_session_add_path(struct unbd_session *session,
+			  const struct unbd_path_option *spec,
+			  char *why, size_t len);
+int unbd_session_remove_path(struct unbd_path *path, char *why, size_t len);
+
+/* path.c: the state machine */
+const char *unbd_path_state_name(enum unbd_path_state state);
+struct unbd_path *unbd_path_create(struct unbd_session *session,
+				   const struct unbd_path_option *o,
+				   char *why, size_t len);
+void unbd_path_reconnect(struct unbd_path *path);
+void unbd_path_disconnect(struct unbd_path *path);
+void unbd_path_release(struct unbd_path *path);
+void unbd_path_destroy(struct unbd_path *path);
+void unbd_path_kick(struct unbd_path *path);
+void unbd_path_lock_abort(struct unbd_path *path);
+
+/* leg.c: one device over one path */
+int unbd_leg_create(struct unbd_device *dev, struct unbd_path *path);
+void unbd_leg_destroy(struct unbd_leg *leg);
+int unbd_leg_attach(struct unbd_leg *leg, char *why, size_t len);
+void unbd_leg_down(struct unbd_leg *leg, bool polite);
+struct unbd_leg *unbd_leg_of(struct unbd_device *dev, struct unbd_path *path);
+void unbd_leg_add_request(struct unbd_leg *leg, struct request *rq,
+			  unsigned int hctx);
+void unbd_leg_drop_request(struct unbd_leg *leg, struct request *rq);
+unsigned int unbd_leg_queue(struct unbd_leg *leg, unsigned int hctx);
+
+/* device.c: a device's queue and life */
+struct unbd_device *unbd_device_create(struct unbd_session *session,
+				       const struct unbd_map_options *o);
+struct unbd_device *unbd_device_get(struct unbd_device *dev);
+void unbd_device_put(struct unbd_device *dev);
+int unbd_device_adopt(struct unbd_device *dev, struct unbd_leg *leg,
+		      char *why, size_t len);
+void unbd_device_complete(struct request *rq);
+void unbd_device_update(struct unbd_device *dev);
+void unbd_device_fail(struct unbd_device *dev);
+bool unbd_device_has_leg(struct unbd_device *dev);
+void unbd_device_refresh(struct unbd_device *dev, struct unbd_leg *leg);
+int unbd_device_resize(struct unbd_device *dev, u64 sectors,
+		       char *why, size_t len);
+
+/* disk.c: the gendisk */
+int unbd_disk_claim(struct unbd_device *dev, bool force);
+int unbd_disk_add(struct unbd_device *dev, char *why, size_t len);
+void unbd_disk_remove(struct unbd_device *dev, bool force);
+void unbd_disk_set_size(struct unbd_device *dev, u64 bytes);
+extern const struct blk_mq_ops unbd_mq_ops;
+
+/* sysfs.c, sysfs-session.c, sysfs-device.c: /sys/devices/virtual/unbd-client */
+int unbd_sysfs_init(void);
+void unbd_sysfs_exit(void);
+extern struct kobject *unbd_sessions_kobj;
+extern struct kobject *unbd_devices_kobj;
+extern const struct kobj_type unbd_session_ktype;
+extern const struct kobj_type unbd_path_ktype;
+extern const struct kobj_type unbd_device_ktype;
+int unbd_sysfs_add_session(struct unbd_session *session);
+void unbd_sysfs_remove_session(struct unbd_session *session);
+int unbd_sysfs_add_path(struct unbd_path *path);
+int unbd_sysfs_add_device(struct unbd_device *dev);
+void unbd_sysfs_remove_device(struct unbd_device *dev);
+
+/* What the release functions of those directories call */
+void unbd_session_release(struct unbd_session *session);
+void unbd_device_release(struct unbd_device *dev);
+
+#endif /* UNBD_CLIENT_H */

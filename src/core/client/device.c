@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Devices: what a mapping is, and whether its queue runs, waits or fails.
+ *
+ *	running   at least one leg is live
+ *	parked    no leg is live: the queue is quiesced, requests wait
+ *	failing   parked for longer than fail_timeout: requests end with EIO
+ *
+ * A live leg brings the device back to running from either.
+ */
+#define pr_fmt(fmt) "unbd: " fmt
+
+#include <linux/idr.h>
+#include <linux/slab.h>
+
+#include "client.h"
+
+static DEFINE_IDA(device_ida);
+
+/* The references of a device are those of its sysfs directory. */
+struct unbd_device *unbd_device_get(struct unbd_device *dev)
+{
+	kobject_get(&dev->kobj);
+	return dev;
+}
+
+void unbd_device_put(struct unbd_device *dev)
+{
+	kobject_put(&dev->kobj);
+}
+
+/* Called when the last reference to the device's directory has gone. */
+void unbd_device_release(struct unbd_device *dev)
+{
+	struct unbd_session *session = dev->session;
+
+	cleanup_srcu_struct(&dev->srcu);
+	ida_free(&device_ida, dev->index);
+	mutex_destroy(&dev->mutex);
+	kfree(dev->export_name);
+	kfree(dev);
+	unbd_session_put(session);
+}
+
+static bool any_live_leg(struct unbd_device *dev)
+{
+	int idx = srcu_read_lock(&dev->srcu);
+	struct unbd_leg *leg;
+	bool live = false;
+	unsigned int i;
+
+	for (i = 0; i < UNBD_MAX_PATHS && !live; i++) {
+		leg = srcu_dereference(dev->legs[i], &dev->srcu);
+		live = leg && READ_ONCE(leg->live);
+	}
+	srcu_read_unlock(&dev->srcu, idx);
+	return live;
+}
+
+/**
+ * unbd_device_has_leg() - can the device reach its server right now?
+ * @dev: the device
+ */
+bool unbd_device_has_leg(struct unbd_device *dev)
+{
+	return any_live_leg(dev);
+}
+
+static void resume(struct unbd_device *dev)
+{
+	lockdep_assert_held(&dev->mutex);
+
+	if (dev->parked) {
+		dev->parked = false;
+		blk_mq_unquiesce_queue(dev->disk->queue);
+	}
+	blk_mq_kick_requeue_list(dev->disk->queue);
+}
+
+static void park(struct unbd_device *dev)
+{
+	lockdep_assert_held(&dev->mutex);
+
+	dev->parked = true;
+	blk_mq_quiesce_queue(dev->disk->queue);
+	atomic_inc(&dev->stats[UNBD_STAT_PARKED]);
+	pr_warn("unbd%u: no path to %s is live, I/O waits\n", dev->index,
+		dev->session->name);
+	if (dev->fail_timeout >= 0)
+		queue_delayed_work(unbd_wq, &dev->fail_work,
+				   dev->fail_timeout * HZ);
+}
+
+static void fail_work(struct work_struct *work)
+{
+	struct unbd_device *dev = container_of(to_delayed_work(work),
+					       struct unbd_device, fail_work);
+
+	mutex_lock(&dev->mutex);
+	if (dev->parked && !any_live_leg(dev)) {
+		pr_err("unbd%u: no path for fail_timeout (%d s), I/O fails until one is back\n",
+		       dev->index, dev->fail_timeout);
+		WRITE_ONCE(dev->failing, true);
+		resume(dev);
+	}
+	mutex_unlock(&dev->mutex);
+}
+
+/**
+ * unbd_device_update() - park or resume a device after a leg went up or down
+ * @dev: the device
+ *
+ * May sleep. Requests that a leg held back are to be returned to the queue
+ * after the call that parks.
+ */
+void unbd_device_update(struct unbd_device *dev)
+{
+	bool live;
+
+	mutex_lock(&dev->mutex);
+	live = any_live_leg(dev);
+	if (!dev->disk || dev->dying)
+		goto out;
+	if (live) {
+		if (dev->parked || dev->failing)
+			pr_info("unbd%u: I/O goes on\n", dev->index);
+		cancel_delayed_work(&dev->fail_work);
+		WRITE_ONCE(dev->failing, false);
+		resume(dev);
+	} else if (!dev->parked && !dev->failing) {
+		park(dev);
+	}
+out:
+	mutex_unlock(&dev->mutex);
+	wake_up_all(&dev->wait);
+}
+
+/**
+ * unbd_device_fail() - let every request fail from now on
+ * @dev: device that is being removed by force
+ */
+void unbd_device_fail(struct unbd_device *dev)
+{
+	mutex_lock(&dev->mutex);
+	WRITE_ONCE(dev->dying, true);
+	WRITE_ONCE(dev->failing, true);
+	if (dev->disk)
+		resume(dev);
+	mutex_unlock(&dev->mutex);
+}
+
+/* Only what the first leg promised to users of the disk must stay true. */
+static int compare_geometry(struct unbd_device *dev,
+			    const struct unbd_geometry *g,
+			    char *why, size_t len)
+{
+	const struct unbd_geometry *disk = &dev->geometry;
+
+	if (g->size < disk->size) {
+		snprintf(why, len, "export has %llu bytes, unbd%u has %llu",
+			 g->size, dev->index, disk->size);
+		return -EMEDIUMTYPE;
+	}
+	if (g->logical_block_size > disk->logical_block_size) {
+		snprintf(why, len, "export has blocks of %u bytes, unbd%u has %u",
+			 g->logical_block_size, dev->index,
+			 disk->logical_block_size);
+		return -EMEDIUMTYPE;
+	}
+	if (g->max_io < disk->max_io) {
+		snprintf(why, len, "export takes requests of %u bytes, unbd%u sends up to %u",
+			 g->max_io, dev->index, disk->max_io);
+		return -EMEDIUMTYPE;
+	}
+	if ((disk->features & ~g->features) &
+	    (UNBD_FEAT_FUA | UNBD_FEAT_WRITE_CACHE)) {
+		snprintf(why, len, "export has lost flush or FUA, unbd%u relies on them",
+			 dev->index);
+		return -EMEDIUMTYPE;
+	}
+	if ((g->features & ~disk->features) & UNBD_FEAT_READ_ONLY) {
+		snprintf(why, len, "export has become read-only, unbd%u is not",
+			 dev->index);
+		return -EROFS;
+	}
+	return 0;
+}
+
+/**
+ * unbd_device_adopt() - take a leg's geometry, or check it against the disk's
+ * @dev: the device
+ * @leg: leg that has just been attached
+ * @why: gets the reason of a refusal
+ * @len: size of @why
+ *
+ * Return: 0, -EMEDIUMTYPE or -EROFS when it is not the disk that was mapped.
+ */
+int unbd_device_adopt(struct unbd_device *dev, struct unbd_leg *leg,
+		      char *why, size_t len)
+{
+	int err = 0;
+
+	mutex_lock(&dev->mutex);
+	if (dev->nr_queues) {
+		err = compare_geometry(dev, &leg->geometry, why, len);
+	} else {
+		dev->geometry = leg->geometry;
+		dev->nr_queues = leg->nr_queues;
+		dev->nr_poll_queues = leg->nr_poll_queues;
+	}
+	mutex_unlock(&dev->mutex);
+	return err;
+}
+
+/**
+ * unbd_device_refresh() - ask the server for a device's size
+ * @dev: device whose refresh is UNBD_REFRESH_RUNNING
+ * @leg: a live leg of it, its path's mutex is held
+ */
+void unbd_device_refresh(struct unbd_device *dev, struct unbd_leg *leg)
+{
+	char why[UNBD_WHY_LEN] = "the protocol has no way to ask";
+	int err = -EOPNOTSUPP;
+
+	if (leg->path->ops->refresh)
+		err = leg->path->ops->refresh(leg, why, sizeof(why));
+	if (err)
+		pr_warn("%s: unbd%u: size not refreshed: %s (%d)\n",
+			leg->path->name, dev->index, why, err);
+	else if (READ_ONCE(dev->added))
+		unbd_disk_set_size(dev, leg->geometry.size);
+	dev->refresh_error = err;
+	atomic_set_release(&dev->refresh, UNBD_REFRESH_DONE);
+	wake_up_all(&dev->wait);
+}
+
+static void kick_live_paths(struct unbd_device *dev)
+{
+	int idx = srcu_read_lock(&dev->srcu);
+	struct unbd_leg *leg;
+	unsigned int i;
+
+	for (i = 0; i < UNBD_MAX_PATHS; i++) {
+		leg = srcu_dereference(dev->legs[i], &dev->srcu);
+		if (leg && READ_ONCE(leg->live))
+			unbd_path_kick(leg->path);
+	}
+	srcu_read_unlock(&dev->srcu, idx);
+}
+
+static bool refresh_over(struct unbd_device *dev)
+{
+	/* Pairs with unbd_device_refresh(): its error has been written. */
+	return atomic_read_acquire(&dev->refresh) == UNBD_REFRESH_DONE ||
+	       READ_ONCE(dev->removing) || !any_live_leg(dev);
+}
+
+/**
+ * unbd_device_resize() - take up what size the server has now
+ * @dev: the device
+ * @sectors: size to use in 512-byte sectors, 0 for all that the server has
+ * @why: gets the reason of a refusal
+ * @len: size of @why
+ *
+ * Waits for the server's answer. Return: 0, -EINVAL when the server has fewer
+ * sectors, -ENOTCONN when no path is live, -EINTR, or what asking failed with.
+ */
+int unbd_device_resize(struct unbd_device *dev, u64 sectors,
+		       char *why, size_t len)
+{
+	int err;
+
+	if (!any_live_leg(dev)) {
+		snprintf(why, len, "no path is live");
+		return -ENOTCONN;
+	}
+	atomic_cmpxchg(&dev->refresh, UNBD_REFRESH_DONE, UNBD_REFRESH_WANTED);
+	kick_live_paths(dev);
+	err = wait_event_killable(dev->wait, refresh_over(dev));
+	if (err)
+		return err;
+	if (atomic_read(&dev->refresh) != UNBD_REFRESH_DONE) {
+		snprintf(why, len, "the path was lost meanwhile");
+		return -ENOTCONN;
+	}
+	if (dev->refresh_error) {
+		snprintf(why, len, "the server did not tell its size");
+		return dev->refresh_error;
+	}
+	if (sectors << SECTOR_SHIFT > dev->geometry.size) {
+		snprintf(why, len, "the server has %llu sectors only",
+			 dev->geometry.size >> SECTOR_SHIFT);
+		return -EINVAL;
+	}
+	if (sectors)
+		unbd_disk_set_size(dev, sectors << SECTOR_SHIFT);
+	return 0;
+}
+
+/**
+ * unbd_device_create() - make a device of a session, without legs or a disk
+ * @session: session, kept by the device
+ * @o: what the user wrote
+ *
+ * Return: the device or an ERR_PTR().
+ */
+struct unbd_device *unbd_device_create(struct unbd_session *session,
+				       const struct unbd_map_options *o)
+{
+	struct unbd_device *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+	int err = -ENOMEM;
+
+	if (!dev)
+		return ERR_PTR(-ENOMEM);
+	dev->export_name = kstrdup(o->device_path, GFP_KERNEL);
+	if (!dev->export_name)
+		goto free;
+	err = init_srcu_struct(&dev->srcu);
+	if (err)
+		goto free;
+	err = ida_alloc(&device_ida, GFP_KERNEL);
+	if (err < 0)
+		goto free_srcu;
+	dev->index = err;
+	kobject_init(&dev->kobj, &unbd_device_ktype);
+	mutex_init(&dev->mutex);
+	init_waitqueue_head(&dev->wait);
+	INIT_LIST_HEAD(&dev->entry);
+	INIT_DELAYED_WORK(&dev->fail_work, fail_work);
+	dev->session = unbd_session_get(session);
+	dev->access_mode = o->access_mode;
+	dev->io_timeout = o->io_timeout;
+	dev->fail_timeout = o->fail_timeout;
+	dev->queue_depth = o->queue_depth;
+	/* blk-mq makes no more of them: the rest would only be connections. */
+	dev->want_queues = o->nr_queues ?
+		min_t(unsigned int, o->nr_queues, nr_cpu_ids) :
+		num_online_cpus();
+	dev->want_poll_queues =
+		o->nr_poll_queues == UNBD_POLL_QUEUE_PER_CPU ?
+		num_online_cpus() : o->nr_poll_queues;
+	return dev;
+
+free_srcu:
+	cleanup_srcu_struct(&dev->srcu);
+free:
+	kfree(dev->export_name);
+	kfree(dev);
+	return ERR_PTR(err);
+}

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The gendisk of a device: made from the geometry of its first leg, gone with
+ * the mapping.
+ */
+#define pr_fmt(fmt) "unbd: " fmt
+
+#include <linux/blkdev.h>
+
+#include "client.h"
+
+/*
+ * Guards openers, removing and the way from a disk to its device. An opener
+ * may hold on to a disk for longer than its mapping lasts: it then finds no
+ * device behind it.
+ */
+static DEFINE_MUTEX(openers_mutex);
+
+static int open_disk(struct gendisk *disk)
+{
+	struct unbd_device *dev;
+	int err = -ENXIO;
+
+	mutex_lock(&openers_mutex);
+	dev = disk->private_data;
+	if (dev && !dev->removing) {
+		dev->openers++;
+		err = 0;
+	}
+	mutex_unlock(&openers_mutex);
+	return err;
+}
+
+static void release_disk(struct gendisk *disk)
+{
+	struct unbd_device *dev;
+
+	mutex_lock(&openers_mutex);
+	dev = disk->private_data;
+	if (dev)
+		dev->openers--;
+	mutex_unlock(&openers_mutex);
+}
+
+UNBD_BDEV_OPEN(unbd_bdev_open, open_disk)
+UNBD_BDEV_RELEASE(unbd_bdev_release, release_disk)
+
+/**
+ * unbd_disk_claim() - decide that a device goes away
+ * @dev: the device
+ * @force: even if it is open
+ *
+ * Return: 0 for the caller who may remove it, -EBUSY when it is open,
+ * -ENODEV when another caller is removing it.
+ */
+int unbd_disk_claim(struct unbd_device *dev, bool force)
+{
+	int err = 0;
+
+	mutex_lock(&openers_mutex);
+	if (dev->removing)
+		err = -ENODEV;
+	else if (dev->openers && !force)
+		err = -EBUSY;
+	else
+		WRITE_ONCE(dev->removing, true);
+	mutex_unlock(&openers_mutex);
+	return err;
+}
+
+static const struct block_device_operations unbd_bdev_ops = {
+	.owner		= THIS_MODULE,
+	.open		= unbd_bdev_open,
+	.release	= unbd_bdev_release,
+};
+
+static int alloc_tag_set(struct unbd_device *dev)
+{
+	struct blk_mq_tag_set *set = &dev->tag_set;
+
+	set->ops = &unbd_mq_ops;
+	set->nr_hw_queues = dev->nr_queues + dev->nr_poll_queues;
+	set->nr_maps = dev->nr_poll_queues ? HCTX_MAX_TYPES : 1;
+	set->queue_depth = dev->queue_depth;
+	set->numa_node = NUMA_NO_NODE;
+	set->cmd_size = sizeof(struct unbd_request);
+	set->timeout = dev->io_timeout * HZ;
+	set->driver_data = dev;
+	/* The socket lock of an inline send may sleep, nothing else does. */
+	set->flags = BLK_MQ_F_SHOULD_MERGE | BLK_MQ_F_BLOCKING |
+		     BLK_MQ_F_NO_SCHED_BY_DEFAULT;
+	return blk_mq_alloc_tag_set(set);
+}
+
+/* The block layer counts the bytes of one request in 32 bits. */
+static unsigned int to_sectors(u64 bytes)
+{
+	return min_t(u64, bytes, UINT_MAX) >> SECTOR_SHIFT;
+}
+
+static void fill_limits(struct unbd_device *dev, struct unbd_disk_limits *lim)
+{
+	const struct unbd_geometry *g = &dev->geometry;
+
+	lim->logical_block_size = g->logical_block_size;
+	lim->physical_block_size = g->physical_block_size;
+	lim->io_min = g->io_min ? g->io_min : g->physical_block_size;
+	lim->io_opt = g->io_opt;
+	lim->max_hw_sectors = to_sectors(g->max_io);
+	lim->max_segments = g->max_segments ?
+		min_t(u32, g->max_segments, USHRT_MAX) : USHRT_MAX;
+	lim->max_segment_size = UINT_MAX;
+	lim->max_discard_sectors = to_sectors(g->max_discard);
+	lim->discard_granularity = g->discard_granularity;
+	lim->max_secure_erase_sectors = to_sectors(g->max_secure_erase);
+	lim->max_write_zeroes_sectors = to_sectors(g->max_write_zeroes);
+	lim->write_cache = g->features & UNBD_FEAT_WRITE_CACHE;
+	lim->fua = g->features & UNBD_FEAT_FUA;
+	lim->rotational = g->features & UNBD_FEAT_ROTATIONAL;
+	lim->poll = dev->nr_poll_queues;
+}
+
+static bool is_read_only(struct unbd_device *dev)
+{
+	return dev->access_mode == UNBD_ACCESS_RO ||
+	       dev->geometry.features & UNBD_FEAT_READ_ONLY;
+}
+
+static int alloc_disk_of(struct unbd_device *dev)
+{
+	struct unbd_disk_limits limits = {};
+	struct gendisk *disk;
+	int err;
+
+	err = alloc_tag_set(dev);
+	if (err)
+		return err;
+	fill_limits(dev, &limits);
+	disk = unbd_disk_alloc(&dev->tag_set, &limits, dev);
+	if (IS_ERR(disk)) {
+		blk_mq_free_tag_set(&dev->tag_set);
+		return PTR_ERR(disk);
+	}
+	disk->fops = &unbd_bdev_ops;
+	disk->private_data = dev;
+	snprintf(disk->disk_name, DISK_NAME_LEN, "unbd%u", dev->index);
+	set_capacity(disk, dev->geometry.size >> SECTOR_SHIFT);
+	set_disk_ro(disk, is_read_only(dev));
+
+	mutex_lock(&dev->mutex);
+	dev->disk = disk;
+	mutex_unlock(&dev->mutex);
+	/* A leg that went down before this could not park the queue. */
+	unbd_device_update(dev);
+	return 0;
+}
+
+static void forget_disk(struct unbd_device *dev)
+{
+	struct gendisk *disk = dev->disk;
+
+	mutex_lock(&dev->mutex);
+	dev->disk = NULL;
+	mutex_unlock(&dev->mutex);
+	cancel_delayed_work_sync(&dev->fail_work);
+
+	mutex_lock(&openers_mutex);
+	disk->private_data = NULL;
+	mutex_unlock(&openers_mutex);
+	unbd_disk_put(disk);
+	blk_mq_free_tag_set(&dev->tag_set);
+}
+
+/**
+ * unbd_disk_add() - make the disk of a device and show it to the world
+ * @dev: device with a live leg
+ * @why: gets the reason of a failure
+ * @len: size of @why
+ *
+ * Reads the partition table. Return: 0 or -errno.
+ */
+int unbd_disk_add(struct unbd_device *dev, char *why, size_t len)
+{
+	int err;
+
+	err = alloc_disk_of(dev);
+	if (err) {
+		snprintf(why, len, "cannot make a disk with blocks of %u bytes",
+			 dev->geometry.logical_block_size);
+		return err;
+	}
+	err = device_add_disk(NULL, dev->disk, NULL);
+	if (err)
+		goto put;
+	err = unbd_sysfs_add_device(dev);
+	if (err)
+		goto del;
+	WRITE_ONCE(dev->added, true);
+	return 0;
+del:
+	del_gendisk(dev->disk);
+put:
+	snprintf(why, len, "cannot add the disk");
+	forget_disk(dev);
+	return err;
+}
+
+/**
+ * unbd_disk_remove() - take the disk of a device away
+ * @dev: device that is being removed
+ * @force: someone may still have it open; what they do fails from now on
+ *
+ * Waits for the requests in flight; with @force they have to be failing.
+ */
+void unbd_disk_remove(struct unbd_device *dev, bool force)
+{
+	WRITE_ONCE(dev->added, false);
+	if (force)
+		unbd_disk_kill(dev->disk);
+	unbd_sysfs_remove_device(dev);
+	del_gendisk(dev->disk);
+	forget_disk(dev);
+}
+
+/**
+ * unbd_disk_set_size() - change the disk's size and tell user space
+ * @dev: device with a disk
+ * @bytes: new size
+ */
+void unbd_disk_set_size(struct unbd_device *dev, u64 bytes)
+{
+	u64 old = get_capacity(dev->disk);
+
+	dev->geometry.size = bytes;
+	if (old == bytes >> SECTOR_SHIFT)
+		return;
+	pr_info("unbd%u: size changes from %llu to %llu sectors\n",
+		dev->index, old, bytes >> SECTOR_SHIFT);
+	set_capacity_and_notify(dev->disk, bytes >> SECTOR_SHIFT);
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Legs: one device as reached over one path, and the requests in flight on it.
+ *
+ * A leg keeps its own table of requests in flight, by hardware queue and tag.
+ * What a peer sends as a cookie is looked up there and nowhere else, so it
+ * can never reach a request that was not sent on that very queue.
+ */
+#define pr_fmt(fmt) "unbd: " fmt
+
+#include <linux/slab.h>
+
+#include "client.h"
+
+struct unbd_leg *unbd_leg_of(struct unbd_device *dev, struct unbd_path *path)
+{
+	return rcu_dereference_protected(dev->legs[path->index],
+				lockdep_is_held(&path->mutex) ||
+				lockdep_is_held(&dev->session->mutex));
+}
+
+/**
+ * unbd_leg_create() - prepare to reach a device over a path
+ * @dev: the device
+ * @path: the path; path->mutex is held, so it begins to attach afterwards
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int unbd_leg_create(struct unbd_device *dev, struct unbd_path *path)
+{
+	struct unbd_leg *leg;
+
+	lockdep_assert_held(&path->mutex);
+
+	leg = kzalloc(path->ops->leg_size, GFP_KERNEL);
+	if (!leg)
+		return -ENOMEM;
+	leg->path = path;
+	leg->dev = unbd_device_get(dev);
+	leg->export_name = dev->export_name;
+	leg->read_only = dev->access_mode == UNBD_ACCESS_RO;
+	leg->migration = dev->access_mode == UNBD_ACCESS_MIGRATION;
+	leg->want_queues = dev->want_queues;
+	leg->want_poll_queues = dev->want_poll_queues;
+	leg->queue_depth = dev->queue_depth;
+	list_add_tail(&leg->entry, &path->legs);
+	rcu_assign_pointer(dev->legs[path->index], leg);
+	dev->nr_legs++;
+	return 0;
+}
+
+/**
+ * unbd_leg_destroy() - forget a leg that is down
+ * @leg: leg that is not live; its path's mutex is held
+ */
+void unbd_leg_destroy(struct unbd_leg *leg)
+{
+	struct unbd_device *dev = leg->dev;
+
+	lockdep_assert_held(&leg->path->mutex);
+
+	list_del(&leg->entry);
+	RCU_INIT_POINTER(dev->legs[leg->path->index], NULL);
+	dev->nr_legs--;
+	synchronize_srcu(&dev->srcu);
+	wake_up_all(&dev->wait);
+	kvfree(leg->slots);
+	kfree(leg);
+	unbd_device_put(dev);
+}
+
+static int alloc_slots(struct unbd_leg *leg)
+{
+	struct unbd_device *dev = leg->dev;
+	unsigned int nr = (dev->nr_queues + dev->nr_poll_queues) *
+			  dev->queue_depth;
+
+	if (leg->slots && leg->nr_slots == nr)
+		return 0;
+	kvfree(leg->slots);
+	leg->slots = kvcalloc(nr, sizeof(*leg->slots), GFP_KERNEL);
+	leg->nr_slots = leg->slots ? nr : 0;
+	return leg->slots ? 0 : -ENOMEM;
+}
+
+/**
+ * unbd_leg_attach() - open the export and let the leg carry I/O
+ * @leg: leg that is down, on a connected path whose mutex is held
+ * @why: gets the reason of a failure
+ * @len: size of @why
+ *
+ * May sleep for as long as the transport may. Return: 0 or -errno.
+ */
+int unbd_leg_attach(struct unbd_leg *leg, char *why, size_t len)
+{
+	const struct unbd_transport_ops *ops = leg->path->ops;
+	int err;
+
+	lockdep_assert_held(&leg->path->mutex);
+
+	err = ops->attach(leg, why, len);
+	if (err)
+		goto out;
+	err = unbd_device_adopt(leg->dev, leg, why, len);
+	if (!err)
+		err = alloc_slots(leg);
+	if (err) {
+		leg->polite = true;
+		ops->detach(leg);
+		goto out;
+	}
+	WRITE_ONCE(leg->live, true);
+	unbd_device_update(leg->dev);
+out:
+	leg->error = err;
+	return err;
+}
+
+/* Puts the requests that a detached leg still held back to the queue. */
+static void take_back_requests(struct unbd_leg *leg)
+{
+	struct unbd_device *dev = leg->dev;
+	unsigned int i;
+
+	for (i = 0; i < leg->nr_slots; i++) {
+		struct request *rq = leg->slots[i];
+
+		if (!rq)
+			continue;
+		unbd_leg_drop_request(leg, rq);
+		unbd_request(rq)->retry = true;
+		atomic_inc(&dev->stats[UNBD_STAT_REQUEUED]);
+		blk_mq_complete_request(rq);
+	}
+}
+
+/**
+ * unbd_leg_down() - take a leg out of service and its requests back
+ * @leg: a leg, live or not; its path's mutex is held
+ * @polite: tell the server
+ *
+ * May sleep, but not for the peer. Afterwards the requests are queued again
+ * for another leg, parked, or failed.
+ */
+void unbd_leg_down(struct unbd_leg *leg, bool polite)
+{
+	struct unbd_device *dev = leg->dev;
+
+	lockdep_assert_held(&leg->path->mutex);
+
+	if (!leg->live)
+		return;
+	WRITE_ONCE(leg->live, false);
+	synchronize_srcu(&dev->srcu);
+	leg->polite = polite;
+	leg->path->ops->detach(leg);
+	unbd_device_update(dev);
+	take_back_requests(leg);
+}
+
+/**
+ * unbd_leg_queue() - which of the leg's queues serves a hardware queue
+ * @leg: a live leg
+ * @hctx: number of the hardware queue
+ *
+ * A server may grant fewer connections than the disk has hardware queues.
+ */
+unsigned int unbd_leg_queue(struct unbd_leg *leg, unsigned int hctx)
+{
+	unsigned int nr_queues = leg->dev->nr_queues;
+
+	if (hctx < nr_queues)
+		return hctx < leg->nr_queues ? hctx : hctx % leg->nr_queues;
+	if (!leg->nr_poll_queues)
+		return hctx % leg->nr_queues;
+	return leg->nr_queues + (hctx - nr_queues) % leg->nr_poll_queues;
+}
+
+static unsigned int slot_of(struct unbd_leg *leg, u32 unique_tag)
+{
+	return blk_mq_unique_tag_to_hwq(unique_tag) * leg->queue_depth +
+	       blk_mq_unique_tag_to_tag(unique_tag);
+}
+
+/**
+ * unbd_leg_add_request() - note that a request is about to be sent on a leg
+ * @leg: a live leg, inside dev->srcu
+ * @rq: started request
+ * @hctx: its hardware queue
+ */
+void unbd_leg_add_request(struct unbd_leg *leg, struct request *rq,
+			  unsigned int hctx)
+{
+	struct unbd_request *req = unbd_request(rq);
+
+	req->leg = leg;
+	req->queue = unbd_leg_queue(leg, hctx);
+	req->generation++;
+	req->retry = false;
+	req->counted = leg->dev->nr_legs > 1;
+	if (req->counted) {
+		atomic_inc(&leg->inflight);
+		req->sent_ns = ktime_get_ns();
+	}
+	/* Pairs with unbd_request_find(): the slot shows a complete request. */
+	smp_store_release(&leg->slots[slot_of(leg, blk_mq_unique_tag(rq))], rq);
+}
+
+static void account_latency(struct unbd_leg *leg, u64 ns)
+{
+	u64 old = READ_ONCE(leg->latency_ns);
+
+	WRITE_ONCE(leg->latency_ns, old ? old - old / 8 + ns / 8 : ns);
+}
+
+/**
+ * unbd_leg_drop_request() - a request is no longer in flight on its leg
+ * @leg: the leg
+ * @rq: the request
+ */
+void unbd_leg_drop_request(struct unbd_leg *leg, struct request *rq)
+{
+	struct unbd_request *req = unbd_request(rq);
+
+	WRITE_ONCE(leg->slots[slot_of(leg, blk_mq_unique_tag(rq))], NULL);
+	if (req->counted) {
+		atomic_dec(&leg->inflight);
+		account_latency(leg, ktime_get_ns() - req->sent_ns);
+	}
+	WRITE_ONCE(req->leg, NULL);
+}
+
+struct request *unbd_request_find(struct unbd_leg *leg, unsigned int queue,
+				  u64 cookie)
+{
+	unsigned int hctx = blk_mq_unique_tag_to_hwq(lower_32_bits(cookie));
+	unsigned int tag = blk_mq_unique_tag_to_tag(lower_32_bits(cookie));
+	struct unbd_device *dev = leg->dev;
+	struct request *rq;
+
+	if (hctx >= dev->nr_queues + dev->nr_poll_queues ||
+	    tag >= leg->queue_depth || unbd_leg_queue(leg, hctx) != queue)
+		return NULL;
+	/* Pairs with unbd_leg_add_request(). */
+	rq = smp_load_acquire(&leg->slots[hctx * leg->queue_depth + tag]);
+	if (!rq || unbd_request(rq)->generation != upper_32_bits(cookie))
+		return NULL;
+	return rq;
+}
+EXPORT_SYMBOL_UNBD(unbd_request_find);
+
+void unbd_complete_request(struct request *rq, blk_status_t status)
+{
+	struct unbd_request *req = unbd_request(rq);
+
+	unbd_leg_drop_request(req->leg, rq);
+	req->status = status;
+	if (!blk_mq_complete_request_remote(rq))
+		unbd_device_complete(rq);
+}
+EXPORT_SYMBOL_UNBD(unbd_complete_request);

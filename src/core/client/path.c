@@ -1,0 +1,491 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Paths and their state machine:
+ *
+ *	connecting -> live -> reconnecting -> live ...
+ *
+ * with "failed" for what cannot come back by itself and "removing" as the end
+ * of all. Connecting, attaching, detaching and reconnecting happen in the
+ * path's work, one step at a time and without looking at any other path.
+ */
+#define pr_fmt(fmt) "unbd: " fmt
+
+#include <linux/slab.h>
+
+#include "client.h"
+
+/* A server that came back is in use again within a second and a bit. */
+#define FIRST_DELAY		msecs_to_jiffies(100)
+#define LONGEST_DELAY		(1 * HZ)
+
+/* Who maps will wait that long for each step; a reconnect tries again soon. */
+#define MAP_TIMEOUT		(10 * HZ)
+#define RECONNECT_TIMEOUT	(3 * HZ)
+
+/* A path that breaks sooner than this after it came up has not recovered. */
+#define PROVEN_AFTER		(1 * HZ)
+
+const char *unbd_path_state_name(enum unbd_path_state state)
+{
+	static const char * const names[] = {
+		[UNBD_PATH_CONNECTING]	 = "connecting",
+		[UNBD_PATH_LIVE]	 = "live",
+		[UNBD_PATH_RECONNECTING] = "reconnecting",
+		[UNBD_PATH_FAILED]	 = "failed",
+		[UNBD_PATH_REMOVING]	 = "removing",
+	};
+
+	return names[state];
+}
+
+/* The only place where a path's state changes. */
+static void set_state(struct unbd_path *path, enum unbd_path_state state,
+		      int error, const char *why)
+{
+	enum unbd_path_state old;
+
+	lockdep_assert_held(&path->mutex);
+
+	spin_lock_irq(&path->lock);
+	old = path->state;
+	if (old != UNBD_PATH_REMOVING)
+		path->state = state;
+	spin_unlock_irq(&path->lock);
+	if (old == state || old == UNBD_PATH_REMOVING)
+		return;
+	if (state == UNBD_PATH_REMOVING)
+		return;
+	if (error)
+		pr_warn("%s: %s -> %s: %s (%d)\n", path->name,
+			unbd_path_state_name(old), unbd_path_state_name(state),
+			why, error);
+	else
+		pr_info("%s: %s -> %s\n", path->name,
+			unbd_path_state_name(old), unbd_path_state_name(state));
+}
+
+void unbd_path_kick(struct unbd_path *path)
+{
+	mod_delayed_work(unbd_wq, &path->work, 0);
+}
+
+void unbd_path_failed(struct unbd_path *path, int error, const char *fmt, ...)
+{
+	unsigned long flags;
+	bool first = false;
+	va_list args;
+
+	spin_lock_irqsave(&path->lock, flags);
+	if (!path->broken && path->state != UNBD_PATH_REMOVING) {
+		first = true;
+		path->broken = true;
+		path->error = error;
+		path->lost_at = jiffies;
+		va_start(args, fmt);
+		vsnprintf(path->why, sizeof(path->why), fmt, args);
+		va_end(args);
+	}
+	spin_unlock_irqrestore(&path->lock, flags);
+	if (first) {
+		atomic_inc(&path->failures);
+		unbd_path_kick(path);
+	}
+}
+EXPORT_SYMBOL_UNBD(unbd_path_failed);
+
+void unbd_leg_changed(struct unbd_leg *leg)
+{
+	atomic_cmpxchg(&leg->dev->refresh, UNBD_REFRESH_DONE,
+		       UNBD_REFRESH_WANTED);
+	unbd_path_kick(leg->path);
+}
+EXPORT_SYMBOL_UNBD(unbd_leg_changed);
+
+/* Detaches everything; the requests are taken back. */
+static void take_down(struct unbd_path *path, bool polite)
+{
+	struct unbd_leg *leg;
+
+	lockdep_assert_held(&path->mutex);
+
+	list_for_each_entry(leg, &path->legs, entry)
+		unbd_leg_down(leg, polite);
+	if (path->connected && path->ops->disconnect)
+		path->ops->disconnect(path);
+	path->connected = false;
+
+	/* Nothing can report an error of what has been closed any more. */
+	spin_lock_irq(&path->lock);
+	path->broken = false;
+	spin_unlock_irq(&path->lock);
+}
+
+static void handle_failure(struct unbd_path *path)
+{
+	enum unbd_path_state next = UNBD_PATH_RECONNECTING;
+	char why[UNBD_WHY_LEN];
+	int error;
+
+	spin_lock_irq(&path->lock);
+	error = path->error;
+	strscpy(why, path->why, sizeof(why));
+	spin_unlock_irq(&path->lock);
+
+	if (time_after(jiffies, path->live_since + PROVEN_AFTER))
+		path->attempts = 0;
+	else
+		path->attempts++;
+	if (path->flags & UNBD_PATH_ONE_SHOT)
+		next = UNBD_PATH_FAILED;
+	if (path->state == UNBD_PATH_LIVE)
+		set_state(path, next, error, why);
+	take_down(path, false);
+}
+
+/* A device that is mapped has lost its export behind a path that works. */
+static void report_leg(struct unbd_leg *leg, int error, const char *why)
+{
+	if (error && error != leg->error && leg->dev->disk &&
+	    leg->path->state == UNBD_PATH_LIVE)
+		pr_warn("%s: unbd%u: %s (%d)\n", leg->path->name,
+			leg->dev->index, why, error);
+}
+
+static void leg_tried(struct unbd_leg *leg, int error, const char *why)
+{
+	leg->error = error;
+	strscpy(leg->why, why, sizeof(leg->why));
+	/* Pairs with was_tried(): error and reason have been written. */
+	smp_store_release(&leg->tried, true);
+	wake_up_all(&leg->dev->wait);
+}
+
+static int attach_legs(struct unbd_path *path)
+{
+	char why[UNBD_WHY_LEN] = "";
+	struct unbd_leg *leg;
+	int err, result = 0;
+
+	list_for_each_entry(leg, &path->legs, entry) {
+		if (leg->live || READ_ONCE(leg->dev->dying))
+			continue;
+		if (READ_ONCE(path->aborters))
+			return -ECANCELED;
+		err = unbd_leg_attach(leg, why, sizeof(why));
+		if (err && READ_ONCE(path->aborters))
+			return -ECANCELED;
+		report_leg(leg, err, why);
+		leg_tried(leg, err, why);
+		if (err)
+			result = err;
+	}
+	return result;
+}
+
+static bool has_live_leg(struct unbd_path *path)
+{
+	struct unbd_leg *leg;
+
+	list_for_each_entry(leg, &path->legs, entry)
+		if (leg->live)
+			return true;
+	return false;
+}
+
+static int connect_path(struct unbd_path *path)
+{
+	char why[UNBD_WHY_LEN] = "";
+	struct unbd_leg *leg;
+	int err = 0;
+
+	if (path->connected)
+		return 0;
+	if (path->ops->connect)
+		err = path->ops->connect(path, why, sizeof(why));
+	path->connected = !err;
+	if (err && !READ_ONCE(path->aborters))
+		list_for_each_entry(leg, &path->legs, entry)
+			leg_tried(leg, err, why);
+	return err;
+}
+
+static void path_up(struct unbd_path *path)
+{
+	unsigned long now = jiffies;
+
+	if (path->state == UNBD_PATH_LIVE)
+		return;
+	path->live_since = now;
+	if (path->state != UNBD_PATH_CONNECTING) {
+		atomic_inc(&path->reconnects);
+		pr_info("%s: was away for %u ms\n", path->name,
+			jiffies_to_msecs(now - path->lost_at));
+	}
+	set_state(path, UNBD_PATH_LIVE, 0, NULL);
+}
+
+/*
+ * Connects what is not connected. Returns whether another round is needed:
+ * 0 for no, -ECANCELED for at once, another errno for after a pause.
+ */
+static int bring_up(struct unbd_path *path)
+{
+	int err;
+
+	path->connect_timeout = path->state == UNBD_PATH_CONNECTING ?
+		MAP_TIMEOUT : RECONNECT_TIMEOUT;
+	err = connect_path(path);
+	if (!err)
+		err = attach_legs(path);
+	if (has_live_leg(path))
+		path_up(path);
+	if (!err)
+		return 0;
+	if (READ_ONCE(path->aborters))
+		return -ECANCELED;
+	if (path->flags & UNBD_PATH_ONE_SHOT)
+		return 0;
+	path->attempts++;
+	return err;
+}
+
+/* A mapping must not wait for a path that does not try any more. */
+static void give_up_legs(struct unbd_path *path)
+{
+	struct unbd_leg *leg;
+
+	list_for_each_entry(leg, &path->legs, entry)
+		if (!leg->tried)
+			leg_tried(leg, -ENOTCONN, "the path has failed");
+}
+
+static unsigned long backoff(struct unbd_path *path)
+{
+	if (!path->attempts)
+		return 0;
+	return min_t(unsigned long, LONGEST_DELAY,
+		     FIRST_DELAY << min(path->attempts - 1, 8U));
+}
+
+static void refresh_legs(struct unbd_path *path)
+{
+	struct unbd_leg *leg;
+
+	list_for_each_entry(leg, &path->legs, entry)
+		if (leg->live && atomic_cmpxchg(&leg->dev->refresh,
+						UNBD_REFRESH_WANTED,
+						UNBD_REFRESH_RUNNING) ==
+		    UNBD_REFRESH_WANTED)
+			unbd_device_refresh(leg->dev, leg);
+}
+
+static void path_work(struct work_struct *work)
+{
+	struct unbd_path *path = container_of(to_delayed_work(work),
+					      struct unbd_path, work);
+	int err = 0;
+
+	mutex_lock(&path->mutex);
+	if (path->state == UNBD_PATH_REMOVING)
+		goto out;
+	if (READ_ONCE(path->broken)) {
+		handle_failure(path);
+		/* Whoever waits in a handshake must not delay the others. */
+		if (path->attempts) {
+			err = -EAGAIN;
+			goto out;
+		}
+	}
+	if (path->state == UNBD_PATH_FAILED) {
+		give_up_legs(path);
+	} else {
+		err = bring_up(path);
+		refresh_legs(path);
+	}
+out:
+	if (err && path->state != UNBD_PATH_REMOVING)
+		queue_delayed_work(unbd_wq, &path->work,
+				   err == -ECANCELED ? 0 : backoff(path));
+	mutex_unlock(&path->mutex);
+}
+
+/**
+ * unbd_path_lock_abort() - take path->mutex without waiting for the peer
+ * @path: path that may be waiting for its peer under that mutex
+ *
+ * What was interrupted is tried again at once after the mutex is released.
+ */
+void unbd_path_lock_abort(struct unbd_path *path)
+{
+	if (mutex_trylock(&path->mutex))
+		return;
+
+	mutex_lock(&path->abort_mutex);
+	if (!path->aborters++)
+		path->ops->abort(path);
+	mutex_unlock(&path->abort_mutex);
+
+	mutex_lock(&path->mutex);
+
+	mutex_lock(&path->abort_mutex);
+	if (!--path->aborters)
+		path->ops->abort_clear(path);
+	mutex_unlock(&path->abort_mutex);
+}
+
+/* Called when the last reference to the path's sysfs directory has gone. */
+void unbd_path_release(struct unbd_path *path)
+{
+	struct unbd_session *session = path->session;
+
+	put_net(path->net);
+	unbd_transport_put(path->ops);
+	kfree(path->name);
+	kfree(path->src);
+	kfree(path->dst);
+	mutex_destroy(&path->mutex);
+	mutex_destroy(&path->abort_mutex);
+	kfree(path);
+	unbd_session_put(session);
+}
+
+static struct unbd_path *alloc_path(struct unbd_session *session,
+				    const struct unbd_transport_ops *ops,
+				    const struct unbd_path_option *o)
+{
+	struct unbd_path *path = kzalloc(ops->path_size, GFP_KERNEL);
+
+	if (!path) {
+		unbd_transport_put(ops);
+		return NULL;
+	}
+	kobject_init(&path->kobj, &unbd_path_ktype);
+	path->session = unbd_session_get(session);
+	path->ops = ops;
+	path->net = get_net(current->nsproxy->net_ns);
+	path->keepalive = session->keepalive;
+	path->index = ffz(session->slots_used);
+	path->port = o->port;
+	path->src = o->src ? kstrdup(o->src, GFP_KERNEL) : NULL;
+	path->dst = kstrdup(o->dst, GFP_KERNEL);
+	path->name = kasprintf(GFP_KERNEL, "%s path %u (%s)", session->name,
+			       path->index, o->dst);
+	INIT_LIST_HEAD(&path->entry);
+	INIT_LIST_HEAD(&path->legs);
+	mutex_init(&path->mutex);
+	mutex_init(&path->abort_mutex);
+	spin_lock_init(&path->lock);
+	INIT_DELAYED_WORK(&path->work, path_work);
+	if ((o->src && !path->src) || !path->dst || !path->name) {
+		kobject_put(&path->kobj);
+		return NULL;
+	}
+	return path;
+}
+
+/**
+ * unbd_path_create() - make a path of a session, not connected yet
+ * @session: its mutex is held
+ * @o: what the user wrote
+ * @why: gets the reason of a failure
+ * @len: size of @why
+ *
+ * In the context of the process that asks for the path.
+ */
+struct unbd_path *unbd_path_create(struct unbd_session *session,
+				   const struct unbd_path_option *o,
+				   char *why, size_t len)
+{
+	const struct unbd_transport_ops *ops;
+	struct unbd_path *path;
+	int err;
+
+	lockdep_assert_held(&session->mutex);
+
+	if (hweight_long(session->slots_used) >= UNBD_MAX_PATHS) {
+		snprintf(why, len, "session has %u paths already",
+			 UNBD_MAX_PATHS);
+		return ERR_PTR(-ENOSPC);
+	}
+	ops = unbd_transport_get(o->transport);
+	if (!ops) {
+		snprintf(why, len, "path %s: no module unbd-%s-client",
+			 o->dst, o->transport);
+		return ERR_PTR(-EPROTONOSUPPORT);
+	}
+	path = alloc_path(session, ops, o);
+	if (!path) {
+		snprintf(why, len, "out of memory");
+		return ERR_PTR(-ENOMEM);
+	}
+	err = ops->path_init(path, why, len);
+	if (err)
+		goto put;
+	err = unbd_sysfs_add_path(path);
+	if (err) {
+		snprintf(why, len, "no sysfs directory for path %s", o->dst);
+		ops->path_exit(path);
+		goto put;
+	}
+	__set_bit(path->index, &session->slots_used);
+	list_add_tail(&path->entry, &session->paths);
+	return path;
+put:
+	kobject_put(&path->kobj);
+	return ERR_PTR(err);
+}
+
+/**
+ * unbd_path_reconnect() - try to bring a path back now
+ * @path: path in any state
+ */
+void unbd_path_reconnect(struct unbd_path *path)
+{
+	unbd_path_lock_abort(path);
+	path->attempts = 0;
+	if (path->state == UNBD_PATH_FAILED &&
+	    !(path->flags & UNBD_PATH_ONE_SHOT))
+		set_state(path, UNBD_PATH_RECONNECTING, 0, NULL);
+	mutex_unlock(&path->mutex);
+	unbd_path_kick(path);
+}
+
+/**
+ * unbd_path_disconnect() - take a path out of service until told otherwise
+ * @path: path in any state
+ */
+void unbd_path_disconnect(struct unbd_path *path)
+{
+	unbd_path_lock_abort(path);
+	path->lost_at = jiffies;
+	set_state(path, UNBD_PATH_FAILED, -ESHUTDOWN, "disconnected by hand");
+	take_down(path, true);
+	mutex_unlock(&path->mutex);
+}
+
+/**
+ * unbd_path_destroy() - close a path and forget it
+ * @path: path of a session whose mutex is held; kobject_del() has been called
+ *
+ * Does not wait for the peer.
+ */
+void unbd_path_destroy(struct unbd_path *path)
+{
+	struct unbd_session *session = path->session;
+	struct unbd_leg *leg, *next;
+
+	lockdep_assert_held(&session->mutex);
+
+	unbd_path_lock_abort(path);
+	set_state(path, UNBD_PATH_REMOVING, 0, NULL);
+	take_down(path, true);
+	list_for_each_entry_safe(leg, next, &path->legs, entry)
+		unbd_leg_destroy(leg);
+	mutex_unlock(&path->mutex);
+	cancel_delayed_work_sync(&path->work);
+
+	path->ops->path_exit(path);
+	list_del(&path->entry);
+	__clear_bit(path->index, &session->slots_used);
+	kobject_put(&path->kobj);
+}

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A device's way down: blk-mq hands over a request, the policy picks a leg,
+ * the leg's transport sends it; and the way back up.
+ */
+#define pr_fmt(fmt) "unbd: " fmt
+
+#include <linux/blk-mq.h>
+
+#include "client.h"
+
+static struct unbd_leg *live_leg(struct unbd_device *dev, unsigned int i)
+{
+	struct unbd_leg *leg = srcu_dereference(dev->legs[i], &dev->srcu);
+
+	return leg && READ_ONCE(leg->live) ? leg : NULL;
+}
+
+static struct unbd_leg *first_leg(struct unbd_device *dev)
+{
+	struct unbd_leg *leg;
+	unsigned int i;
+
+	for (i = 0; i < UNBD_MAX_PATHS; i++) {
+		leg = live_leg(dev, i);
+		if (leg)
+			return leg;
+	}
+	return NULL;
+}
+
+static struct unbd_leg *next_leg(struct unbd_device *dev)
+{
+	unsigned int start = READ_ONCE(dev->rotor) + 1;
+	struct unbd_leg *leg;
+	unsigned int i;
+
+	for (i = start; i < start + UNBD_MAX_PATHS; i++) {
+		leg = live_leg(dev, i % UNBD_MAX_PATHS);
+		if (leg) {
+			WRITE_ONCE(dev->rotor, i % UNBD_MAX_PATHS);
+			return leg;
+		}
+	}
+	return NULL;
+}
+
+static u64 cost(struct unbd_leg *leg, enum unbd_policy policy)
+{
+	if (policy == UNBD_POLICY_MIN_LATENCY)
+		return READ_ONCE(leg->latency_ns) *
+			(atomic_read(&leg->inflight) + 1);
+	return atomic_read(&leg->inflight);
+}
+
+static struct unbd_leg *cheapest_leg(struct unbd_device *dev,
+				     enum unbd_policy policy)
+{
+	struct unbd_leg *leg, *best = NULL;
+	unsigned int i;
+
+	for (i = 0; i < UNBD_MAX_PATHS; i++) {
+		leg = live_leg(dev, i);
+		if (leg && (!best || cost(leg, policy) < cost(best, policy)))
+			best = leg;
+	}
+	return best;
+}
+
+static struct unbd_leg *pick_leg(struct unbd_device *dev)
+{
+	enum unbd_policy policy = READ_ONCE(dev->session->policy);
+
+	if (READ_ONCE(dev->nr_legs) == 1)
+		return first_leg(dev);
+	switch (policy) {
+	case UNBD_POLICY_PREFER:
+		return first_leg(dev);
+	case UNBD_POLICY_ROUND_ROBIN:
+		return next_leg(dev);
+	default:
+		return cheapest_leg(dev, policy);
+	}
+}
+
+/* A batch may have been spread over several legs; none may keep a part. */
+static void commit_legs(struct unbd_device *dev, unsigned int hctx)
+{
+	struct unbd_leg *leg;
+	unsigned int i;
+
+	for (i = 0; i < UNBD_MAX_PATHS; i++) {
+		leg = live_leg(dev, i);
+		if (leg)
+			leg->path->ops->commit_rqs(leg,
+						   unbd_leg_queue(leg, hctx));
+	}
+}
+
+static blk_status_t send_request(struct unbd_leg *leg, struct request *rq,
+				 unsigned int hctx, bool last)
+{
+	blk_status_t status;
+
+	unbd_leg_add_request(leg, rq, hctx);
+	blk_mq_start_request(rq);
+	status = leg->path->ops->queue_rq(leg, unbd_request(rq)->queue, rq,
+					  last);
+	if (unlikely(status != BLK_STS_OK))
+		unbd_leg_drop_request(leg, rq);
+	/* The path is about to be taken down; blk-mq asks again by then. */
+	if (unlikely(status == BLK_STS_TRANSPORT))
+		status = BLK_STS_RESOURCE;
+	return status;
+}
+
+static blk_status_t unbd_queue_rq(struct blk_mq_hw_ctx *hctx,
+				  const struct blk_mq_queue_data *bd)
+{
+	struct unbd_device *dev = hctx->queue->queuedata;
+	blk_status_t status;
+	struct unbd_leg *leg;
+	int idx;
+
+	idx = srcu_read_lock(&dev->srcu);
+	leg = pick_leg(dev);
+	if (likely(leg)) {
+		status = send_request(leg, bd->rq, hctx->queue_num, bd->last);
+		if (bd->last && READ_ONCE(dev->nr_legs) > 1)
+			commit_legs(dev, hctx->queue_num);
+	} else if (READ_ONCE(dev->failing)) {
+		atomic_inc(&dev->stats[UNBD_STAT_FAILED]);
+		status = BLK_STS_IOERR;
+	} else {
+		status = BLK_STS_RESOURCE;
+	}
+	srcu_read_unlock(&dev->srcu, idx);
+	return status;
+}
+
+static void unbd_commit_rqs(struct blk_mq_hw_ctx *hctx)
+{
+	struct unbd_device *dev = hctx->queue->queuedata;
+	int idx = srcu_read_lock(&dev->srcu);
+
+	commit_legs(dev, hctx->queue_num);
+	srcu_read_unlock(&dev->srcu, idx);
+}
+
+static int poll_legs(struct blk_mq_hw_ctx *hctx)
+{
+	struct unbd_device *dev = hctx->queue->queuedata;
+	int idx = srcu_read_lock(&dev->srcu);
+	struct unbd_leg *leg;
+	unsigned int i;
+	int found = 0;
+
+	for (i = 0; i < UNBD_MAX_PATHS; i++) {
+		leg = live_leg(dev, i);
+		if (leg && leg->path->ops->poll)
+			found += leg->path->ops->poll(leg,
+					unbd_leg_queue(leg, hctx->queue_num));
+	}
+	srcu_read_unlock(&dev->srcu, idx);
+	return found;
+}
+
+UNBD_MQ_POLL(unbd_poll, poll_legs)
+
+/**
+ * unbd_device_complete() - finish a request or queue it again
+ * @rq: request that has its answer or was taken back from a broken leg
+ */
+void unbd_device_complete(struct request *rq)
+{
+	struct unbd_request *req = unbd_request(rq);
+	struct unbd_device *dev = rq->q->queuedata;
+
+	if (likely(!req->retry)) {
+		blk_mq_end_request(rq, req->status);
+	} else if (READ_ONCE(dev->failing)) {
+		atomic_inc(&dev->stats[UNBD_STAT_FAILED]);
+		blk_mq_end_request(rq, BLK_STS_IOERR);
+	} else {
+		blk_mq_requeue_request(rq, true);
+	}
+}
+
+/*
+ * A silent request makes its path suspect. The request itself goes on to
+ * wait: the path is taken down from process context, and with it the request
+ * is taken back and sent over another path.
+ */
+static enum blk_eh_timer_return handle_timeout(struct request *rq)
+{
+	struct unbd_device *dev = rq->q->queuedata;
+	int idx = srcu_read_lock(&dev->srcu);
+	struct unbd_leg *leg = READ_ONCE(unbd_request(rq)->leg);
+
+	if (leg) {
+		atomic_inc(&dev->stats[UNBD_STAT_TIMEOUTS]);
+		unbd_path_failed(leg->path, -ETIMEDOUT,
+				 "no answer within io_timeout (%u s) for unbd%u, sector %llu",
+				 dev->io_timeout, dev->index,
+				 (unsigned long long)blk_rq_pos(rq));
+	}
+	srcu_read_unlock(&dev->srcu, idx);
+	return BLK_EH_RESET_TIMER;
+}
+
+UNBD_MQ_TIMEOUT(unbd_timeout, handle_timeout)
+
+static void spread_queues(struct blk_mq_tag_set *set)
+{
+	struct unbd_device *dev = set->driver_data;
+	unsigned int offset = 0;
+	unsigned int type;
+
+	for (type = 0; type < set->nr_maps; type++) {
+		struct blk_mq_queue_map *map = &set->map[type];
+
+		map->nr_queues = type == HCTX_TYPE_POLL ?
+			dev->nr_poll_queues : dev->nr_queues;
+		map->queue_offset = type == HCTX_TYPE_POLL ? offset : 0;
+		blk_mq_map_queues(map);
+		if (type == HCTX_TYPE_DEFAULT)
+			offset += map->nr_queues;
+	}
+}
+
+UNBD_MQ_MAP_QUEUES(unbd_map_queues, spread_queues)
+
+const struct blk_mq_ops unbd_mq_ops = {
+	.queue_rq	= unbd_queue_rq,
+	.commit_rqs	= unbd_commit_rqs,
+	.complete	= unbd_device_complete,
+	.timeout	= unbd_timeout,
+	.poll		= unbd_poll,
+	.map_queues	= unbd_map_queues,
+};

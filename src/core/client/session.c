@@ -1,0 +1,620 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sessions: mapping and unmapping, and which paths and devices there are.
+ */
+#define pr_fmt(fmt) "unbd: " fmt
+
+#include <linux/slab.h>
+
+#include "client.h"
+
+static DEFINE_MUTEX(sessions_mutex);	/* the list, users, closing */
+static LIST_HEAD(sessions);
+static DECLARE_WAIT_QUEUE_HEAD(gone);	/* a session or a path has gone */
+static atomic_t nr_sessions = ATOMIC_INIT(0);
+
+struct unbd_session *unbd_session_get(struct unbd_session *session)
+{
+	kobject_get(&session->kobj);
+	return session;
+}
+
+void unbd_session_put(struct unbd_session *session)
+{
+	kobject_put(&session->kobj);
+}
+
+void unbd_session_release(struct unbd_session *session)
+{
+	mutex_destroy(&session->mutex);
+	kfree(session->name);
+	kfree(session);
+	if (atomic_dec_and_test(&nr_sessions))
+		wake_up_all(&gone);
+}
+
+static struct unbd_session *find_session(const char *name)
+{
+	struct unbd_session *session;
+
+	lockdep_assert_held(&sessions_mutex);
+
+	list_for_each_entry(session, &sessions, entry)
+		if (!strcmp(session->name, name))
+			return session;
+	return NULL;
+}
+
+static struct unbd_session *create_session(const struct unbd_map_options *o)
+{
+	struct unbd_session *session = kzalloc(sizeof(*session), GFP_KERNEL);
+	int err = -ENOMEM;
+
+	if (!session)
+		return ERR_PTR(-ENOMEM);
+	atomic_inc(&nr_sessions);
+	kobject_init(&session->kobj, &unbd_session_ktype);
+	mutex_init(&session->mutex);
+	INIT_LIST_HEAD(&session->paths);
+	INIT_LIST_HEAD(&session->devices);
+	session->policy = o->policy;
+	session->keepalive = o->keepalive;
+	session->name = kstrdup(o->sessname, GFP_KERNEL);
+	if (session->name)
+		err = unbd_sysfs_add_session(session);
+	if (err) {
+		unbd_session_put(session);
+		return ERR_PTR(err);
+	}
+	return session;
+}
+
+static bool is_closing(const char *name)
+{
+	struct unbd_session *session;
+	bool closing;
+
+	mutex_lock(&sessions_mutex);
+	session = find_session(name);
+	closing = session && session->closing;
+	mutex_unlock(&sessions_mutex);
+	return closing;
+}
+
+/* Finds or makes the session of a mapping; leave() is its reverse. */
+static struct unbd_session *enter(const struct unbd_map_options *o,
+				  char *why, size_t len)
+{
+	struct unbd_session *session;
+
+	if (wait_event_killable(gone, !is_closing(o->sessname)))
+		return ERR_PTR(-EINTR);
+
+	mutex_lock(&sessions_mutex);
+	session = find_session(o->sessname);
+	if (session && session->closing) {
+		session = ERR_PTR(-EAGAIN);
+		snprintf(why, len, "the session is being closed");
+	} else if (session) {
+		session->users++;
+	} else if (!o->nr_paths) {
+		session = ERR_PTR(-ENOENT);
+		snprintf(why, len, "a new session needs path=");
+	} else {
+		session = create_session(o);
+		if (IS_ERR(session)) {
+			snprintf(why, len, "cannot make the session");
+		} else {
+			session->users = 1;
+			list_add_tail(&session->entry, &sessions);
+		}
+	}
+	mutex_unlock(&sessions_mutex);
+	return session;
+}
+
+/*
+ * Removes a path that the caller has claimed. Its files in sysfs take the
+ * session's mutex, so they go first and without it.
+ */
+static void remove_claimed_path(struct unbd_path *path)
+{
+	struct unbd_session *session = path->session;
+
+	kobject_get(&path->kobj);
+	kobject_del(&path->kobj);
+	mutex_lock(&session->mutex);
+	unbd_path_destroy(path);
+	mutex_unlock(&session->mutex);
+	kobject_put(&path->kobj);
+	wake_up_all(&gone);
+}
+
+static struct unbd_path *claim_any_path(struct unbd_session *session)
+{
+	struct unbd_path *path, *found = NULL;
+
+	mutex_lock(&session->mutex);
+	list_for_each_entry(path, &session->paths, entry) {
+		if (!path->claimed) {
+			path->claimed = true;
+			found = path;
+			break;
+		}
+	}
+	mutex_unlock(&session->mutex);
+	return found;
+}
+
+static void close_session(struct unbd_session *session)
+{
+	struct unbd_path *path;
+
+	while ((path = claim_any_path(session)))
+		remove_claimed_path(path);
+	wait_event(gone, list_empty_careful(&session->paths));
+	unbd_sysfs_remove_session(session);
+
+	mutex_lock(&sessions_mutex);
+	list_del(&session->entry);
+	mutex_unlock(&sessions_mutex);
+	unbd_session_put(session);
+	wake_up_all(&gone);
+}
+
+static void leave(struct unbd_session *session)
+{
+	bool last;
+
+	mutex_lock(&sessions_mutex);
+	last = !--session->users;
+	if (last)
+		WRITE_ONCE(session->closing, true);
+	mutex_unlock(&sessions_mutex);
+	if (last)
+		close_session(session);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+static struct unbd_path *find_path(struct unbd_session *session,
+				   const struct unbd_path_option *spec)
+{
+	struct unbd_path *path;
+
+	list_for_each_entry(path, &session->paths, entry)
+		if (!path->claimed && same_text(path->dst, spec->dst) &&
+		    same_text(path->src, spec->src))
+			return path;
+	return NULL;
+}
+
+static void kick_paths(struct unbd_session *session)
+{
+	struct unbd_path *path;
+
+	list_for_each_entry(path, &session->paths, entry)
+		unbd_path_kick(path);
+}
+
+/* Lets every device of the session be reached over a new path. */
+static int add_legs_of_path(struct unbd_path *path)
+{
+	struct unbd_session *session = path->session;
+	struct unbd_device *dev;
+	int err = 0;
+
+	lockdep_assert_held(&session->mutex);
+
+	unbd_path_lock_abort(path);
+	list_for_each_entry(dev, &session->devices, entry) {
+		if (READ_ONCE(dev->removing))
+			continue;
+		err = unbd_leg_create(dev, path);
+		if (err)
+			break;
+	}
+	mutex_unlock(&path->mutex);
+	return err;
+}
+
+static int add_legs_of_device(struct unbd_device *dev)
+{
+	struct unbd_session *session = dev->session;
+	struct unbd_path *path;
+	int err = 0;
+
+	lockdep_assert_held(&session->mutex);
+
+	list_for_each_entry(path, &session->paths, entry) {
+		unbd_path_lock_abort(path);
+		err = unbd_leg_create(dev, path);
+		mutex_unlock(&path->mutex);
+		if (err)
+			break;
+	}
+	return err;
+}
+
+static void remove_legs_of_device(struct unbd_device *dev, bool polite)
+{
+	struct unbd_session *session = dev->session;
+	struct unbd_path *path;
+	struct unbd_leg *leg;
+
+	mutex_lock(&session->mutex);
+	list_for_each_entry(path, &session->paths, entry) {
+		unbd_path_lock_abort(path);
+		leg = unbd_leg_of(dev, path);
+		if (leg) {
+			unbd_leg_down(leg, polite);
+			unbd_leg_destroy(leg);
+		}
+		mutex_unlock(&path->mutex);
+	}
+	mutex_unlock(&session->mutex);
+}
+
+/* Adds the paths of a mapping that the session does not have yet. */
+static int add_paths(struct unbd_session *session,
+		     const struct unbd_map_options *o, unsigned long *added,
+		     char *why, size_t len)
+{
+	struct unbd_path *path;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < o->nr_paths; i++) {
+		if (find_path(session, &o->paths[i]))
+			continue;
+		path = unbd_path_create(session, &o->paths[i], why, len);
+		if (IS_ERR(path))
+			return PTR_ERR(path);
+		__set_bit(path->index, added);
+		err = add_legs_of_path(path);
+		if (err) {
+			snprintf(why, len, "out of memory");
+			return err;
+		}
+	}
+	return 0;
+}
+
+static void remove_added_paths(struct unbd_session *session,
+			       unsigned long added)
+{
+	struct unbd_path *path;
+	bool found;
+
+	do {
+		found = false;
+		mutex_lock(&session->mutex);
+		list_for_each_entry(path, &session->paths, entry) {
+			if (!path->claimed && test_bit(path->index, &added)) {
+				path->claimed = true;
+				found = true;
+				break;
+			}
+		}
+		mutex_unlock(&session->mutex);
+		if (found)
+			remove_claimed_path(path);
+	} while (found);
+}
+
+static bool is_mapped(struct unbd_session *session, const char *export_name)
+{
+	struct unbd_device *dev;
+
+	list_for_each_entry(dev, &session->devices, entry)
+		if (!strcmp(dev->export_name, export_name))
+			return true;
+	return false;
+}
+
+/* Makes the objects of a mapping and lets their paths begin to connect. */
+static struct unbd_device *begin_mapping(struct unbd_session *session,
+					 const struct unbd_map_options *o,
+					 unsigned long *added,
+					 char *why, size_t len)
+{
+	struct unbd_device *dev;
+	int err;
+
+	mutex_lock(&session->mutex);
+	if (is_mapped(session, o->device_path)) {
+		snprintf(why, len, "the export is mapped already");
+		err = -EEXIST;
+		goto unlock;
+	}
+	err = add_paths(session, o, added, why, len);
+	if (err)
+		goto unlock;
+	dev = unbd_device_create(session, o);
+	if (IS_ERR(dev)) {
+		snprintf(why, len, "out of memory");
+		err = PTR_ERR(dev);
+		goto unlock;
+	}
+	list_add_tail(&dev->entry, &session->devices);
+	err = add_legs_of_device(dev);
+	kick_paths(session);
+	mutex_unlock(&session->mutex);
+	if (!err)
+		return dev;
+	snprintf(why, len, "out of memory");
+	WRITE_ONCE(dev->removing, true);
+	unbd_device_fail(dev);
+	remove_legs_of_device(dev, true);
+	mutex_lock(&session->mutex);
+	list_del(&dev->entry);
+	unbd_device_put(dev);
+unlock:
+	mutex_unlock(&session->mutex);
+	return ERR_PTR(err);
+}
+
+static bool was_tried(struct unbd_leg *leg)
+{
+	/* Pairs with leg_tried(): then there is an error and a reason. */
+	return smp_load_acquire(&leg->tried);
+}
+
+/* Has a leg come up, or has each been tried in vain? */
+static bool attempts_over(struct unbd_device *dev)
+{
+	int idx = srcu_read_lock(&dev->srcu);
+	struct unbd_leg *leg;
+	bool over = true;
+	unsigned int i;
+
+	for (i = 0; i < UNBD_MAX_PATHS; i++) {
+		leg = srcu_dereference(dev->legs[i], &dev->srcu);
+		if (!leg)
+			continue;
+		if (READ_ONCE(leg->live)) {
+			over = true;
+			break;
+		}
+		if (!was_tried(leg))
+			over = false;
+	}
+	srcu_read_unlock(&dev->srcu, idx);
+	return over;
+}
+
+/* Says of each path that is not up why; returns the first error. */
+static int collect_errors(struct unbd_device *dev, bool log,
+			  char *why, size_t len)
+{
+	int idx = srcu_read_lock(&dev->srcu);
+	int err = -ENOTCONN;
+	struct unbd_leg *leg;
+	unsigned int i;
+
+	snprintf(why, len, "no path");
+	for (i = 0; i < UNBD_MAX_PATHS; i++) {
+		leg = srcu_dereference(dev->legs[i], &dev->srcu);
+		if (!leg || READ_ONCE(leg->live) || !was_tried(leg))
+			continue;
+		if (log) {
+			pr_warn("%s: not up yet: %s (%d)\n", leg->path->name,
+				leg->why, leg->error);
+		} else {
+			snprintf(why, len, "%s: %s", leg->path->dst, leg->why);
+			err = leg->error;
+			break;
+		}
+	}
+	srcu_read_unlock(&dev->srcu, idx);
+	return err;
+}
+
+static int wait_for_leg(struct unbd_device *dev, char *why, size_t len)
+{
+	int err = wait_event_killable(dev->wait, attempts_over(dev));
+
+	if (err) {
+		snprintf(why, len, "interrupted");
+		return -EINTR;
+	}
+	if (!unbd_device_has_leg(dev))
+		return collect_errors(dev, false, why, len);
+	return 0;
+}
+
+static void forget_device(struct unbd_device *dev)
+{
+	struct unbd_session *session = dev->session;
+
+	mutex_lock(&session->mutex);
+	list_del(&dev->entry);
+	mutex_unlock(&session->mutex);
+	unbd_device_put(dev);
+}
+
+/**
+ * unbd_map() - map an export as a disk
+ * @o: what the user wrote
+ * @why: gets the reason of a failure
+ * @len: size of @why
+ *
+ * In the context of the process that maps; waits until a path is up or all
+ * have been tried. Return: 0, or -errno with nothing left behind.
+ */
+int unbd_map(struct unbd_map_options *o, char *why, size_t len)
+{
+	struct unbd_session *session;
+	struct unbd_device *dev;
+	unsigned long added = 0;
+	int err;
+
+	session = enter(o, why, len);
+	if (IS_ERR(session))
+		return PTR_ERR(session);
+	dev = begin_mapping(session, o, &added, why, len);
+	if (IS_ERR(dev)) {
+		err = PTR_ERR(dev);
+		goto leave;
+	}
+	err = wait_for_leg(dev, why, len);
+	if (!err)
+		err = unbd_disk_add(dev, why, len);
+	if (err)
+		goto forget;
+	pr_info("unbd%u: %s of %s, %llu bytes, %u+%u queues\n", dev->index,
+		*dev->export_name ? dev->export_name : "default export",
+		session->name, dev->geometry.size, dev->nr_queues,
+		dev->nr_poll_queues);
+	collect_errors(dev, true, why, len);
+	return 0;
+
+forget:
+	WRITE_ONCE(dev->removing, true);
+	unbd_device_fail(dev);
+	remove_legs_of_device(dev, true);
+	forget_device(dev);
+leave:
+	remove_added_paths(session, added);
+	leave(session);
+	return err;
+}
+
+/**
+ * unbd_unmap() - take a disk away
+ * @dev: device, kept by the caller
+ * @force: even if it is open; what its users do then fails
+ * @why: gets the reason of a refusal
+ * @len: size of @why
+ *
+ * With @force it never waits for the server. Return: 0, -EBUSY when the disk
+ * is open, -ENODEV when someone else is removing it.
+ */
+int unbd_unmap(struct unbd_device *dev, bool force, char *why, size_t len)
+{
+	struct unbd_session *session = dev->session;
+	int err = unbd_disk_claim(dev, force);
+
+	if (err) {
+		snprintf(why, len, err == -EBUSY ? "the device is in use" :
+			 "the device is being removed");
+		return err;
+	}
+	/* Nobody has it open: without a server there is nothing to wait for. */
+	if (!unbd_device_has_leg(dev))
+		force = true;
+	pr_info("unbd%u: unmapped%s\n", dev->index, force ? " by force" : "");
+	if (force) {
+		unbd_device_fail(dev);
+		remove_legs_of_device(dev, false);
+	}
+	unbd_disk_remove(dev, force);
+	if (!force)
+		remove_legs_of_device(dev, true);
+	forget_device(dev);
+	leave(session);
+	return 0;
+}
+
+/**
+ * unbd_session_add_path() - give a session another path
+ * @session: the session
+ * @spec: what the user wrote
+ * @why: gets the reason of a failure
+ * @len: size of @why
+ *
+ * Return: 0 once the path has begun to connect, or -errno.
+ */
+int unbd_session_add_path(struct unbd_session *session,
+			  const struct unbd_path_option *spec,
+			  char *why, size_t len)
+{
+	struct unbd_path *path;
+	int err = 0;
+
+	mutex_lock(&session->mutex);
+	if (READ_ONCE(session->closing)) {
+		snprintf(why, len, "the session is being closed");
+		err = -ENODEV;
+	} else if (find_path(session, spec)) {
+		snprintf(why, len, "the session has that path");
+		err = -EEXIST;
+	}
+	if (err)
+		goto unlock;
+	path = unbd_path_create(session, spec, why, len);
+	if (IS_ERR(path)) {
+		err = PTR_ERR(path);
+		goto unlock;
+	}
+	err = add_legs_of_path(path);
+	if (!err) {
+		unbd_path_kick(path);
+		goto unlock;
+	}
+	snprintf(why, len, "out of memory");
+	path->claimed = true;
+	mutex_unlock(&session->mutex);
+	remove_claimed_path(path);
+	return err;
+unlock:
+	mutex_unlock(&session->mutex);
+	return err;
+}
+
+/**
+ * unbd_session_remove_path() - take a path away from its session
+ * @path: path, kept by the caller
+ * @why: gets the reason of a refusal
+ * @len: size of @why
+ *
+ * Return: 0, -EBUSY for the last path, -ENODEV when it is going already.
+ */
+int unbd_session_remove_path(struct unbd_path *path, char *why, size_t len)
+{
+	struct unbd_session *session = path->session;
+	int err = 0;
+
+	mutex_lock(&session->mutex);
+	if (path->claimed) {
+		snprintf(why, len, "the path is being removed");
+		err = -ENODEV;
+	} else if (list_is_singular(&session->paths)) {
+		snprintf(why, len, "it is the last path, unmap the device instead");
+		err = -EBUSY;
+	} else {
+		path->claimed = true;
+	}
+	mutex_unlock(&session->mutex);
+	if (!err)
+		remove_claimed_path(path);
+	return err;
+}
+
+/**
+ * unbd_session_reconnect() - try all paths of a session now
+ * @session: the session
+ */
+void unbd_session_reconnect(struct unbd_session *session)
+{
+	struct unbd_path *path;
+
+	mutex_lock(&session->mutex);
+	list_for_each_entry(path, &session->paths, entry)
+		unbd_path_reconnect(path);
+	mutex_unlock(&session->mutex);
+}
+
+/**
+ * unbd_sessions_drain() - wait for the last session when the module goes
+ *
+ * Paths hold their transport and that holds this module, so nothing is
+ * mapped any more; what was may still be on its way out.
+ */
+void unbd_sessions_drain(void)
+{
+	wait_event(gone, !atomic_read(&nr_sessions));
+}
