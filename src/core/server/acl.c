@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Which clients may use an export.
+ */
+#include <linux/slab.h>
+#include <linux/sysfs.h>
+
+#include "server.h"
+
+/**
+ * unbd_acl_set() - give an export its list of clients
+ * @export: not published yet
+ * @clients: ranges of addresses, copied
+ * @nr: how many; 0 lets everybody in
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int unbd_acl_set(struct unbd_export *export, const struct unbd_cidr *clients,
+		 unsigned int nr)
+{
+	if (!nr)
+		return 0;
+	export->clients = kmemdup(clients, nr * sizeof(*clients), GFP_KERNEL);
+	if (!export->clients)
+		return -ENOMEM;
+	export->nr_clients = nr;
+	return 0;
+}
+
+/**
+ * unbd_acl_allows() - may this client use this export?
+ * @export: the export
+ * @conn: the client's connection
+ *
+ * A list of addresses lets in what it names. It cannot name the user of a
+ * Unix socket, who comes without an address: there the permissions of the
+ * socket's file decide, and whoever passed them passes here too. Nothing
+ * guards a vsock port, so its clients are strangers to every list.
+ */
+bool unbd_acl_allows(const struct unbd_export *export,
+		     const struct unbd_conn *conn)
+{
+	const struct sockaddr *peer = (const struct sockaddr *)&conn->peer;
+	unsigned int i;
+
+	if (!export->nr_clients || peer->sa_family == AF_UNSPEC ||
+	    peer->sa_family == AF_UNIX)
+		return true;
+	for (i = 0; i < export->nr_clients; i++)
+		if (unbd_cidr_match(&export->clients[i], peer))
+			return true;
+	return false;
+}
+
+/**
+ * unbd_acl_print() - the list as the administrator may write it again
+ * @export: the export
+ * @buf: a page, as for a sysfs file
+ */
+ssize_t unbd_acl_print(const struct unbd_export *export, char *buf)
+{
+	char text[48];
+	unsigned int i;
+	int at = 0;
+
+	if (!export->nr_clients)
+		return sysfs_emit(buf, "any\n");
+	for (i = 0; i < export->nr_clients; i++) {
+		unbd_cidr_print(&export->clients[i], text, sizeof(text));
+		at += sysfs_emit_at(buf, at, "%s%s", i ? "," : "", text);
+	}
+	return at + sysfs_emit_at(buf, at, "\n");
+}

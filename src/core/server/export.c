@@ -1,0 +1,544 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What is exported: exports come, are opened by connections, and go.
+ *
+ * An export with access_mode=rw may be open on any number of connections:
+ * NBD spreads one client over many, and several clients that share a disk
+ * know what they do (a cluster file system, a live migration). What may not
+ * be is a second export, or anybody on this machine, writing beside it; that
+ * is what the claim on the device is for. access_mode=migration gives way to
+ * other migration exports of the same device.
+ */
+#define pr_fmt(fmt) "unbd-server: " fmt
+
+#include <linux/file.h>
+#include <linux/module.h>
+#include <linux/namei.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "server.h"
+
+/* How long unexport waits for the storage; what is left goes by itself. */
+#define REMOVE_TIMEOUT	(5 * HZ)
+
+/* Which exports and connections there are; see server.h. */
+DEFINE_MUTEX(unbd_server_mutex);
+
+/* Exports are added one at a time, which makes looking for others easy. */
+static DEFINE_MUTEX(add_mutex);
+static LIST_HEAD(exports);
+
+static struct unbd_export *find_export(const char *name)
+{
+	struct unbd_export *export;
+
+	lockdep_assert_held(&unbd_server_mutex);
+
+	list_for_each_entry(export, &exports, entry)
+		if (!strcmp(export->name, name))
+			return export;
+	return NULL;
+}
+
+static bool name_is_taken(const char *name)
+{
+	bool taken;
+
+	mutex_lock(&unbd_server_mutex);
+	taken = find_export(name);
+	mutex_unlock(&unbd_server_mutex);
+	return taken;
+}
+
+/**
+ * unbd_export_free() - nobody knows an export any more
+ * @export: export without storage
+ */
+void unbd_export_free(struct unbd_export *export)
+{
+	if (export->wq)
+		destroy_workqueue(export->wq);
+	kfree(export->clients);
+	kfree(export->device_path);
+	kfree(export->name);
+	kfree(export);
+}
+
+static struct unbd_export *alloc_export(const struct unbd_export_options *o)
+{
+	struct unbd_export *export = kzalloc(sizeof(*export), GFP_KERNEL);
+
+	if (!export)
+		return NULL;
+	INIT_LIST_HEAD(&export->conns);
+	init_completion(&export->gone);
+	export->access_mode = o->access_mode;
+	export->name = kstrdup(o->name, GFP_KERNEL);
+	export->device_path = kstrdup(o->device_path, GFP_KERNEL);
+	export->wq = alloc_workqueue("unbd-%.16s", WQ_UNBOUND | WQ_MEM_RECLAIM,
+				     0, o->name);
+	if (!export->name || !export->device_path || !export->wq ||
+	    unbd_acl_set(export, o->clients, o->nr_clients)) {
+		unbd_export_free(export);
+		return NULL;
+	}
+	return export;
+}
+
+static int open_backend(struct unbd_export *export, char *why, size_t len)
+{
+	const char *name = export->device_path;
+	struct path path;
+	umode_t mode;
+	int err;
+
+	err = kern_path(name, LOOKUP_FOLLOW, &path);
+	if (err)
+		return unbd_why(why, len, err, "%.120s: %s", name,
+				err == -ENOENT ? "no such device or file" :
+				"cannot be looked up");
+	mode = d_backing_inode(path.dentry)->i_mode;
+	path_put(&path);
+
+	if (S_ISBLK(mode))
+		return unbd_bdev_open_backend(export, why, len);
+	if (S_ISREG(mode))
+		return unbd_file_open_backend(export, why, len);
+	return unbd_why(why, len, S_ISDIR(mode) ? -EISDIR : -ENOTBLK,
+			"%.120s is neither a block device nor a regular file",
+			name);
+}
+
+/* Files cannot be claimed as devices are: two writers are told apart here. */
+static struct unbd_export *other_writer(const struct unbd_export *export)
+{
+	struct unbd_export *other;
+
+	lockdep_assert_held(&unbd_server_mutex);
+
+	if (unbd_export_read_only(export))
+		return NULL;
+	list_for_each_entry(other, &exports, entry) {
+		if (unbd_export_read_only(other) ||
+		    !unbd_file_is_same(export, other))
+			continue;
+		if (export->access_mode == UNBD_ACCESS_RW ||
+		    other->access_mode == UNBD_ACCESS_RW)
+			return other;
+	}
+	return NULL;
+}
+
+static int publish(struct unbd_export *export, char *why, size_t len)
+{
+	struct unbd_export *other;
+	unsigned int noio;
+	int err;
+
+	mutex_lock(&unbd_server_mutex);
+	/* Clients that come back for their disk wait for this mutex. */
+	noio = memalloc_noio_save();
+	other = other_writer(export);
+	if (other) {
+		err = unbd_why(why, len, -EBUSY,
+			       "%.100s is exported for writing as %.60s",
+			       export->device_path, other->name);
+		goto unlock;
+	}
+	err = unbd_sysfs_add_export(export);
+	if (err)
+		snprintf(why, len, "cannot make its directory");
+	else
+		list_add_tail(&export->entry, &exports);
+unlock:
+	memalloc_noio_restore(noio);
+	mutex_unlock(&unbd_server_mutex);
+	return err;
+}
+
+static int add_export(const struct unbd_export_options *o, char *why,
+		      size_t len)
+{
+	struct unbd_export *export;
+	int err;
+
+	if (name_is_taken(o->name))
+		return unbd_why(why, len, -EEXIST, "the name is taken");
+	export = alloc_export(o);
+	if (!export)
+		return unbd_why(why, len, -ENOMEM, "no memory");
+	unbd_sysfs_init_export(export);
+	err = open_backend(export, why, len);
+	if (err)
+		goto put;
+	err = publish(export, why, len);
+	if (err) {
+		export->ops->close(export);
+		goto put;
+	}
+	pr_info("exported %s: %s %s, %s, %llu bytes\n", o->name,
+		export->ops->kind, o->device_path,
+		unbd_access_mode_name(o->access_mode),
+		export->ops->size(export));
+	return 0;
+
+put:
+	kobject_put(&export->kobj);
+	return err;
+}
+
+/**
+ * unbd_export_add() - offer a block device or file to clients
+ * @o: what the administrator wrote
+ * @why: one sentence on error
+ * @len: its size
+ *
+ * In the context of the process that wants it, whose namespaces and rights
+ * count. Return: 0 or -errno, and then nothing is left behind.
+ */
+int unbd_export_add(const struct unbd_export_options *o, char *why, size_t len)
+{
+	int err;
+
+	if (mutex_lock_killable(&add_mutex))
+		return unbd_why(why, len, -EINTR, "interrupted");
+	err = add_export(o, why, len);
+	mutex_unlock(&add_mutex);
+	return err;
+}
+
+/* The last connection of an export that is being removed has gone. */
+static void finish_removal(struct unbd_export *export)
+{
+	kobject_del(&export->kobj);
+	flush_workqueue(export->wq);
+	export->ops->close(export);
+
+	mutex_lock(&unbd_server_mutex);
+	list_del(&export->entry);
+	mutex_unlock(&unbd_server_mutex);
+	pr_info("%s is no longer exported\n", export->name);
+	complete_all(&export->gone);
+	kobject_put(&export->kobj);
+}
+
+/* Returns whether finish_removal() is the caller's to call. */
+static bool begin_removal(struct unbd_export *export)
+{
+	struct unbd_conn *conn;
+
+	lockdep_assert_held(&unbd_server_mutex);
+
+	export->state = UNBD_EXPORT_REMOVING;
+	list_for_each_entry(conn, &export->conns, export_entry)
+		unbd_conn_close(conn);
+	return list_empty(&export->conns);
+}
+
+static int check_removal(struct unbd_export *export, bool force, char *why,
+			 size_t len)
+{
+	if (!export)
+		return unbd_why(why, len, -ENOENT, "no such export");
+	if (export->state == UNBD_EXPORT_REMOVING)
+		return unbd_why(why, len, -EBUSY, "is being removed already");
+	if (export->nr_conns && !force)
+		return unbd_why(why, len, -EBUSY,
+				"%u connections are using it",
+				export->nr_conns);
+	return 0;
+}
+
+static int wait_gone(struct unbd_export *export, char *why, size_t len)
+{
+	if (wait_for_completion_killable_timeout(&export->gone,
+						 REMOVE_TIMEOUT) > 0)
+		return 0;
+	return unbd_why(why, len, -ETIMEDOUT,
+			"its storage is busy; goes as soon as that is done");
+}
+
+/**
+ * unbd_export_remove() - take an export away
+ * @name: which
+ * @force: close the connections that have it open
+ * @why: one sentence on error
+ * @len: its size
+ *
+ * Return: 0, and the storage has been closed; -ENOENT; -EBUSY; -ETIMEDOUT
+ * when requests at the storage are still under way: then no client can use
+ * the export any more and it is gone when they are done.
+ */
+int unbd_export_remove(const char *name, bool force, char *why, size_t len)
+{
+	struct unbd_export *export;
+	bool last = false;
+	int err;
+
+	mutex_lock(&unbd_server_mutex);
+	export = find_export(name);
+	err = check_removal(export, force, why, len);
+	if (!err) {
+		kobject_get(&export->kobj);
+		last = begin_removal(export);
+	}
+	mutex_unlock(&unbd_server_mutex);
+	if (err)
+		return err;
+
+	if (last)
+		finish_removal(export);
+	else
+		err = wait_gone(export, why, len);
+	/*
+	 * A file that a connection's work has closed is let go of a moment
+	 * later by another work; the file system shall be free now. Waiting
+	 * for that is not for the former, which reclaim may depend on.
+	 */
+	flush_delayed_fput();
+	kobject_put(&export->kobj);
+	return err;
+}
+
+/**
+ * unbd_export_remove_all() - take all exports away
+ *
+ * When the module goes: no transport is there, so neither are connections,
+ * and nothing can be exported any more.
+ */
+void unbd_export_remove_all(void)
+{
+	struct unbd_export *export, *next;
+
+	list_for_each_entry_safe(export, next, &exports, entry) {
+		mutex_lock(&unbd_server_mutex);
+		begin_removal(export);
+		mutex_unlock(&unbd_server_mutex);
+		finish_removal(export);
+	}
+}
+
+/**
+ * unbd_export_allows_some() - is there anything that a client may use?
+ * @conn: the client's connection
+ */
+bool unbd_export_allows_some(const struct unbd_conn *conn)
+{
+	struct unbd_export *export;
+
+	lockdep_assert_held(&unbd_server_mutex);
+
+	list_for_each_entry(export, &exports, entry)
+		if (unbd_acl_allows(export, conn))
+			return true;
+	return false;
+}
+
+/* What "" stands for: the only one, or the one called "default" */
+static struct unbd_export *find_default(const struct unbd_conn *conn)
+{
+	struct unbd_export *export, *only = NULL;
+	unsigned int nr = 0;
+
+	list_for_each_entry(export, &exports, entry) {
+		if (!unbd_acl_allows(export, conn))
+			continue;
+		only = export;
+		nr++;
+	}
+	return nr == 1 ? only : find_export("default");
+}
+
+static int find_for(struct unbd_conn *conn, const char *name,
+		    struct unbd_export **found)
+{
+	struct unbd_export *export;
+
+	lockdep_assert_held(&unbd_server_mutex);
+
+	export = *name ? find_export(name) : find_default(conn);
+	if (!export)
+		return -ENOENT;
+	if (!unbd_acl_allows(export, conn))
+		return -EACCES;
+	if (export->state != UNBD_EXPORT_LIVE)
+		return -ESHUTDOWN;
+	*found = export;
+	return 0;
+}
+
+/**
+ * unbd_export_info() - what an export is at this moment
+ * @export: the export
+ * @info: filled in
+ */
+void unbd_export_info(struct unbd_export *export,
+		      struct unbd_export_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	info->size = export->ops->size(export);
+	export->ops->info(export, info);
+	if (unbd_export_read_only(export)) {
+		info->features |= UNBD_EXPORT_READ_ONLY;
+		info->features &= ~(UNBD_EXPORT_DISCARD |
+				    UNBD_EXPORT_WRITE_ZEROES |
+				    UNBD_EXPORT_FAST_ZERO |
+				    UNBD_EXPORT_SECURE_ERASE);
+	}
+}
+
+static int open_export(struct unbd_conn *conn, const char *name)
+{
+	struct unbd_export *export;
+	int err;
+
+	lockdep_assert_held(&unbd_server_mutex);
+
+	if (WARN_ON_ONCE(conn->export))
+		return -EBUSY;
+	if (READ_ONCE(conn->closing))
+		return -ESHUTDOWN;
+	err = find_for(conn, name, &export);
+	if (err)
+		return err;
+	if (export->nr_conns >= READ_ONCE(unbd_max_connections_per_export))
+		return -EUSERS;
+	conn->export = export;
+	list_add_tail(&conn->export_entry, &export->conns);
+	export->nr_conns++;
+	if (export->ops->opened)
+		export->ops->opened(export, conn);
+	return 0;
+}
+
+static const char *refusal(const char *name, int err)
+{
+	switch (err) {
+	case -ENOENT:
+		return *name ? "there is no such export" :
+			"there are several and none is called default";
+	case -EACCES:
+		return "clients= does not list it";
+	case -EUSERS:
+		return "max_connections_per_export are open";
+	default:
+		return "it is closing";
+	}
+}
+
+int unbd_export_open(struct unbd_conn *conn, const char *name,
+		     struct unbd_export_info *info)
+{
+	int err;
+
+	mutex_lock(&unbd_server_mutex);
+	err = open_export(conn, name);
+	mutex_unlock(&unbd_server_mutex);
+	if (err) {
+		pr_warn_ratelimited("refused %s export \"%s\": %s\n",
+				    conn->peer_name, name, refusal(name, err));
+		return err;
+	}
+	unbd_export_info(conn->export, info);
+	return 0;
+}
+EXPORT_SYMBOL_UNBD(unbd_export_open);
+
+int unbd_export_probe(struct unbd_conn *conn, const char *name,
+		      struct unbd_export_info *info)
+{
+	struct unbd_export *export;
+	int err;
+
+	mutex_lock(&unbd_server_mutex);
+	err = find_for(conn, name, &export);
+	if (!err)
+		unbd_export_info(export, info);
+	mutex_unlock(&unbd_server_mutex);
+	return err;
+}
+EXPORT_SYMBOL_UNBD(unbd_export_probe);
+
+/**
+ * unbd_export_close() - a connection goes: close what is open on it
+ * @conn: connection without requests at the storage
+ *
+ * Process context, may sleep: it may be the one that an export waits for.
+ */
+void unbd_export_close(struct unbd_conn *conn)
+{
+	struct unbd_export *export;
+	unsigned int which;
+	bool last;
+
+	mutex_lock(&unbd_server_mutex);
+	conn->removed = true;
+	WRITE_ONCE(conn->closing, true);
+	export = conn->export;
+	if (!export) {
+		mutex_unlock(&unbd_server_mutex);
+		return;
+	}
+	for (which = 0; which < UNBD_NR_COUNTERS; which++)
+		export->closed[which] += unbd_conn_count(conn, which);
+	list_del(&conn->export_entry);
+	export->nr_conns--;
+	conn->export = NULL;
+	last = export->state == UNBD_EXPORT_REMOVING && !export->nr_conns;
+	mutex_unlock(&unbd_server_mutex);
+	if (last)
+		finish_removal(export);
+}
+
+/* The first name behind @last that the client may know; false at the end */
+static bool next_name(struct unbd_conn *conn, const char *last, char *name,
+		      size_t len)
+{
+	struct unbd_export *export, *best = NULL;
+
+	mutex_lock(&unbd_server_mutex);
+	list_for_each_entry(export, &exports, entry) {
+		if (strcmp(export->name, last) <= 0 ||
+		    (best && strcmp(export->name, best->name) >= 0))
+			continue;
+		if (export->state == UNBD_EXPORT_LIVE &&
+		    unbd_acl_allows(export, conn))
+			best = export;
+	}
+	if (best)
+		strscpy(name, best->name, len);
+	mutex_unlock(&unbd_server_mutex);
+	return best;
+}
+
+int unbd_export_list(struct unbd_conn *conn,
+		     int (*fn)(const char *name, void *arg), void *arg)
+{
+	char *name = kzalloc(UNBD_EXPORT_NAME_LEN, GFP_KERNEL);
+	int err = 0;
+
+	if (!name)
+		return -ENOMEM;
+	/* By name, so that it does not matter what goes while @fn sleeps. */
+	while (!err && next_name(conn, name, name, UNBD_EXPORT_NAME_LEN))
+		err = fn(name, arg);
+	kfree(name);
+	return err;
+}
+EXPORT_SYMBOL_UNBD(unbd_export_list);
+
+int unbd_export_extent(struct unbd_conn *conn, u64 offset, u64 length,
+		       struct unbd_extent *extent)
+{
+	struct unbd_export *export = conn->export;
+	u64 size = export->ops->size(export);
+
+	if (!length || offset > size || length > size - offset)
+		return -EINVAL;
+	*extent = (struct unbd_extent){ .length = length };
+	if (!export->ops->extent)
+		return 0;
+	return export->ops->extent(export, offset, length, extent);
+}
+EXPORT_SYMBOL_UNBD(unbd_export_extent);

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * unbd-server: the export server. Block devices and files are exported by
+ * writing a line to /sys/devices/virtual/unbd-server/ctl/export_device.
+ */
+#define pr_fmt(fmt) "unbd-server: " fmt
+
+#include <linux/module.h>
+
+#include "server.h"
+
+/* Enough for 64 clients with 16 CPUs each. */
+unsigned int unbd_max_connections = 1024;
+module_param_named(max_connections, unbd_max_connections, uint, 0644);
+MODULE_PARM_DESC(max_connections,
+		 "connections of all clients together (default 1024)");
+
+unsigned int unbd_max_connections_per_export = 256;
+module_param_named(max_connections_per_export, unbd_max_connections_per_export,
+		   uint, 0644);
+MODULE_PARM_DESC(max_connections_per_export,
+		 "connections that have one export open (default 256)");
+
+static int __init unbd_server_init(void)
+{
+	BUILD_BUG_ON(UNBD_EXPORT_NAME_LEN <= UNBD_NAME_MAX);
+
+	unbd_io_init();
+	return unbd_sysfs_init();
+}
+
+static void __exit unbd_server_exit(void)
+{
+	unbd_sysfs_exit();
+}
+
+module_init(unbd_server_init);
+module_exit(unbd_server_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Unified network block device: server");
+MODULE_VERSION(UNBD_VERSION);

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Inside unbd-server: exports, connections, storage, and who locks what.
+ *
+ *	unbd_server_mutex	which exports and connections exist, which export
+ *				a connection has open, and export->state
+ *	listeners_mutex		(target.c) listening and ceasing to listen
+ *	targets_mutex		(target.c) which transports have registered
+ *
+ * They are taken in any order but never two at a time, except that a
+ * transport may add and remove connections while it is told to listen or to
+ * cease: listeners_mutex comes before unbd_server_mutex.
+ *
+ * No directory of sysfs is removed under a mutex: that waits for readers of
+ * its files, and they take the mutex.
+ *
+ * add_mutex (export.c) is outermost and keeps exports from being added side
+ * by side.
+ *
+ * The I/O path takes none of them. conn->export stays what it is while a
+ * request is at the storage, because a transport closes a connection only
+ * when all its requests have come back.
+ */
+#ifndef UNBD_SERVER_H
+#define UNBD_SERVER_H
+
+#include <linux/completion.h>
+#include <linux/kobject.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/workqueue.h>
+
+#include <unbd/compat.h>
+#include <unbd/target.h>
+
+#include "options.h"
+
+#define UNBD_NR_IO_OPS		(UNBD_IO_PREFETCH + 1)
+
+/* Pages of unbd_zeroes */
+#define UNBD_ZERO_VECS		64
+
+/**
+ * enum unbd_counter - what is counted for each connection and export
+ * @UNBD_COUNT_BYTES_READ: bytes; smaller values are requests that were done,
+ *	one counter for each &enum unbd_io_op
+ * @UNBD_COUNT_BYTES_WRITTEN: bytes
+ * @UNBD_COUNT_ERRORS: requests that failed, of any kind
+ * @UNBD_NR_COUNTERS: how many there are
+ */
+enum unbd_counter {
+	UNBD_COUNT_BYTES_READ = UNBD_NR_IO_OPS,
+	UNBD_COUNT_BYTES_WRITTEN,
+	UNBD_COUNT_ERRORS,
+	UNBD_NR_COUNTERS,
+};
+
+/**
+ * enum unbd_export_state - where an export is in its life
+ * @UNBD_EXPORT_LIVE: may be opened
+ * @UNBD_EXPORT_REMOVING: goes when its last connection has gone
+ */
+enum unbd_export_state {
+	UNBD_EXPORT_LIVE,
+	UNBD_EXPORT_REMOVING,
+};
+
+/**
+ * struct unbd_backend_ops - a kind of storage behind an export
+ * @kind: what it is, for the log and sysfs
+ * @close: undo the opening; no request is under way. May sleep.
+ * @size: bytes, at this moment. Any context.
+ * @info: fill in everything but the size. Must not wait for the storage.
+ * @submit: begin a request that is within the export and allowed. Process
+ *	context; unbd_io_done() is called once, maybe before it returns, and
+ *	neither request nor connection may be touched after that.
+ * @extent: see unbd_export_extent(); NULL when holes are not known. May
+ *	sleep.
+ * @opened: optional; a connection has opened the export. Under
+ *	unbd_server_mutex, must not sleep for the storage.
+ */
+struct unbd_backend_ops {
+	const char *kind;
+	void (*close)(struct unbd_export *export);
+	u64 (*size)(struct unbd_export *export);
+	void (*info)(struct unbd_export *export,
+		     struct unbd_export_info *info);
+	void (*submit)(struct unbd_export *export, struct unbd_io *io);
+	int (*extent)(struct unbd_export *export, u64 offset, u64 length,
+		      struct unbd_extent *extent);
+	void (*opened)(struct unbd_export *export, struct unbd_conn *conn);
+};
+
+/**
+ * struct unbd_export - a block device or file that clients may open
+ * @name: what clients call it; its directory in ctl/exports
+ * @device_path: as the administrator wrote it
+ * @access_mode: as the administrator asked for
+ * @nr_clients: entries of @clients; 0 lets everybody in
+ * @clients: who may use it
+ * @ops: its kind of storage
+ * @backend: private data of that
+ * @wq: where requests go that have to wait for the medium. One for each
+ *	export: an export may lie on another one's disk, and a rescuer must
+ *	not have to wait for itself.
+ * @entry: in the list of all exports
+ * @state: see above
+ * @conns: connections that have it open
+ * @nr_conns: how many
+ * @closed: what the connections have counted that are gone
+ * @gone: completed when the storage has been closed
+ * @kobj: ctl/exports/NAME
+ */
+struct unbd_export {
+	char *name;
+	char *device_path;
+	enum unbd_access_mode access_mode;
+	unsigned int nr_clients;
+	struct unbd_cidr *clients;
+	const struct unbd_backend_ops *ops;
+	void *backend;
+	struct workqueue_struct *wq;
+
+	struct list_head entry;
+	enum unbd_export_state state;
+	struct list_head conns;
+	unsigned int nr_conns;
+	u64 closed[UNBD_NR_COUNTERS];
+	struct completion gone;
+	struct kobject kobj;
+};
+
+extern struct mutex unbd_server_mutex;
+
+/* main.c */
+extern unsigned int unbd_max_connections;
+extern unsigned int unbd_max_connections_per_export;
+
+/* export.c: what is exported */
+int unbd_export_add(const struct unbd_export_options *o, char *why,
+		    size_t len);
+int unbd_export_remove(const char *name, bool force, char *why, size_t len);
+void unbd_export_remove_all(void);
+void unbd_export_free(struct unbd_export *export);
+void unbd_export_close(struct unbd_conn *conn);
+void unbd_export_info(struct unbd_export *export,
+		      struct unbd_export_info *info);
+bool unbd_export_allows_some(const struct unbd_conn *conn);
+
+static inline bool unbd_export_read_only(const struct unbd_export *export)
+{
+	return export->access_mode == UNBD_ACCESS_RO;
+}
+
+/* acl.c: who may use it */
+int unbd_acl_set(struct unbd_export *export, const struct unbd_cidr *clients,
+		 unsigned int nr);
+bool unbd_acl_allows(const struct unbd_export *export,
+		     const struct unbd_conn *conn);
+ssize_t unbd_acl_print(const struct unbd_export *export, char *buf);
+
+/* io.c: requests on their way to the storage and back */
+extern struct bio_vec unbd_zeroes[UNBD_ZERO_VECS];
+void unbd_io_init(void);
+void unbd_io_done(struct unbd_io *io, int error);
+bool unbd_io_unwanted(const struct unbd_io *io);
+u64 unbd_conn_count(const struct unbd_conn *conn, unsigned int which);
+u64 unbd_export_count(struct unbd_export *export, unsigned int which);
+
+/* conn.c: connections */
+void unbd_conn_close(struct unbd_conn *conn);
+void unbd_conn_free(struct unbd_conn *conn);
+
+/* backend-bdev.c, backend-file.c */
+int unbd_bdev_open_backend(struct unbd_export *export, char *why, size_t len);
+int unbd_file_open_backend(struct unbd_export *export, char *why, size_t len);
+bool unbd_file_is_same(const struct unbd_export *a,
+		       const struct unbd_export *b);
+
+/* target.c: transports and listeners */
+int unbd_listen(char *line, char *why, size_t len);
+int unbd_unlisten(char *line, char *why, size_t len);
+ssize_t unbd_listeners_print(char *buf);
+
+/* sysfs.c: /sys/devices/virtual/unbd-server/ctl */
+extern struct kobject *unbd_exports_kobj;
+extern struct kobject *unbd_connections_kobj;
+int unbd_sysfs_init(void);
+void unbd_sysfs_exit(void);
+
+/* sysfs-objects.c: exports/NAME and connections/N in it */
+void unbd_sysfs_init_stats(void);
+void unbd_sysfs_init_export(struct unbd_export *export);
+int unbd_sysfs_add_export(struct unbd_export *export);
+int unbd_sysfs_add_conn(struct unbd_conn *conn);
+void unbd_sysfs_wait_exports(void);
+
+#endif /* UNBD_SERVER_H */

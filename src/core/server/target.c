@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The transports that have registered, and what they listen on.
+ */
+#define pr_fmt(fmt) "unbd-server: " fmt
+
+#include <linux/module.h>
+#include <linux/nsproxy.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/sysfs.h>
+
+#include "server.h"
+
+static DEFINE_MUTEX(targets_mutex);
+static LIST_HEAD(targets);
+
+static DEFINE_MUTEX(listeners_mutex);
+static LIST_HEAD(listeners);
+
+static struct unbd_target_ops *find_target(const char *name)
+{
+	struct unbd_target_ops *ops;
+
+	lockdep_assert_held(&targets_mutex);
+
+	list_for_each_entry(ops, &targets, entry)
+		if (!strcmp(ops->name, name))
+			return ops;
+	return NULL;
+}
+
+int __unbd_register_target(struct unbd_target_ops *ops, unsigned int api,
+			   size_t conn_size, size_t io_size)
+{
+	int err = 0;
+
+	if (api != UNBD_TARGET_API || conn_size != sizeof(struct unbd_conn) ||
+	    io_size != sizeof(struct unbd_io)) {
+		pr_err("transport %s was built for another version of unbd-server\n",
+		       ops->name);
+		return -EINVAL;
+	}
+
+	mutex_lock(&targets_mutex);
+	if (find_target(ops->name)) {
+		pr_err("transport %s is already registered\n", ops->name);
+		err = -EEXIST;
+	} else {
+		list_add_tail(&ops->entry, &targets);
+	}
+	mutex_unlock(&targets_mutex);
+	return err;
+}
+EXPORT_SYMBOL_UNBD(__unbd_register_target);
+
+void unbd_unregister_target(struct unbd_target_ops *ops)
+{
+	mutex_lock(&targets_mutex);
+	list_del(&ops->entry);
+	mutex_unlock(&targets_mutex);
+}
+EXPORT_SYMBOL_UNBD(unbd_unregister_target);
+
+static const struct unbd_target_ops *try_get_target(const char *name)
+{
+	struct unbd_target_ops *ops;
+
+	mutex_lock(&targets_mutex);
+	ops = find_target(name);
+	if (ops && !try_module_get(ops->owner))
+		ops = NULL;
+	mutex_unlock(&targets_mutex);
+	return ops;
+}
+
+/* The transport of that name with a reference to its module, or NULL */
+static const struct unbd_target_ops *get_target(const char *name)
+{
+	const struct unbd_target_ops *ops = try_get_target(name);
+
+	if (ops)
+		return ops;
+	request_module("unbd-target-%s", name);
+	return try_get_target(name);
+}
+
+static struct unbd_listener *find_listener(const char *address,
+					   const struct net *net)
+{
+	struct unbd_listener *listener;
+
+	lockdep_assert_held(&listeners_mutex);
+
+	list_for_each_entry(listener, &listeners, entry)
+		if (net_eq(listener->net, net) &&
+		    !strcmp(listener->address, address))
+			return listener;
+	return NULL;
+}
+
+static void free_listener(struct unbd_listener *listener)
+{
+	module_put(listener->ops->owner);
+	put_net(listener->net);
+	kfree(listener->address);
+	kfree(listener);
+}
+
+/* Takes over the reference to the module of @ops when it succeeds. */
+static struct unbd_listener *alloc_listener(const struct unbd_target_ops *ops,
+					    const char *address)
+{
+	struct unbd_listener *listener;
+
+	listener = kzalloc(ops->listener_size, GFP_KERNEL);
+	if (!listener)
+		return NULL;
+	listener->address = kstrdup(address, GFP_KERNEL);
+	if (!listener->address) {
+		kfree(listener);
+		return NULL;
+	}
+	listener->ops = ops;
+	listener->net = get_net(current->nsproxy->net_ns);
+	return listener;
+}
+
+static int start_listener(struct unbd_listener *listener, char *why,
+			  size_t len)
+{
+	int err;
+
+	lockdep_assert_held(&listeners_mutex);
+
+	if (find_listener(listener->address, listener->net))
+		return unbd_why(why, len, -EADDRINUSE,
+				"%s is listened on already",
+				listener->address);
+	err = listener->ops->listen(listener, why, len);
+	if (!err)
+		list_add_tail(&listener->entry, &listeners);
+	return err;
+}
+
+/**
+ * unbd_listen() - begin to accept clients at an address
+ * @line: "PREFIX:ADDRESS"; modified
+ * @why: one sentence on error
+ * @len: its size
+ *
+ * Loads the transport if need be. Return: 0 or -errno.
+ */
+int unbd_listen(char *line, char *why, size_t len)
+{
+	const struct unbd_target_ops *ops;
+	struct unbd_listener *listener;
+	struct unbd_listen_options o;
+	int err;
+
+	err = unbd_parse_listen(line, &o, why, len);
+	if (err)
+		return err;
+	ops = get_target(o.transport);
+	if (!ops)
+		return unbd_why(why, len, -EPROTONOSUPPORT,
+				"%s: module unbd-%s-server is not there",
+				o.address, o.transport);
+	listener = alloc_listener(ops, o.address);
+	if (!listener) {
+		module_put(ops->owner);
+		return unbd_why(why, len, -ENOMEM, "%s: no memory", o.address);
+	}
+
+	mutex_lock(&listeners_mutex);
+	err = start_listener(listener, why, len);
+	mutex_unlock(&listeners_mutex);
+	if (err)
+		free_listener(listener);
+	else
+		pr_info("listening on %s\n", o.address);
+	return err;
+}
+
+/**
+ * unbd_unlisten() - accept no more clients at an address
+ * @line: the address as it was written to listen; modified
+ * @why: one sentence on error
+ * @len: its size
+ *
+ * Return: 0 or -errno; -ENOENT when nobody listens there.
+ */
+int unbd_unlisten(char *line, char *why, size_t len)
+{
+	struct unbd_listener *listener;
+	struct unbd_listen_options o;
+	int err;
+
+	err = unbd_parse_listen(line, &o, why, len);
+	if (err)
+		return err;
+
+	mutex_lock(&listeners_mutex);
+	listener = find_listener(o.address, current->nsproxy->net_ns);
+	if (listener) {
+		list_del(&listener->entry);
+		listener->ops->unlisten(listener);
+	}
+	mutex_unlock(&listeners_mutex);
+	if (!listener)
+		return unbd_why(why, len, -ENOENT, "%s is not listened on",
+				o.address);
+	pr_info("no longer listening on %s\n", o.address);
+	free_listener(listener);
+	return 0;
+}
+
+/**
+ * unbd_listeners_print() - what is listened on, one address a line
+ * @buf: a page, as for a sysfs file
+ */
+ssize_t unbd_listeners_print(char *buf)
+{
+	struct unbd_listener *listener;
+	int at = 0;
+
+	mutex_lock(&listeners_mutex);
+	list_for_each_entry(listener, &listeners, entry)
+		at += sysfs_emit_at(buf, at, "%s\n", listener->address);
+	mutex_unlock(&listeners_mutex);
+	return at;
+}
