@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One connection in its transmission phase: start, work, polling, end.
+ */
+#include <linux/cpumask.h>
+#include <linux/skbuff.h>
+#include <net/busy_poll.h>
+
+#include "client.h"
+
+/* For how long the work goes on before it lets others have the CPU */
+#define WORK_QUOTA	msecs_to_jiffies(1)
+
+/**
+ * tcp_conn_kick() - let the connection's work send and receive
+ * @conn: connection
+ *
+ * Any context.
+ */
+void tcp_conn_kick(struct tcp_conn *conn)
+{
+	queue_work_on(conn->cpu, tcp_io_wq, &conn->work);
+}
+
+/**
+ * tcp_conn_fail() - a connection has broken, and the path with it
+ * @conn: connection
+ * @error: -errno
+ * @fmt: what happened
+ *
+ * Any context. Only the first one is reported.
+ */
+void tcp_conn_fail(struct tcp_conn *conn, int error, const char *fmt, ...)
+{
+	struct va_format vaf = { .fmt = fmt };
+	va_list args;
+
+	if (test_and_set_bit(TCP_CONN_BROKEN, &conn->flags))
+		return;
+	va_start(args, fmt);
+	vaf.va = &args;
+	unbd_path_failed(conn->leg->base.path, error, "%pV", &vaf);
+	va_end(args);
+}
+
+static void conn_readable(struct unbd_stream *s)
+{
+	struct tcp_conn *conn = container_of(s, struct tcp_conn, stream);
+
+	if (!test_bit(TCP_CONN_POLLING, &conn->flags))
+		tcp_conn_kick(conn);
+}
+
+static void conn_writable(struct unbd_stream *s)
+{
+	struct tcp_conn *conn = container_of(s, struct tcp_conn, stream);
+
+	if (READ_ONCE(conn->queue))
+		tcp_conn_kick(conn);
+}
+
+static const struct unbd_stream_ops conn_stream_ops = {
+	.readable = conn_readable,
+	.writable = conn_writable,
+};
+
+static bool recv_locked(struct tcp_conn *conn)
+{
+	bool more;
+
+	mutex_lock(&conn->recv_mutex);
+	more = tcp_recv(conn);
+	mutex_unlock(&conn->recv_mutex);
+	return more;
+}
+
+static void conn_work(struct work_struct *work)
+{
+	struct tcp_conn *conn = container_of(work, struct tcp_conn, work);
+	unsigned long deadline = jiffies + WORK_QUOTA;
+	bool more;
+
+	do {
+		more = tcp_send_pending(conn) && tcp_send(conn, true);
+		more |= recv_locked(conn);
+		if (!more || tcp_conn_broken(conn))
+			return;
+	} while (!time_after(jiffies, deadline));
+	tcp_conn_kick(conn);
+}
+
+/**
+ * tcp_conn_poll() - look for replies instead of waiting for a report
+ * @conn: connection
+ *
+ * Process context. Return: number of requests that were completed.
+ */
+int tcp_conn_poll(struct tcp_conn *conn)
+{
+	struct sock *sk = conn->stream.sock->sk;
+	bool quiet = conn->stream.is_tcp;
+	int found = 0;
+
+	if (quiet) {
+		set_bit(TCP_CONN_POLLING, &conn->flags);
+		if (skb_queue_empty_lockless(&sk->sk_receive_queue))
+			sk_busy_loop(sk, 1);
+	}
+	if (mutex_trylock(&conn->recv_mutex)) {
+		conn->completed = 0;
+		if (tcp_recv(conn))
+			tcp_conn_kick(conn);
+		found = conn->completed;
+		mutex_unlock(&conn->recv_mutex);
+	}
+	if (quiet) {
+		clear_bit(TCP_CONN_POLLING, &conn->flags);
+		/* What came in between was not reported. */
+		smp_mb__after_atomic();
+		if (!skb_queue_empty_lockless(&sk->sk_receive_queue) ||
+		    unbd_stream_status(&conn->stream))
+			tcp_conn_kick(conn);
+	}
+	return found;
+}
+
+/* A CPU whose requests the queue is likely to carry */
+static int cpu_of(struct unbd_leg *leg, unsigned int index)
+{
+	if (index >= leg->nr_queues)
+		index -= leg->nr_queues;
+	return cpumask_local_spread(index % num_online_cpus(), NUMA_NO_NODE);
+}
+
+/**
+ * tcp_conn_init() - set up a connection that has no socket yet
+ * @conn: zeroed
+ * @leg: its leg, whose info is set
+ * @index: number of its queue
+ */
+void tcp_conn_init(struct tcp_conn *conn, struct tcp_leg *leg,
+		   unsigned int index)
+{
+	conn->leg = leg;
+	conn->index = index;
+	conn->headers = leg->info.headers;
+	init_llist_head(&conn->submitted);
+	init_llist_head(&conn->early);
+	mutex_init(&conn->send_mutex);
+	mutex_init(&conn->recv_mutex);
+	INIT_WORK(&conn->work, conn_work);
+}
+
+/**
+ * tcp_conn_start() - begin the transmission phase
+ * @conn: connection with a stream that is through its handshake
+ * @why: reason of a failure
+ * @len: size of @why
+ *
+ * leg->nr_queues is set. Return: 0, or -EBUSY if somebody else in the kernel
+ * has taken hold of the socket.
+ */
+int tcp_conn_start(struct tcp_conn *conn, char *why, size_t len)
+{
+	conn->cpu = cpu_of(&conn->leg->base, conn->index);
+	tcp_recv_start(conn);
+	if (unbd_stream_watch(&conn->stream, &conn_stream_ops))
+		return unbd_why(why, len, -EBUSY,
+				"the socket is in use by the kernel");
+	tcp_conn_kick(conn);
+	return 0;
+}
+
+/**
+ * tcp_conn_stop() - end sending and receiving
+ * @conn: connection, started or not
+ *
+ * May sleep, but not for the peer. Nothing looks at requests afterwards.
+ */
+void tcp_conn_stop(struct tcp_conn *conn)
+{
+	unbd_stream_unwatch(&conn->stream);
+	cancel_work_sync(&conn->work);
+}
+
+/**
+ * tcp_conn_close() - close a connection that was stopped
+ * @conn: connection
+ * @polite: tell the server, unless it would take this for data
+ */
+void tcp_conn_close(struct tcp_conn *conn, bool polite)
+{
+	struct tcp_request *req;
+
+	if (conn->queue) {
+		req = llist_entry(conn->queue, struct tcp_request, node);
+		if (req->header_sent)
+			polite = false;
+	}
+	if (polite && !tcp_conn_broken(conn))
+		tcp_say_goodbye(&conn->stream, conn->headers);
+	unbd_stream_close(&conn->stream);
+}

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The way back: from the socket to completed requests.
+ *
+ * The reply parser says where each byte goes. On TCP the bytes are taken from
+ * the socket's buffers in place (read_sock); the other families have no such
+ * thing that could be used, each step is a recvmsg() there.
+ */
+#include <linux/skbuff.h>
+
+#include "client.h"
+
+/* For families without read_sock: bytes that are received in one go */
+#define RECV_QUOTA	(256 * 1024)
+
+/* ------------------------------------------------------------------ */
+/* Ending requests                                                    */
+
+/*
+ * What a server's error is to the block layer, and the errno user space gets:
+ *
+ *	ENOSPC		NOSPC		ENOSPC
+ *	ENOTSUP		NOTSUPP		EOPNOTSUPP; zeroing and discarding have
+ *					other means then
+ *	ENOMEM		RESOURCE	ENOMEM; as the end of a request, unlike
+ *					from queue_rq, it is not tried again
+ *	EINVAL		INVAL		EINVAL, before 6.11 EREMOTEIO
+ *	EPERM		TARGET		EREMOTEIO, as from a write-protected
+ *					SCSI disk; no status stands for EPERM
+ *	others		IOERR		EIO
+ *
+ * None of these but IOERR and RESOURCE is a path error to dm-multipath.
+ * ESHUTDOWN does not end a request, it breaks the path.
+ */
+static blk_status_t status_of(u32 error)
+{
+	switch (nbd_error_to_errno(error)) {
+	case 0:
+		return BLK_STS_OK;
+	case -ENOSPC:
+		return BLK_STS_NOSPC;
+	case -EOPNOTSUPP:
+		return BLK_STS_NOTSUPP;
+	case -ENOMEM:
+		return BLK_STS_RESOURCE;
+	case -EINVAL:
+		return BLK_STS_INVAL;
+	case -EPERM:
+		return BLK_STS_TARGET;
+	}
+	return BLK_STS_IOERR;
+}
+
+static void end_request(struct tcp_conn *conn, struct tcp_request *req)
+{
+	lockdep_assert_held(&conn->recv_mutex);
+
+	conn->completed++;
+	unbd_complete_request(req->rq, status_of(req->inflight.error));
+}
+
+static void end_early_requests(struct tcp_conn *conn)
+{
+	struct llist_node *node = llist_del_all(&conn->early);
+	struct tcp_request *req, *next;
+
+	llist_for_each_entry_safe(req, next, node, node)
+		end_request(conn, req);
+}
+
+/**
+ * tcp_reap_early() - end requests whose answer came before they were sent
+ * @conn: connection
+ *
+ * Process context, no lock held.
+ */
+void tcp_reap_early(struct tcp_conn *conn)
+{
+	if (!mutex_trylock(&conn->recv_mutex)) {
+		tcp_conn_kick(conn);
+		return;
+	}
+	end_early_requests(conn);
+	mutex_unlock(&conn->recv_mutex);
+}
+
+/* ------------------------------------------------------------------ */
+/* Steps of the parser                                                */
+
+static struct nbd_inflight *find_request(void *ctx, u64 cookie)
+{
+	struct tcp_conn *conn = ctx;
+	struct tcp_request *req;
+	struct request *rq;
+
+	rq = unbd_request_find(&conn->leg->base, conn->index, cookie);
+	if (!rq)
+		return NULL;
+	req = to_tcp_request(rq);
+	/* Pairs with prepare_request(). */
+	if (smp_load_acquire(&req->generation) != upper_32_bits(cookie))
+		return NULL;
+	if (atomic_read(&req->state) & TCP_REQ_ANSWERED)
+		return NULL;
+	return &req->inflight;
+}
+
+static struct tcp_request *request_in_hand(struct tcp_conn *conn)
+{
+	return container_of(conn->parser.req, struct tcp_request, inflight);
+}
+
+static int answered(struct tcp_conn *conn)
+{
+	struct tcp_request *req = request_in_hand(conn);
+
+	if (req->inflight.error == NBD_ESHUTDOWN)
+		return unbd_why(conn->why, sizeof(conn->why), -ESHUTDOWN,
+				"the server is shutting down");
+	if (atomic_fetch_or(TCP_REQ_ANSWERED, &req->state) & TCP_REQ_SENT)
+		end_request(conn, req);
+	return 0;
+}
+
+static int zero(struct tcp_conn *conn)
+{
+	if (tcp_request_zero(request_in_hand(conn), conn->parser.pos,
+			     conn->parser.len))
+		return unbd_why(conn->why, sizeof(conn->why), -EPROTO,
+				"a hole is larger than the request");
+	return 0;
+}
+
+/* Goes on to the next step that needs bytes; -errno with conn->why. */
+static int next_step(struct tcp_conn *conn)
+{
+	int err = 0;
+
+	while (!err) {
+		conn->action = nbd_reply_next(&conn->parser);
+		conn->left = conn->parser.len;
+		switch (conn->action) {
+		case NBD_REPLY_HEADER:
+		case NBD_REPLY_DATA:
+		case NBD_REPLY_SKIP:
+			return 0;
+		case NBD_REPLY_ZERO:
+			err = zero(conn);
+			break;
+		case NBD_REPLY_DONE:
+			err = answered(conn);
+			break;
+		case NBD_REPLY_FATAL:
+			err = -EPROTO;
+			break;
+		}
+	}
+	return err;
+}
+
+/* @n bytes of the step in hand have been dealt with. */
+static int step_done(struct tcp_conn *conn, size_t n)
+{
+	int err;
+
+	conn->left -= n;
+	if (conn->left)
+		return n;
+	err = next_step(conn);
+	return err ? err : n;
+}
+
+static void *header_place(struct tcp_conn *conn)
+{
+	return conn->parser.buf + conn->parser.len - conn->left;
+}
+
+/* Points the request's iterator to where the next data go. */
+static size_t data_place(struct tcp_conn *conn)
+{
+	size_t room = tcp_request_seek(request_in_hand(conn),
+				       conn->parser.pos +
+				       conn->parser.len - conn->left);
+
+	return min_t(size_t, room, conn->left);
+}
+
+/* ------------------------------------------------------------------ */
+/* TCP                                                                */
+
+static int copy_data(struct tcp_conn *conn, struct sk_buff *skb,
+		     unsigned int offset, size_t len)
+{
+	struct tcp_request *req = request_in_hand(conn);
+
+	len = min(len, data_place(conn));
+	if (!len || skb_copy_datagram_iter(skb, offset, &req->iter, len))
+		return unbd_why(conn->why, sizeof(conn->why), -EFAULT,
+				"data have no place in the request");
+	req->pos += len;
+	return len;
+}
+
+/* Takes bytes of one buffer for the step in hand, returns how many. */
+static int take(struct tcp_conn *conn, struct sk_buff *skb,
+		unsigned int offset, size_t len)
+{
+	int n = min_t(size_t, len, conn->left);
+	int err = 0;
+
+	if (conn->action == NBD_REPLY_HEADER)
+		err = skb_copy_bits(skb, offset, header_place(conn), n);
+	else if (conn->action == NBD_REPLY_DATA)
+		n = copy_data(conn, skb, offset, n);
+	if (err)
+		return unbd_why(conn->why, sizeof(conn->why), err,
+				"the network gave a broken buffer");
+	return n < 0 ? n : step_done(conn, n);
+}
+
+/* read_sock's actor, with the socket locked; < 0 only for nothing taken. */
+static int take_buffer(read_descriptor_t *desc, struct sk_buff *skb,
+		       unsigned int offset, size_t len)
+{
+	struct tcp_conn *conn = desc->arg.data;
+	size_t taken = 0;
+	int n;
+
+	while (taken < len) {
+		n = take(conn, skb, offset + taken, len - taken);
+		if (n < 0) {
+			desc->error = n;
+			desc->count = 0;
+			break;
+		}
+		taken += n;
+	}
+	return taken ? taken : desc->error;
+}
+
+static int recv_tcp(struct tcp_conn *conn)
+{
+	read_descriptor_t desc = { .arg.data = conn, .count = 1 };
+	struct socket *sock = conn->stream.sock;
+	int n;
+
+	lock_sock(sock->sk);
+	n = sock->ops->read_sock(sock->sk, &desc, take_buffer);
+	release_sock(sock->sk);
+	return desc.error ? desc.error : n;
+}
+
+/* ------------------------------------------------------------------ */
+/* AF_UNIX, AF_VSOCK                                                  */
+
+static int recv_data(struct tcp_conn *conn)
+{
+	struct tcp_request *req = request_in_hand(conn);
+	struct iov_iter part;
+	size_t len;
+	int n;
+
+	len = data_place(conn);
+	if (!len)
+		return unbd_why(conn->why, sizeof(conn->why), -EFAULT,
+				"data have no place in the request");
+	part = req->iter;
+	iov_iter_truncate(&part, len);
+	n = unbd_stream_recv(&conn->stream, &part);
+	if (n > 0) {
+		iov_iter_advance(&req->iter, n);
+		req->pos += n;
+	}
+	return n;
+}
+
+static int recv_buffer(struct tcp_conn *conn, void *buf, size_t len)
+{
+	struct kvec kv = { .iov_base = buf, .iov_len = len };
+	struct iov_iter iter;
+
+	iov_iter_kvec(&iter, ITER_DEST, &kv, 1, len);
+	return unbd_stream_recv(&conn->stream, &iter);
+}
+
+static int recv_step(struct tcp_conn *conn)
+{
+	static u8 waste[256];
+	int n;
+
+	if (conn->action == NBD_REPLY_HEADER)
+		n = recv_buffer(conn, header_place(conn), conn->left);
+	else if (conn->action == NBD_REPLY_DATA)
+		n = recv_data(conn);
+	else
+		n = recv_buffer(conn, waste,
+				min_t(size_t, conn->left, sizeof(waste)));
+	return n < 0 ? n : step_done(conn, n);
+}
+
+static int recv_messages(struct tcp_conn *conn)
+{
+	int total = 0, n;
+
+	do {
+		n = recv_step(conn);
+		if (n == -EAGAIN)
+			return total;
+		if (n < 0)
+			return n;
+		total += n;
+	} while (total < RECV_QUOTA);
+	return total;
+}
+
+/* ------------------------------------------------------------------ */
+
+static void recv_failed(struct tcp_conn *conn, int err)
+{
+	if (conn->why[0])
+		tcp_conn_fail(conn, err, "%s", conn->why);
+	else if (err == -ECONNRESET)
+		tcp_conn_fail(conn, err, "the server closed the connection");
+	else if (err == -ETIMEDOUT)
+		tcp_conn_fail(conn, err, "the server's host does not answer");
+	else
+		tcp_conn_fail(conn, err, "the connection broke");
+}
+
+/**
+ * tcp_recv() - receive what has come and end what is answered by it
+ * @conn: connection
+ *
+ * Process context; sleeps for the socket's lock. Adds to conn->completed.
+ *
+ * Return: true if there may be more to receive although no report will say so.
+ */
+bool tcp_recv(struct tcp_conn *conn)
+{
+	int ended, n;
+
+	lockdep_assert_held(&conn->recv_mutex);
+
+	end_early_requests(conn);
+	if (tcp_conn_broken(conn))
+		return false;
+	/* Asked first: what came before the end is received all the same. */
+	ended = unbd_stream_status(&conn->stream);
+	do {
+		n = conn->stream.is_tcp ? recv_tcp(conn) :
+			recv_messages(conn);
+	} while (n > 0 && ended);
+	if (n >= 0 && ended)
+		n = ended;
+	if (n < 0)
+		recv_failed(conn, n);
+	return n >= RECV_QUOTA && !conn->stream.is_tcp;
+}
+
+/**
+ * tcp_recv_start() - expect the first reply
+ * @conn: connection whose headers are set
+ */
+void tcp_recv_start(struct tcp_conn *conn)
+{
+	conn->why[0] = '\0';
+	nbd_reply_parser_init(&conn->parser, conn->headers, find_request,
+			      conn, conn->why, sizeof(conn->why));
+	/* The first step is a header, whatever the peer does. */
+	next_step(conn);
+}

@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * unbd-tcp-client: the NBD protocol as a transport of unbd-client.
+ *
+ * This file has what the core calls but for the way of a request: paths, legs,
+ * and the watchdog of a leg.
+ */
+#define pr_fmt(fmt) "unbd: " fmt
+
+#include <linux/jump_label.h>
+#include <linux/module.h>
+#include <linux/net.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "client.h"
+
+/* The watchdog looks that often in the time between two keepalives ... */
+#define LOOKS		4
+/* ... and wants to have asked the peer's host that often before it gives up */
+#define MISSED		4
+
+struct workqueue_struct *tcp_io_wq;
+struct workqueue_struct *tcp_connect_wq;
+
+/* ------------------------------------------------------------------ */
+/* Paths                                                              */
+
+static int take_socket(struct tcp_path *path, char *why, size_t len)
+{
+	char cause[UNBD_WHY_LEN];
+	struct socket *sock;
+	int err;
+
+	sock = sockfd_lookup(path->dst.fd, &err);
+	if (!sock)
+		return unbd_why(why, len, err, "fd %d is %s", path->dst.fd,
+				err == -ENOTSOCK ? "not a socket" :
+				"not open");
+	err = unbd_stream_check(sock, cause, sizeof(cause));
+	if (err) {
+		sockfd_put(sock);
+		return unbd_why(why, len, err, "fd %d: %s", path->dst.fd,
+				cause);
+	}
+	path->sock = sock;
+	path->base.flags |= UNBD_PATH_ONE_SHOT;
+	return 0;
+}
+
+/* An address that no connection could be made to shall not be mapped. */
+static int check_address(struct tcp_path *path,
+			 const struct unbd_tcp_address *a,
+			 const char *text, char *why, size_t len)
+{
+	struct sockaddr_storage ss;
+	int n;
+
+	n = unbd_stream_resolve(path->base.net, a, &ss);
+	if (n == -ENODEV)
+		return unbd_why(why, len, n, "%s: no such interface", text);
+	if (n < 0)
+		return unbd_why(why, len, n, "%s: not an address", text);
+	return 0;
+}
+
+static int init_source(struct tcp_path *path, char *why, size_t len)
+{
+	const char *text = path->base.src;
+	int err;
+
+	err = unbd_tcp_parse_address(text, 0, &path->src, why, len);
+	if (err)
+		return err;
+	if (path->src.kind != path->dst.kind ||
+	    path->src.kind == UNBD_TCP_FD)
+		return unbd_why(why, len, -EINVAL,
+				"%s cannot be the source for %s", text,
+				path->base.dst);
+	path->has_src = true;
+	return check_address(path, &path->src, text, why, len);
+}
+
+static int tcp_path_init(struct unbd_path *base, char *why, size_t len)
+{
+	struct tcp_path *path = to_tcp_path(base);
+	int err;
+
+	spin_lock_init(&path->lock);
+	INIT_LIST_HEAD(&path->attempts);
+	err = unbd_tcp_parse_address(base->dst,
+				     base->port ? base->port :
+				     NBD_DEFAULT_PORT, &path->dst, why, len);
+	if (!err && base->src)
+		err = init_source(path, why, len);
+	if (err)
+		return err;
+	if (path->dst.kind == UNBD_TCP_FD)
+		return take_socket(path, why, len);
+	return check_address(path, &path->dst, base->dst, why, len);
+}
+
+static void tcp_path_exit(struct unbd_path *base)
+{
+	struct tcp_path *path = to_tcp_path(base);
+
+	if (path->sock)
+		sockfd_put(path->sock);
+}
+
+static void tcp_describe(struct unbd_path *base, char *src, char *dst,
+			 size_t len)
+{
+	struct tcp_path *path = to_tcp_path(base);
+
+	spin_lock(&path->lock);
+	strscpy(src, path->src_name, len);
+	strscpy(dst, path->dst_name, len);
+	spin_unlock(&path->lock);
+}
+
+/* ------------------------------------------------------------------ */
+/* Watchdog                                                           */
+
+/*
+ * TCP notices a peer that vanishes while all is idle, or all is busy. It
+ * begins anew to wait when the first data are sent after that, and hardly
+ * asks at all while the peer's window is closed. So ask, and count.
+ */
+static void watch_conn(struct tcp_conn *conn, unsigned long keepalive)
+{
+	unsigned long silence = unbd_stream_silence(&conn->stream);
+
+	if (silence < keepalive) {
+		conn->missed = 0;
+		return;
+	}
+	if (silence > 5 * keepalive / 2 && conn->missed >= MISSED) {
+		tcp_conn_fail(conn, -ETIMEDOUT,
+			      "nothing from the server's host for %u ms",
+			      jiffies_to_msecs(silence));
+		return;
+	}
+	conn->missed++;
+	unbd_stream_probe(&conn->stream);
+}
+
+static void watchdog_work(struct work_struct *work)
+{
+	struct tcp_leg *leg = container_of(to_delayed_work(work),
+					   struct tcp_leg, watchdog);
+	unsigned long keepalive = leg->base.path->keepalive * HZ;
+	struct tcp_conn *conn;
+	unsigned int i;
+
+	for (i = 0; i < leg->nr_conns; i++) {
+		conn = &leg->conns[i];
+		if (tcp_conn_broken(conn))
+			continue;
+		watch_conn(conn, keepalive);
+		/* A socket short of memory has nobody to tell it of some. */
+		if (READ_ONCE(conn->queue))
+			tcp_conn_kick(conn);
+	}
+	queue_delayed_work(tcp_io_wq, &leg->watchdog, keepalive / LOOKS);
+}
+
+/* ------------------------------------------------------------------ */
+/* Legs                                                               */
+
+static void close_conns(struct tcp_leg *leg, bool polite)
+{
+	unsigned int i;
+
+	for (i = 0; i < leg->nr_conns; i++)
+		tcp_conn_stop(&leg->conns[i]);
+	for (i = 0; i < leg->nr_conns; i++)
+		tcp_conn_close(&leg->conns[i], polite);
+	kvfree(leg->conns);
+	leg->conns = NULL;
+	leg->nr_conns = 0;
+}
+
+static unsigned int wanted_conns(struct tcp_leg *leg)
+{
+	if (!(leg->info.flags & NBD_FLAG_CAN_MULTI_CONN) ||
+	    leg->base.path->flags & UNBD_PATH_ONE_SHOT)
+		return 1;
+	return leg->base.want_queues + leg->base.want_poll_queues;
+}
+
+static int start_conns(struct tcp_leg *leg, char *why, size_t len)
+{
+	unsigned int i;
+	int err;
+
+	leg->base.nr_queues = min(leg->nr_conns, leg->base.want_queues);
+	leg->base.nr_poll_queues = leg->nr_conns - leg->base.nr_queues;
+	for (i = 0; i < leg->nr_conns; i++) {
+		err = tcp_conn_start(&leg->conns[i], why, len);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Takes over @stream, whatever comes. */
+static int open_conns(struct tcp_leg *leg, const struct unbd_stream *stream,
+		      unsigned int nr, unsigned long took,
+		      char *why, size_t len)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < nr; i++)
+		tcp_conn_init(&leg->conns[i], leg, i);
+	leg->conns[0].stream = *stream;
+	leg->nr_conns = 1;
+	if (nr > 1)
+		err = tcp_connect_others(leg, nr - 1, took, why, len);
+	if (!err)
+		err = start_conns(leg, why, len);
+	if (err)
+		close_conns(leg, true);
+	return err;
+}
+
+static int attach(struct tcp_leg *leg, char *why, size_t len)
+{
+	unsigned long began = jiffies, took;
+	struct unbd_stream stream = {};
+	unsigned int nr;
+	int err;
+
+	err = tcp_connect_first(leg, &stream, &leg->info, why, len);
+	if (err)
+		return err;
+	took = jiffies - began;
+	err = tcp_set_geometry(leg, &leg->info, why, len);
+	if (err)
+		goto err_close;
+	nr = wanted_conns(leg);
+	leg->conns = kvcalloc(nr, sizeof(*leg->conns), GFP_KERNEL);
+	if (!leg->conns) {
+		err = unbd_why(why, len, -ENOMEM, "out of memory");
+		goto err_close;
+	}
+	return open_conns(leg, &stream, nr, took, why, len);
+
+err_close:
+	tcp_say_goodbye(&stream, leg->info.headers);
+	unbd_stream_close(&stream);
+	return err;
+}
+
+static int tcp_attach(struct unbd_leg *base, char *why, size_t len)
+{
+	struct tcp_leg *leg = to_tcp_leg(base);
+	unsigned int noio;
+	int err;
+
+	/* Reclaim may be waiting for this very device to come back. */
+	noio = memalloc_noio_save();
+	err = attach(leg, why, len);
+	memalloc_noio_restore(noio);
+	if (err)
+		return err;
+	INIT_DELAYED_WORK(&leg->watchdog, watchdog_work);
+	if (leg->conns[0].stream.is_tcp && base->path->keepalive)
+		queue_delayed_work(tcp_io_wq, &leg->watchdog,
+				   base->path->keepalive * HZ / LOOKS);
+	return 0;
+}
+
+static void tcp_detach(struct unbd_leg *base)
+{
+	struct tcp_leg *leg = to_tcp_leg(base);
+
+	cancel_delayed_work_sync(&leg->watchdog);
+	close_conns(leg, base->polite);
+}
+
+/*
+ * Some servers tell no size in answer to NBD_OPT_INFO, so the export is opened
+ * once more. The other connections may go on to refuse what is beyond the
+ * size that they were opened with; that is for the core to deal with.
+ */
+static int tcp_refresh(struct unbd_leg *base, char *why, size_t len)
+{
+	struct tcp_leg *leg = to_tcp_leg(base);
+	struct unbd_stream stream = {};
+	struct nbd_export_info info;
+	unsigned int noio;
+	int err;
+
+	if (base->path->flags & UNBD_PATH_ONE_SHOT)
+		return unbd_why(why, len, -EOPNOTSUPP,
+				"a handed-over socket cannot ask for the size");
+	noio = memalloc_noio_save();
+	err = tcp_connect_first(leg, &stream, &info, why, len);
+	if (!err) {
+		err = tcp_set_geometry(leg, &info, why, len);
+		tcp_say_goodbye(&stream, info.headers);
+		unbd_stream_close(&stream);
+	}
+	memalloc_noio_restore(noio);
+	return err;
+}
+
+static void tcp_abort(struct unbd_path *base)
+{
+	tcp_abort_attempts(to_tcp_path(base));
+}
+
+static void tcp_abort_clear(struct unbd_path *base)
+{
+	struct tcp_path *path = to_tcp_path(base);
+
+	spin_lock(&path->lock);
+	path->aborted = false;
+	spin_unlock(&path->lock);
+}
+
+static int tcp_poll(struct unbd_leg *base, unsigned int queue)
+{
+	return tcp_conn_poll(&to_tcp_leg(base)->conns[queue]);
+}
+
+static struct unbd_transport_ops tcp_ops = {
+	.owner		= THIS_MODULE,
+	.name		= "tcp",
+	.path_size	= sizeof(struct tcp_path),
+	.leg_size	= sizeof(struct tcp_leg),
+	.request_size	= sizeof(struct tcp_request),
+	.path_init	= tcp_path_init,
+	.path_exit	= tcp_path_exit,
+	.attach		= tcp_attach,
+	.detach		= tcp_detach,
+	.abort		= tcp_abort,
+	.abort_clear	= tcp_abort_clear,
+	.queue_rq	= tcp_queue_rq,
+	.commit_rqs	= tcp_commit_rqs,
+	.poll		= tcp_poll,
+	.refresh	= tcp_refresh,
+	.describe	= tcp_describe,
+};
+
+/*
+ * The kernel patches its code for the first socket with access to reserves and
+ * back after the last one. That takes time and locks; once is enough.
+ */
+static int __init unbd_tcp_client_init(void)
+{
+	int err = -ENOMEM;
+
+	tcp_io_wq = alloc_workqueue("unbd-tcp-io", WQ_MEM_RECLAIM |
+				    WQ_HIGHPRI | WQ_PERCPU, 0);
+	if (!tcp_io_wq)
+		return err;
+	tcp_connect_wq = alloc_workqueue("unbd-tcp-connect", WQ_MEM_RECLAIM |
+					 WQ_UNBOUND, 0);
+	if (!tcp_connect_wq)
+		goto err_io_wq;
+	err = unbd_register_transport(&tcp_ops);
+	if (err)
+		goto err_connect_wq;
+	static_branch_inc(&memalloc_socks_key);
+	return 0;
+
+err_connect_wq:
+	destroy_workqueue(tcp_connect_wq);
+err_io_wq:
+	destroy_workqueue(tcp_io_wq);
+	return err;
+}
+
+static void __exit unbd_tcp_client_exit(void)
+{
+	unbd_unregister_transport(&tcp_ops);
+	static_branch_dec(&memalloc_socks_key);
+	destroy_workqueue(tcp_connect_wq);
+	destroy_workqueue(tcp_io_wq);
+}
+
+module_init(unbd_tcp_client_init);
+module_exit(unbd_tcp_client_exit);
+
+MODULE_DESCRIPTION("unbd: NBD client over TCP, AF_UNIX and AF_VSOCK");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(UNBD_VERSION);
+MODULE_IMPORT_NS("UNBD");
+MODULE_ALIAS("unbd-transport-tcp");

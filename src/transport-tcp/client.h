@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Inside unbd-tcp-client: paths, legs, connections and requests.
+ *
+ * A leg has one connection for each of its queues. Each connection has a
+ * work that is bound to the queue's CPU and does whatever nobody else has
+ * done: send what a full socket has left over, receive what has come.
+ *
+ * Locks of a connection, none inside another:
+ *
+ *	send_mutex	the queue of requests and the sending end of the socket
+ *	recv_mutex	the reply parser and the receiving end; who holds it is
+ *			the one who completes requests
+ */
+#ifndef UNBD_TCP_CLIENT_H
+#define UNBD_TCP_CLIENT_H
+
+#include <linux/bio.h>
+#include <linux/llist.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/uio.h>
+#include <linux/workqueue.h>
+
+#include <unbd/transport.h>
+
+#include "address.h"
+#include "nbd-client-codec.h"
+#include "stream.h"
+
+/* What has happened to a request; it is over when both have */
+#define TCP_REQ_SENT		1
+#define TCP_REQ_ANSWERED	2
+
+/**
+ * struct tcp_request - the transport's part of a block request
+ * @node: in conn->submitted, then conn->queue, perhaps then conn->early
+ * @rq: the request
+ * @inflight: what the reply parser knows of it
+ * @generation: the upper half of the cookie on the wire; written last, so that
+ *	a reply that comes while the rest is being filled in finds no request
+ * @state: TCP_REQ_* bits; whoever sets the second one ends the request
+ * @header: as on the wire
+ * @header_len: bytes in @header
+ * @header_sent: of these
+ * @to_send: bytes of a write's data not yet sent
+ * @pos: where in the request's data @iter is
+ * @bio: the bio that @iter is in, NULL when it is nowhere yet
+ * @iter: for a write what is to be sent, for a read where data go
+ */
+struct tcp_request {
+	struct llist_node node;
+	struct request *rq;
+	struct nbd_inflight inflight;
+	u32 generation;
+	atomic_t state;
+	u8 header[NBD_REQUEST_HEADER_MAX];
+	u8 header_len;
+	u8 header_sent;
+	u32 to_send;
+	u32 pos;
+	struct bio *bio;
+	struct iov_iter iter;
+};
+
+/* struct tcp_conn.flags */
+enum {
+	TCP_CONN_BROKEN,	/* reported; the leg is about to be detached */
+	TCP_CONN_POLLING,	/* somebody is about to look what has come */
+};
+
+/**
+ * struct tcp_conn - one connection, one queue of a leg
+ * @stream: the socket
+ * @leg: whose connection it is
+ * @index: number of the queue
+ * @cpu: where its work runs
+ * @headers: style that was agreed upon
+ * @flags: TCP_CONN_* bits
+ * @work: sends and receives
+ * @submitted: requests from queue_rq, newest first; lockless
+ * @send_mutex: see the top of this file
+ * @queue: requests taken from @submitted, oldest first; the first may have
+ *	been sent in part
+ * @early: requests that were answered before their last byte was sent, for
+ *	whoever holds @recv_mutex next; lockless
+ * @recv_mutex: see the top of this file
+ * @parser: what to do with the bytes to come
+ * @action: what it said last
+ * @left: bytes that this still needs
+ * @completed: requests completed since the caller has set it to 0
+ * @missed: looks of the watchdog since the server's host has been silent
+ * @why: what the parser has against the server
+ */
+struct tcp_conn {
+	struct unbd_stream stream;
+	struct tcp_leg *leg;
+	unsigned int index;
+	int cpu;
+	enum nbd_header_style headers;
+	unsigned long flags;
+	struct work_struct work;
+
+	struct llist_head submitted ____cacheline_aligned_in_smp;
+
+	struct mutex send_mutex ____cacheline_aligned_in_smp; /* see above */
+	struct llist_node *queue;
+
+	struct llist_head early ____cacheline_aligned_in_smp;
+	struct mutex recv_mutex;	/* parser and completion, see above */
+	struct nbd_reply_parser parser;
+	enum nbd_reply_action action;
+	u32 left;
+	unsigned int completed;
+	unsigned int missed;
+	char why[UNBD_WHY_LEN];
+};
+
+/**
+ * struct tcp_leg - an export, opened on one or more connections
+ * @base: the core's part
+ * @info: what the server said about the export
+ * @conns: one for each queue
+ * @nr_conns: entries in use
+ * @watchdog: looks for a server whose host has fallen silent
+ * @remarked: what is odd about the export has been logged
+ */
+struct tcp_leg {
+	struct unbd_leg base;
+	struct nbd_export_info info;
+	struct tcp_conn *conns;
+	unsigned int nr_conns;
+	struct delayed_work watchdog;
+	bool remarked;
+};
+
+/**
+ * struct tcp_path - a server's address
+ * @base: the core's part
+ * @dst: the server
+ * @src: address to bind to
+ * @has_src: there is one
+ * @sock: fd: the socket that was handed over
+ * @sock_used: fd: it has been made a connection once
+ * @lock: the members below
+ * @aborted: between abort and abort_clear
+ * @attempts: handshakes under way, struct tcp_attempt
+ * @src_name: our end of the last connection that came about
+ * @dst_name: the server's
+ */
+struct tcp_path {
+	struct unbd_path base;
+	struct unbd_tcp_address dst;
+	struct unbd_tcp_address src;
+	bool has_src;
+	struct socket *sock;
+	bool sock_used;
+
+	spinlock_t lock;		/* what follows */
+	bool aborted;
+	struct list_head attempts;
+	char src_name[UNBD_STREAM_NAME_LEN];
+	char dst_name[UNBD_STREAM_NAME_LEN];
+};
+
+static inline struct tcp_path *to_tcp_path(struct unbd_path *path)
+{
+	return container_of(path, struct tcp_path, base);
+}
+
+static inline struct tcp_leg *to_tcp_leg(struct unbd_leg *leg)
+{
+	return container_of(leg, struct tcp_leg, base);
+}
+
+static inline struct tcp_request *to_tcp_request(struct request *rq)
+{
+	return unbd_request_priv(rq);
+}
+
+extern struct workqueue_struct *tcp_io_wq;
+extern struct workqueue_struct *tcp_connect_wq;
+
+/* client-connect.c: from nothing to the transmission phase */
+int tcp_connect_first(struct tcp_leg *leg, struct unbd_stream *stream,
+		      struct nbd_export_info *info, char *why, size_t len);
+int tcp_connect_others(struct tcp_leg *leg, unsigned int nr,
+		       unsigned long first, char *why, size_t len);
+void tcp_abort_attempts(struct tcp_path *path);
+void tcp_say_goodbye(struct unbd_stream *stream,
+		     enum nbd_header_style headers);
+
+/* client-geometry.c: what the export is to a block device */
+int tcp_set_geometry(struct tcp_leg *leg, const struct nbd_export_info *info,
+		     char *why, size_t len);
+
+/* client-conn.c: a connection's life and its work */
+void tcp_conn_init(struct tcp_conn *conn, struct tcp_leg *leg,
+		   unsigned int index);
+int tcp_conn_start(struct tcp_conn *conn, char *why, size_t len);
+void tcp_conn_stop(struct tcp_conn *conn);
+void tcp_conn_close(struct tcp_conn *conn, bool polite);
+void tcp_conn_kick(struct tcp_conn *conn);
+__printf(3, 4)
+void tcp_conn_fail(struct tcp_conn *conn, int error, const char *fmt, ...);
+int tcp_conn_poll(struct tcp_conn *conn);
+
+static inline bool tcp_conn_broken(const struct tcp_conn *conn)
+{
+	return unlikely(test_bit(TCP_CONN_BROKEN, &conn->flags));
+}
+
+/* client-data.c: a request's data, piece by piece */
+size_t tcp_request_seek(struct tcp_request *req, u32 pos);
+int tcp_request_zero(struct tcp_request *req, u32 pos, u32 len);
+
+/* client-send.c */
+blk_status_t tcp_queue_rq(struct unbd_leg *leg, unsigned int queue,
+			  struct request *rq, bool last);
+void tcp_commit_rqs(struct unbd_leg *leg, unsigned int queue);
+bool tcp_send(struct tcp_conn *conn, bool wait);
+
+static inline bool tcp_send_pending(const struct tcp_conn *conn)
+{
+	return READ_ONCE(conn->queue) || !llist_empty(&conn->submitted);
+}
+
+/* client-recv.c */
+void tcp_recv_start(struct tcp_conn *conn);
+bool tcp_recv(struct tcp_conn *conn);
+void tcp_reap_early(struct tcp_conn *conn);
+
+#endif

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A connection from accept to release.
+ */
+#define pr_fmt(fmt) "unbd-tcp-server: " fmt
+
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <net/ipv6.h>
+
+#include "server.h"
+
+/* How long a client may take to close its end after the last reply. */
+#define SRV_LINGER_TIME		(5 * HZ)
+
+static unsigned int handshake_timeout = 10;
+module_param(handshake_timeout, uint, 0644);
+MODULE_PARM_DESC(handshake_timeout,
+		 "seconds from accepting a connection to its first request (default: 10)");
+
+static unsigned int keepalive = 30;
+module_param(keepalive, uint, 0644);
+MODULE_PARM_DESC(keepalive,
+		 "seconds between probes of an idle client; one that says nothing, or takes nothing, for three times that is dropped (default: 30; 0: never)");
+
+/**
+ * srv_conn_wake() - have the work run that drives a connection
+ * @conn: connection that is not being freed
+ *
+ * Any context.
+ */
+void srv_conn_wake(struct srv_conn *conn)
+{
+	int cpu;
+
+	/* Pairs with srv_conn_live(): io_work sees what was agreed upon. */
+	if (smp_load_acquire(&conn->phase) == SRV_HANDSHAKE) {
+		queue_work(srv_control_wq, &conn->handshake);
+		return;
+	}
+	/* Where its packets arrive; not known at first and for AF_UNIX. */
+	cpu = READ_ONCE(conn->stream.sock->sk->sk_incoming_cpu);
+	if ((unsigned int)cpu >= nr_cpu_ids || !cpu_online(cpu))
+		cpu = WORK_CPU_UNBOUND;
+	queue_work_on(cpu, srv_io_wq, &conn->io_work);
+}
+
+static void srv_conn_report(struct unbd_stream *s)
+{
+	srv_conn_wake(container_of(s, struct srv_conn, stream));
+}
+
+static const struct unbd_stream_ops srv_stream_ops = {
+	.readable = srv_conn_report,
+	.writable = srv_conn_report,
+};
+
+/**
+ * srv_conn_kill() - end a connection soon
+ * @conn: connection that the core knows
+ *
+ * Any context, any number of times.
+ */
+void srv_conn_kill(struct srv_conn *conn)
+{
+	if (test_and_set_bit(0, &conn->closing))
+		return;
+	/* The storage need not finish what takes long. */
+	WRITE_ONCE(conn->base.closing, true);
+	queue_work(srv_control_wq, &conn->teardown);
+}
+
+/**
+ * srv_conn_drop() - end a connection and say why
+ * @conn: connection that the core knows
+ * @fmt: what the client has done, without a newline
+ *
+ * Any context. Says nothing about a connection that ends already.
+ */
+void srv_conn_drop(struct srv_conn *conn, const char *fmt, ...)
+{
+	struct va_format vaf;
+	va_list args;
+
+	if (srv_conn_closing(conn))
+		return;
+	va_start(args, fmt);
+	vaf.fmt = fmt;
+	vaf.va = &args;
+	pr_notice_ratelimited("%s dropped: %pV\n", conn->base.peer_name, &vaf);
+	va_end(args);
+	srv_conn_kill(conn);
+}
+
+/**
+ * srv_conn_put() - a request is back
+ * @conn: may be gone when this returns
+ */
+void srv_conn_put(struct srv_conn *conn)
+{
+	if (refcount_dec_and_test(&conn->refs))
+		complete(&conn->idle);
+}
+
+/**
+ * srv_conn_live() - the handshake is done, requests may come
+ * @conn: connection, from the handshake's work, which must not touch it
+ *	any more
+ */
+void srv_conn_live(struct srv_conn *conn)
+{
+	cancel_delayed_work(&conn->deadline);
+	/* Pairs with srv_conn_wake(). */
+	smp_store_release(&conn->phase, SRV_LIVE);
+	srv_conn_wake(conn);
+}
+
+/**
+ * srv_conn_farewell() - all is sent: close our direction, wait for the other
+ * @conn: connection, from the work that drives it
+ *
+ * Closing both at once could take the last replies away from the client.
+ */
+void srv_conn_farewell(struct srv_conn *conn)
+{
+	bool handshake = conn->phase == SRV_HANDSHAKE;
+
+	kernel_sock_shutdown(conn->stream.sock, SHUT_WR);
+	mod_delayed_work(srv_control_wq, &conn->deadline, SRV_LINGER_TIME);
+	/* Pairs with srv_conn_wake(). */
+	smp_store_release(&conn->phase, SRV_LINGERING);
+	if (handshake)
+		srv_conn_wake(conn);
+}
+
+static void srv_conn_deadline(struct work_struct *work)
+{
+	struct srv_conn *conn = container_of(to_delayed_work(work),
+					     struct srv_conn, deadline);
+
+	switch (READ_ONCE(conn->phase)) {
+	case SRV_HANDSHAKE:
+		srv_conn_drop(conn, "takes too long for its handshake");
+		break;
+	case SRV_LINGERING:
+		srv_conn_kill(conn);
+		break;
+	default:
+		break;
+	}
+}
+
+static void srv_conn_release(struct unbd_conn *base)
+{
+	kfree(to_srv_conn(base));
+}
+
+static void srv_conn_close_socket(struct srv_conn *conn)
+{
+	unbd_stream_close(&conn->stream);
+	put_net(conn->net);
+}
+
+static void srv_conn_teardown(struct work_struct *work)
+{
+	struct srv_conn *conn = container_of(work, struct srv_conn, teardown);
+
+	/* The handshake's work may be at switching the reports on. */
+	cancel_work_sync(&conn->handshake);
+	unbd_stream_unwatch(&conn->stream);
+	kernel_sock_shutdown(conn->stream.sock, SHUT_RDWR);
+	cancel_work_sync(&conn->handshake);
+	cancel_work_sync(&conn->io_work);
+	cancel_delayed_work_sync(&conn->deadline);
+	/* Nothing is submitted any more; what was has to come back. */
+	srv_conn_put(conn);
+	wait_for_completion(&conn->idle);
+	cancel_work_sync(&conn->io_work);
+	srv_handshake_end(conn);
+	srv_io_release(conn);
+	/* Until then the pool could wake it. */
+	cancel_work_sync(&conn->io_work);
+	srv_conn_close_socket(conn);
+	unbd_conn_remove(&conn->base);
+}
+
+/* An IPv4 client of a dual-stack listener is named by what it is. */
+static void srv_unmap_v4(struct sockaddr_storage *ss)
+{
+	struct sockaddr_in6 v6 = *(struct sockaddr_in6 *)ss;
+	struct sockaddr_in *v4 = (struct sockaddr_in *)ss;
+
+	if (ss->ss_family != AF_INET6 || !ipv6_addr_v4mapped(&v6.sin6_addr))
+		return;
+	memset(ss, 0, sizeof(*ss));
+	v4->sin_family = AF_INET;
+	v4->sin_port = v6.sin6_port;
+	v4->sin_addr.s_addr = v6.sin6_addr.s6_addr32[3];
+}
+
+static int srv_conn_identify(struct srv_conn *conn)
+{
+	struct unbd_conn *base = &conn->base;
+	struct socket *sock = conn->stream.sock;
+	int len;
+
+	len = kernel_getpeername(sock, (struct sockaddr *)&base->peer);
+	if (len < 0)
+		return len;
+	base->transport = unbd_stream_kind(&conn->stream);
+	if (sock->sk->sk_family == AF_UNIX) {
+		/* Clients bind to no name. */
+		snprintf(base->peer_name, sizeof(base->peer_name),
+			 "unix:pid=%d", pid_nr(sock->sk->sk_peer_pid));
+		base->peer.ss_family = AF_UNSPEC;
+		return 0;
+	}
+	srv_unmap_v4(&base->peer);
+	unbd_sockaddr_name(&base->peer, len, base->peer_name,
+			   sizeof(base->peer_name));
+	return 0;
+}
+
+static struct srv_conn *srv_conn_alloc(struct socket *sock)
+{
+	struct srv_conn *conn = kzalloc(sizeof(*conn), GFP_KERNEL);
+
+	if (!conn)
+		return NULL;
+	conn->base.ops = &srv_target_ops;
+	conn->base.release = srv_conn_release;
+	refcount_set(&conn->refs, 1);
+	init_completion(&conn->idle);
+	INIT_WORK(&conn->teardown, srv_conn_teardown);
+	INIT_WORK(&conn->handshake, srv_handshake_work);
+	INIT_WORK(&conn->io_work, srv_io_work);
+	INIT_DELAYED_WORK(&conn->deadline, srv_conn_deadline);
+	init_llist_head(&conn->done);
+	INIT_LIST_HEAD(&conn->ready);
+	INIT_LIST_HEAD(&conn->tx);
+	INIT_LIST_HEAD(&conn->mem_waiter);
+	INIT_LIST_HEAD(&conn->mem_holder);
+	conn->rx_ahead = true;
+	unbd_stream_init(&conn->stream, sock, false);
+	conn->net = get_net(sock_net(sock->sk));
+	return conn;
+}
+
+/* A connection that the core does not know ends. */
+static void srv_conn_abandon(struct srv_conn *conn)
+{
+	srv_handshake_end(conn);
+	srv_conn_close_socket(conn);
+	kfree(conn);
+}
+
+/**
+ * srv_conn_admit() - ask the core whether it wants a client
+ * @conn: new connection, from its handshake's work, which frees it on error
+ *
+ * Return: 0, or -errno and the connection is gone; the core has said why.
+ */
+int srv_conn_admit(struct srv_conn *conn)
+{
+	int err = unbd_conn_add(&conn->base);
+
+	if (err) {
+		srv_conn_abandon(conn);
+	} else {
+		queue_delayed_work(srv_control_wq, &conn->deadline,
+				   READ_ONCE(handshake_timeout) * HZ);
+		unbd_stream_watch(&conn->stream, &srv_stream_ops);
+	}
+	/* The core has a reference of its own by now. */
+	module_put(THIS_MODULE);
+	return err;
+}
+
+/**
+ * srv_conn_start() - begin to serve a client
+ * @sock: accepted socket, from now on the connection's
+ *
+ * Process context, in which the module cannot go.
+ */
+void srv_conn_start(struct socket *sock)
+{
+	struct srv_conn *conn = srv_conn_alloc(sock);
+	unsigned int interval = READ_ONCE(keepalive);
+
+	if (!conn) {
+		sock_release(sock);
+		return;
+	}
+	/* The second one fails if the client has gone again. */
+	if (srv_handshake_begin(conn) || srv_conn_identify(conn)) {
+		srv_conn_abandon(conn);
+		return;
+	}
+	/*
+	 * No reserves of memory for this socket: clients are not trusted with
+	 * them, and memory is not freed by answering them.
+	 */
+	unbd_stream_tune(&conn->stream, interval, 3 * interval, false);
+	__module_get(THIS_MODULE);
+	queue_work(srv_control_wq, &conn->handshake);
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Stream sockets of the kernel: TCP, AF_UNIX and AF_VSOCK behind one face.
+ *
+ * Client and server both link this in (client-stream.c, server-stream.c). A
+ * stream has two lives: a handshake, in which one thread sends and receives
+ * with a deadline, and after unbd_stream_watch() a transmission, in which
+ * nothing ever waits and the socket reports when it is worth trying again.
+ */
+#ifndef UNBD_TCP_STREAM_H
+#define UNBD_TCP_STREAM_H
+
+#include <linux/net.h>
+#include <linux/socket.h>
+#include <linux/types.h>
+#include <linux/uio.h>
+#include <net/sock.h>
+
+#include "address.h"
+
+struct unbd_stream;
+
+/**
+ * struct unbd_stream_ops - what a watched stream reports
+ * @readable: something has come, or the connection has ended
+ * @writable: a send that was cut short may go on
+ *
+ * Called with the socket's callback lock held for reading, bottom halves off:
+ * queue a work, do nothing else.
+ */
+struct unbd_stream_ops {
+	void (*readable)(struct unbd_stream *s);
+	void (*writable)(struct unbd_stream *s);
+};
+
+/**
+ * struct unbd_stream - a connected socket and how to use it
+ * @sock: the socket, NULL while there is none
+ * @ops: set while the stream is watched
+ * @borrowed: the socket belongs to a process too; closing only lets go of it
+ * @is_tcp: has read_sock and keepalive, and takes pages by reference
+ * @aborted: see unbd_stream_abort()
+ */
+struct unbd_stream {
+	struct socket *sock;
+	const struct unbd_stream_ops *ops;
+	bool borrowed;
+	bool is_tcp;
+	bool aborted;
+
+	/* private: the socket's own callbacks while it is watched */
+	void (*data_ready)(struct sock *sk);
+	void (*write_space)(struct sock *sk);
+	void (*state_change)(struct sock *sk);
+	void (*error_report)(struct sock *sk);
+};
+
+/* Bytes that hold any unbd_stream_name() with its NUL */
+#define UNBD_STREAM_NAME_LEN	120
+
+/**
+ * unbd_stream_resolve() - make a socket address of a parsed one
+ * @net: network namespace in which an IPv6 scope names an interface
+ * @a: any kind but UNBD_TCP_FD
+ * @ss: where it goes
+ *
+ * Return: length of the address, -ENODEV for a scope that is no interface,
+ * or -EINVAL.
+ */
+int unbd_stream_resolve(struct net *net, const struct unbd_tcp_address *a,
+			struct sockaddr_storage *ss);
+
+/**
+ * unbd_stream_init() - take over a socket, connected or listening
+ * @s: zeroed
+ * @sock: belongs to @s from now on, also if it is @borrowed
+ * @borrowed: unbd_stream_close() leaves the socket to its file
+ */
+void unbd_stream_init(struct unbd_stream *s, struct socket *sock,
+		      bool borrowed);
+
+/**
+ * unbd_stream_check() - is this a socket that a stream can be?
+ * @sock: from anywhere
+ * @why: message on error
+ * @len: size of @why
+ *
+ * Return: 0; -EPROTONOSUPPORT unless it is a stream of TCP, AF_UNIX or
+ * AF_VSOCK, -ENOTCONN unless it is connected, -EBUSY if something else in the
+ * kernel has it.
+ */
+int unbd_stream_check(struct socket *sock, char *why, size_t len);
+
+/**
+ * unbd_stream_connect() - make a socket and connect it
+ * @s: zeroed but for what unbd_stream_abort() may have set
+ * @net: network namespace
+ * @src: address to bind to, or NULL
+ * @dst: address of the server
+ * @deadline: jiffies
+ * @why: message on error
+ * @len: size of @why
+ *
+ * May sleep until @deadline, interruptibly. unbd_stream_close() is due in any
+ * case, when unbd_stream_abort() cannot come any more.
+ *
+ * Return: 0, -ECANCELED if aborted, -ETIMEDOUT, or what the network says.
+ */
+int unbd_stream_connect(struct unbd_stream *s, struct net *net,
+			const struct unbd_tcp_address *src,
+			const struct unbd_tcp_address *dst,
+			unsigned long deadline, char *why, size_t len);
+
+/**
+ * unbd_stream_tune() - set the socket up for a block device's traffic
+ * @s: connected stream
+ * @keepalive: seconds between probes of an idle connection, 0 for none. A
+ *	peer that vanishes while it is idle is noticed within three times that.
+ * @stall: seconds after which a peer is taken for dead that has not made room
+ *	for, or not acknowledged, what is to be sent; 0 for as long as TCP
+ *	likes. A peer that is alive but busy will be taken for dead, too.
+ * @reclaim: memory reclaim may wait for this socket: it may use reserves
+ */
+void unbd_stream_tune(struct unbd_stream *s, unsigned int keepalive,
+		      unsigned int stall, bool reclaim);
+
+/**
+ * unbd_stream_abort() - end the waits of a handshake
+ * @s: stream whose socket stays while this runs
+ *
+ * Any context. Whoever waits in unbd_stream_connect(), unbd_stream_send_all()
+ * or unbd_stream_recv_all() returns -ECANCELED, as do later ones.
+ */
+void unbd_stream_abort(struct unbd_stream *s);
+
+/**
+ * unbd_stream_close() - close the connection at once and let go of the socket
+ * @s: stream that is not watched; may have no socket
+ *
+ * Sleeps for the socket's lock only. What the peer has not acknowledged by
+ * then may be lost: TCP sends a reset, no timer of the socket lives on.
+ */
+void unbd_stream_close(struct unbd_stream *s);
+
+/**
+ * unbd_stream_send_all() - send a buffer, waiting
+ * @s: unwatched stream
+ * @buf: kernel memory
+ * @len: bytes
+ * @deadline: jiffies
+ *
+ * Return: 0, -ETIMEDOUT, -ECANCELED or the socket's error.
+ */
+int unbd_stream_send_all(struct unbd_stream *s, const void *buf, size_t len,
+			 unsigned long deadline);
+
+/**
+ * unbd_stream_recv_all() - receive a buffer, waiting
+ * @s: unwatched stream
+ * @buf: kernel memory
+ * @len: bytes
+ * @deadline: jiffies
+ *
+ * Return: 0; -ECONNRESET if the stream ends before; else as
+ * unbd_stream_send_all().
+ */
+int unbd_stream_recv_all(struct unbd_stream *s, void *buf, size_t len,
+			 unsigned long deadline);
+
+/**
+ * unbd_stream_watch() - get reports from now on
+ * @s: connected stream
+ * @ops: whom to tell; may be called before this returns
+ *
+ * What came before it is not reported: look once.
+ *
+ * Return: 0, or -EBUSY if somebody else in the kernel has the socket.
+ */
+int unbd_stream_watch(struct unbd_stream *s,
+		      const struct unbd_stream_ops *ops);
+
+/**
+ * unbd_stream_unwatch() - give the socket its own callbacks back
+ * @s: stream, watched or not
+ *
+ * No report is running or will come when this returns. Does not sleep.
+ */
+void unbd_stream_unwatch(struct unbd_stream *s);
+
+/**
+ * unbd_stream_send() - send what fits by copying it, without waiting
+ * @s: connected stream
+ * @iter: source; moved behind what was sent
+ * @more: more follows soon
+ *
+ * May sleep for the socket's lock, never for memory or the peer.
+ *
+ * Return: bytes sent, more than 0; -EAGAIN, and the stream will report
+ * writable; or the socket's error.
+ */
+int unbd_stream_send(struct unbd_stream *s, struct iov_iter *iter, bool more);
+
+/**
+ * unbd_stream_send_pages() - send what fits, by reference where that is safe
+ * @s: connected stream
+ * @iter: bvec source; moved behind what was sent. The pages must stay
+ *	unchanged until the peer has answered.
+ * @more: more follows soon
+ *
+ * Return: as unbd_stream_send().
+ */
+int unbd_stream_send_pages(struct unbd_stream *s, struct iov_iter *iter,
+			   bool more);
+
+/**
+ * unbd_stream_recv() - receive what is there, without waiting
+ * @s: connected stream
+ * @iter: destination; moved behind what was received
+ *
+ * Return: bytes received, more than 0; -EAGAIN; -ECONNRESET at the end of the
+ * stream; or the socket's error.
+ */
+int unbd_stream_recv(struct unbd_stream *s, struct iov_iter *iter);
+
+/**
+ * unbd_stream_status() - has the connection ended?
+ * @s: connected stream
+ *
+ * There may still be something to receive; so ask first, then receive, then
+ * believe the answer.
+ *
+ * Return: 0, -ECONNRESET if the peer has closed, or the socket's error.
+ */
+int unbd_stream_status(const struct unbd_stream *s);
+
+/**
+ * unbd_stream_silence() - for how long nothing has come from the peer's host
+ * @s: connected stream
+ *
+ * Acknowledgements count. Return: jiffies, 0 where no network is between.
+ */
+unsigned long unbd_stream_silence(const struct unbd_stream *s);
+
+/**
+ * unbd_stream_probe() - make the peer's host say something
+ * @s: connected stream
+ *
+ * Works whatever the connection is at: idle, with data on the way or with the
+ * peer's window closed. May sleep for the socket's lock.
+ */
+void unbd_stream_probe(struct unbd_stream *s);
+
+/**
+ * unbd_stream_kind() - "tcp", "unix" or "vsock"
+ * @s: stream
+ */
+const char *unbd_stream_kind(const struct unbd_stream *s);
+
+/**
+ * unbd_stream_name() - an end's address as text
+ * @s: connected stream
+ * @peer: the other end, not ours
+ * @buf: where it goes
+ * @len: size of @buf
+ */
+void unbd_stream_name(struct unbd_stream *s, bool peer, char *buf, size_t len);
+
+/**
+ * unbd_sockaddr_name() - a socket address as text
+ * @ss: of any family that a stream can have
+ * @addrlen: its length
+ * @buf: where it goes
+ * @len: size of @buf
+ */
+void unbd_sockaddr_name(const struct sockaddr_storage *ss, int addrlen,
+			char *buf, size_t len);
+
+#endif
