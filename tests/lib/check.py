@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Run the tests: builds, static checks, unit tests and fuzzers, guests.
+
+FILTER is a regular expression that a test's name has to match, KERNEL the
+kernels of the matrix to use: 5.10, 6.1, 6.12, 7.2, debug.
+
+A step that runs many tests appends a line for each to the file that
+UNBD_RESULTS names: status (ok, FAIL, skip), name, kernel, seconds and reason,
+separated by tabs. Any other step is one test, which its exit status decides:
+77 when it cannot run here, with the reason on its last line.
+The last line says how many passed, failed and were skipped.
+"""
+
+import dataclasses
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
+KERNELS = ("5.10", "6.1", "6.12", "7.2", "debug")
+SPARSE_KERNELS = ("6.1", "6.12")
+DKMS_KERNELS = ("6.1", "6.12")
+CANNOT = 77  # exit status of a test that cannot run on this machine
+STATUSES = ("ok", "FAIL", "skip")
+
+
+@dataclasses.dataclass
+class Step:
+    """One command.
+
+    name: of the test, or of the group when the command runs many
+    many: it writes a result for each test to UNBD_RESULTS
+    limit: seconds it may take
+    """
+
+    name: str
+    argv: list
+    kernel: str = "-"
+    many: bool = False
+    limit: int = 900
+
+
+class Results:
+    """Counts and prints; used by several threads."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.counts = dict.fromkeys(STATUSES, 0)
+
+    def print(self, text):
+        """Print whole lines only."""
+        with self.lock:
+            sys.stdout.write(text if text.endswith("\n") else text + "\n")
+            sys.stdout.flush()
+
+    def count(self, status):
+        """Count a test that somebody else has printed."""
+        with self.lock:
+            self.counts[status] += 1
+
+    def add(self, status, step, seconds, reason=""):
+        """Count and print a test."""
+        kernel = "" if step.kernel == "-" else f" [{step.kernel}]"
+        self.count(status)
+        self.print(f"{status:4} {step.name}{kernel} ({seconds:.1f} s)"
+                   + (f": {reason}" if reason else ""))
+
+    def finish(self):
+        """Print the totals; return the exit status."""
+        ok, failed, skipped = (self.counts[s] for s in STATUSES)
+        self.print(f"{ok} passed, {failed} failed, {skipped} skipped")
+        return 0 if ok and not failed else 1
+
+
+class Runner:
+    """Runs steps and keeps track of the processes, to end them."""
+
+    def __init__(self, results):
+        self.results = results
+        self.processes = set()
+        self.stopped = False
+
+    def run(self, step):
+        """Run a step to its end."""
+        if self.stopped:
+            return
+        began = time.monotonic()
+        with tempfile.NamedTemporaryFile("w+", suffix=".results") as f:
+            status, output = self.execute(step, f.name)
+            seconds = time.monotonic() - began
+            if self.stopped:
+                return
+            if step.many:
+                self.collect(step, status, f.read().splitlines(), seconds)
+            elif status == 0:
+                self.results.add("ok", step, seconds)
+            elif status == CANNOT:
+                self.results.add("skip", step, seconds,
+                                 "".join(output[-1:]).strip())
+            else:
+                self.results.print("".join(f"     | {x}" for x in output))
+                self.results.add("FAIL", step, seconds, ending(status))
+
+    def execute(self, step, results_file):
+        """Run the command; return its exit status and last lines."""
+        env = dict(os.environ, UNBD_RESULTS=results_file)
+        for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
+            env.pop(name, None)
+        p = subprocess.Popen(step.argv, cwd=TOP, env=env, text=True,
+                             errors="replace", stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, start_new_session=True)
+        self.processes.add(p)
+        timer = threading.Timer(step.limit, kill, [p])
+        timer.start()
+        output = []
+        for line in p.stdout:
+            if step.many:
+                self.results.print(line)
+            output = output[-39:] + [line]
+        status = p.wait()
+        timed_out = not timer.is_alive()
+        timer.cancel()
+        self.processes.discard(p)
+        return ("timeout" if timed_out else status), output
+
+    def collect(self, step, status, lines, seconds):
+        """Take the results that a step of many tests has written."""
+        seen = [line.split("\t", 1)[0] for line in lines]
+        for word in seen:
+            if word in STATUSES:
+                self.results.count(word)
+        if status and "FAIL" not in seen:
+            self.results.add("FAIL", step, seconds, ending(status))
+        elif not seen and not os.environ.get("FILTER"):
+            self.results.add("FAIL", step, seconds, "it ran no test")
+
+    def stop(self):
+        """End what runs, with all its children."""
+        self.stopped = True
+        for p in list(self.processes):
+            kill(p)
+
+
+def kill(process):
+    """End a step's processes, politely at first: guests are to be reaped."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            return
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            pass
+
+
+def ending(status):
+    """Say how a command ended."""
+    if status == "timeout":
+        return "it took too long"
+    return (f"killed by signal {-status}" if status < 0
+            else f"exit status {status}")
+
+
+def builds(kernels):
+    """Return the steps that build the modules."""
+    return [Step("build", ["tests/matrix/build", key, f"build/modules/{key}"],
+                 kernel=key, limit=7200 if key == "debug" else 1200)
+            for key in kernels]
+
+
+def host_steps(kernels, wanted):
+    """Return the steps that need no guest, in the order they run."""
+    steps = [Step("static/sparse", ["tests/static/sparse", key], kernel=key)
+             for key in SPARSE_KERNELS if key in kernels]
+    for name in sorted(os.listdir(os.path.join(TOP, "tests/static"))):
+        if name != "sparse" and not name.startswith("."):
+            steps.append(Step(f"static/{name}", [f"tests/static/{name}"]))
+    steps += [Step("dkms", ["tests/matrix/dkms", key], kernel=key)
+              for key in DKMS_KERNELS if key in kernels]
+    steps = [s for s in steps if wanted(s.name)]
+    for name in ("unit", "fuzz"):
+        steps.append(Step(name, ["make", "-s", "-C", f"tests/{name}",
+                                 "check"], many=True, limit=1800))
+    return steps
+
+
+def guest_step(kernels, pattern):
+    """Return the step that boots guests."""
+    argv = ["tests/vm/run", "--kernel", ",".join(kernels)]
+    if pattern:
+        argv += ["--filter", pattern]
+    return Step("vm", argv, many=True, limit=6 * 3600)
+
+
+def bed_steps(kernels):
+    """Return the steps that test the test bed itself."""
+    return [Step("vm/selftest", ["tests/vm/selftest", key], kernel=key,
+                 limit=1800)
+            for key in ("6.1", "debug") if key in kernels]
+
+
+def has_cases(step):
+    """Say whether any case in guests matches."""
+    r = subprocess.run(step.argv + ["--list"], cwd=TOP, text=True,
+                       stdout=subprocess.PIPE)
+    return r.returncode != 0 or r.stdout.strip() != ""
+
+
+def chosen_kernels():
+    """Return the kernels that KERNEL names."""
+    keys = re.split(r"[,\s]+", os.environ.get("KERNEL", "").strip())
+    keys = [k for k in keys if k] or list(KERNELS)
+    unknown = set(keys) - set(KERNELS)
+    if unknown:
+        sys.exit(f"make check: unknown KERNEL {' '.join(sorted(unknown))}; "
+                 f"known: {' '.join(KERNELS)}")
+    return [k for k in KERNELS if k in keys]
+
+
+def main():
+    """Run everything that is wanted; return the exit status."""
+    pattern = os.environ.get("FILTER", "")
+    kernels = chosen_kernels()
+    results = Results()
+    runner = Runner(results)
+
+    def wanted(name):
+        return re.search(pattern, name) is not None
+
+    def interrupted(number, frame):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupted)
+    guests = guest_step(kernels, pattern)
+    try:
+        if wanted("build"):
+            for step in builds(kernels):
+                runner.run(step)
+        host = threading.Thread(target=lambda: [
+            runner.run(s) for s in host_steps(kernels, wanted)])
+        host.start()
+        if wanted("vm/selftest"):
+            for step in bed_steps(kernels):
+                runner.run(step)
+        if not pattern or has_cases(guests):
+            runner.run(guests)
+        host.join()
+    except KeyboardInterrupt:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        runner.stop()
+        results.print("interrupted")
+        results.finish()
+        return 1
+    return results.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Run cases: which guests to boot, what to do when one hangs or dies."""
+
+import dataclasses
+import os
+import threading
+import time
+
+from . import store
+from .guest import GuestDied
+from .lab import TOPOLOGIES, Lab, Timeout
+
+LOGS = os.path.join(store.TOP, "build/vm")
+LEAK_SECONDS = 120  # that the scan after a case may take
+SHOW_BLOCKED = "ps axo pid,stat,wchan:30,args; echo w > /proc/sysrq-trigger"
+
+
+@dataclasses.dataclass
+class Group:
+    """Cases that can share guests, and where they run."""
+
+    kernel: object
+    payload: str
+    topology: str
+    cpus: int
+    cases: list
+
+    @property
+    def guests(self):
+        """Return the number of guests of a boot."""
+        return len(TOPOLOGIES[self.topology])
+
+
+class Runner:
+    """Runs groups side by side, two guests to a processor."""
+
+    def __init__(self, groups, accel, report):
+        self.groups = groups
+        self.accel = accel
+        self.report = report
+        # Most guests wait for a timer or for each other most of the time.
+        self.free = max(4, 2 * (os.cpu_count() or 1))
+        self.wake = threading.Condition()
+        self.labs = set()
+        self.stopping = False
+        self.errors = []
+
+    def run(self):
+        """Run everything; on an interrupt leave no guest behind."""
+        threads = [threading.Thread(target=self.work, daemon=True)
+                   for _ in range(self.free)]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(0.5)
+        finally:
+            self.stop()
+            for thread in threads:
+                thread.join(10)
+        if self.errors:
+            raise self.errors[0]
+
+    def stop(self):
+        """Make the threads end by pulling the plug of their guests."""
+        with self.wake:
+            self.stopping = True
+            for lab in self.labs:
+                lab.pull_plug()
+            self.wake.notify_all()
+
+    def work(self):
+        """Boot guests for a group and run its cases, as long as there are."""
+        while group := self.take():
+            session = Session(self, group)
+            try:
+                session.run()
+            except store.BedError as e:
+                self.give_up(group, session, e)
+            except Exception as e:  # pylint: disable=broad-except
+                self.errors.append(e)
+                threading.Thread(target=self.stop).start()
+            finally:
+                with self.wake:
+                    self.free += group.guests
+                    self.wake.notify_all()
+
+    def give_up(self, group, session, error):
+        """Report as failed what cannot be run because guests do not boot."""
+        with self.wake:
+            cases = [session.case] if session.case else []
+            cases += group.cases
+            group.cases.clear()
+        for case in [] if self.stopping else cases:
+            for check in case.checks:
+                self.report.add("FAIL", case.label(check), group.kernel.key,
+                                reason=str(error).splitlines()[0],
+                                output=str(error))
+
+    def take(self):
+        """Return a group whose guests there is room for, or None at the end.
+
+        Larger topologies first: they cannot fill up what is left at the end.
+        """
+        with self.wake:
+            while not self.stopping:
+                todo = sorted((g for g in self.groups if g.cases),
+                              key=lambda g: -g.guests)
+                if not todo:
+                    return None
+                fits = [g for g in todo if g.guests <= self.free]
+                if fits and (fits[0] is todo[0] or
+                             fits[0].guests == todo[0].guests):
+                    self.free -= fits[0].guests
+                    return fits[0]
+                self.wake.wait(1)
+            return None
+
+    def next_case(self, group):
+        """Take the next case of a group."""
+        with self.wake:
+            if self.stopping or not group.cases:
+                return None
+            return group.cases.pop(0)
+
+
+class Session:
+    """One thread's guests: booted, given cases, booted again if they break."""
+
+    def __init__(self, runner, group):
+        self.runner = runner
+        self.group = group
+        self.kernel = group.kernel
+        self.lab = None
+        self.case = None
+        self.log = None
+        # Of the check that runs now:
+        self.check = None
+        self.began = 0
+        self.output = []
+
+    def run(self):
+        """Run cases of the group until there are no more."""
+        with store.guest_slots(self.group.guests):
+            try:
+                while case := self.runner.next_case(self.group):
+                    self.case = dataclasses.replace(case,
+                                                    checks=case.checks[:])
+                    self.run_case(self.case)
+                self.case = None
+            finally:
+                self.close_lab()
+
+    def open_lab(self):
+        """Boot the guests unless they are there."""
+        for attempt in (1, 2):
+            if self.lab:
+                return
+            self.new_lab()
+            try:
+                self.lab.boot()
+            except (GuestDied, Timeout) as e:
+                why = f"{e}\n{self.lab.console_tail()}"
+                self.close_lab()
+                if attempt == 2 or self.runner.stopping:
+                    raise store.BedError(why) from e
+                store.say(f"{self.kernel.key}: {e}; trying once more")
+
+    def new_lab(self):
+        """Make the guests, where stop() finds them."""
+        g = self.group
+        lab = Lab(g.topology, g.kernel, g.payload, self.runner.accel, g.cpus)
+        with self.runner.wake:
+            self.lab = lab
+            self.runner.labs.add(lab)
+
+    def close_lab(self):
+        """End the guests."""
+        if self.lab:
+            with self.runner.wake:
+                self.runner.labs.discard(self.lab)
+            self.lab.close()
+            self.lab = None
+
+    def run_case(self, case):
+        """Run all checks of a case, over several boots if need be."""
+        where = os.path.join(LOGS, self.kernel.key)
+        os.makedirs(where, exist_ok=True)
+        path = os.path.join(where, case.name)
+        left = case.checks
+        with open(f"{path}.log", "w", encoding="utf-8") as self.log:
+            while left and not self.runner.stopping:
+                self.open_lab()
+                sound = self.run_checks(case, left)
+                self.lab.keep_consoles(f"{path}.")
+                if not sound:
+                    self.close_lab()
+
+    def run_checks(self, case, left):
+        """Run the checks in `left`, taking out those that have a result.
+
+        Return whether the guests can be used for more.
+        """
+        before = len(left)
+        self.check = None
+        seconds = case.timeout * self.lab.slow
+        if self.kernel.is_debug:
+            seconds += LEAK_SECONDS
+        try:
+            status = self.lab.run(
+                "client", ["bash", "/bed/runcase", case.name, *left], seconds,
+                self.on_out, lambda fields: self.on_row(case, left, fields),
+                env=self.environment())
+            why = f"runcase ended with status {status}"
+        except (Timeout, GuestDied) as e:
+            status = None
+            why = str(e)
+            if isinstance(e, Timeout):
+                self.show_blocked()
+        if self.runner.stopping:
+            return False
+        if status == 0 and not left:
+            return True
+        if self.check or len(left) == before:
+            self.blame(case, left, why)
+        return False
+
+    def environment(self):
+        """Return the variables that lib.sh documents."""
+        return {"BED_KERNEL": self.kernel.key, "BED_SLOW": str(self.lab.slow),
+                "BED_GUESTS": " ".join(self.lab.guests)}
+
+    def on_out(self, text):
+        """Keep what a check prints."""
+        text = text.encode("latin-1").decode("utf-8", "replace")
+        self.output.append(text)
+        self.log.write(text)
+        self.log.flush()
+
+    def on_row(self, case, left, fields):
+        """Take a row of runcase."""
+        if fields[0] == "begin":
+            self.check = fields[1]
+            self.began = time.monotonic()
+            self.output = []
+            self.log.write(f"=== {self.check}\n")
+            return
+        status, check, seconds, reason = fields
+        self.check = None
+        if check in left:
+            left.remove(check)
+        self.runner.report.add(status, case.label(check), self.kernel.key,
+                               seconds, reason, "".join(self.output))
+
+    def blame(self, case, left, why):
+        """Report the check during which the guests broke."""
+        check = self.check or left[0]
+        if check in left:
+            left.remove(check)
+        text = "".join(self.output) + "\n" + self.lab.console_tail()
+        self.log.write(f"{why}\n{text}\n")
+        self.runner.report.add("FAIL", case.label(check), self.kernel.key,
+                               f"{time.monotonic() - self.began:.1f}", why,
+                               text)
+
+    def show_blocked(self):
+        """Have the kernels print which tasks are stuck, for the console."""
+        for name, guest in self.lab.guests.items():
+            if guest.ready:
+                try:
+                    self.lab.run(name, ["sh", "-c", SHOW_BLOCKED], 10,
+                                 self.on_out)
+                except (Timeout, GuestDied):
+                    pass

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Read test cases: shell files with a header of comments and test_ functions.
+
+    # topology: two            one guest or two (one)
+    # kernels: 6.1 debug       where it runs (all)
+    # timeout: 120             seconds for all its checks together (120)
+    # tags: tcp interop        for --filter
+    # cpus: 4                  CPUs of a guest (2)
+    # modules: no              does not need our modules
+"""
+
+import dataclasses
+import glob
+import os
+import re
+
+from . import kernels, store
+from .lab import TOPOLOGIES
+
+HEADER = re.compile(r"# (topology|kernels|timeout|tags|cpus|modules): *(.*)")
+FUNCTION = re.compile(r"^test_(\w+) *\(\)", re.MULTILINE)
+
+
+@dataclasses.dataclass
+class Case:
+    """One file of checks."""
+
+    name: str
+    checks: list
+    topology: str = "one"
+    kernels: tuple = kernels.ALL
+    timeout: int = 120
+    tags: tuple = ()
+    cpus: int = 2
+    modules: bool = True
+
+    def label(self, check):
+        """Return what a check is called in results."""
+        return f"{self.name}: {words(check)}"
+
+
+def words(function):
+    """Return a function's name as a person reads it."""
+    return function.removeprefix("test_").replace("_", " ")
+
+
+def load(path):
+    """Return the Case of a file."""
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    fields = {}
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            break
+        m = HEADER.fullmatch(line)
+        if m:
+            fields[m.group(1)] = m.group(2).strip()
+    case = Case(os.path.basename(path).removesuffix(".sh"),
+                ["test_" + n for n in FUNCTION.findall(text)])
+    case.topology = fields.get("topology", case.topology)
+    case.kernels = tuple(fields.get("kernels", "").split()) or kernels.ALL
+    case.timeout = int(fields.get("timeout", case.timeout))
+    case.tags = tuple(fields.get("tags", "").split())
+    case.cpus = int(fields.get("cpus", case.cpus))
+    case.modules = fields.get("modules") != "no"
+    verify(case, path)
+    return case
+
+
+def verify(case, path):
+    """Refuse what would silently not be run."""
+    unknown = set(case.kernels) - set(kernels.ALL)
+    if unknown:
+        raise store.BedError(f"{path}: unknown kernel {unknown.pop()}")
+    if case.topology not in TOPOLOGIES:
+        raise store.BedError(f"{path}: unknown topology {case.topology}")
+    if not case.checks:
+        raise store.BedError(f"{path}: no test_ functions")
+    if len(set(case.checks)) != len(case.checks):
+        raise store.BedError(f"{path}: two checks have one name")
+
+
+def load_all(where, pattern=""):
+    """Return the cases that match; a match in a check's name selects it."""
+    found = []
+    for path in sorted(glob.glob(os.path.join(where, "*.sh"))):
+        case = load(path)
+        if not any(re.search(pattern, w) for w in (case.name, *case.tags)):
+            case.checks = [c for c in case.checks
+                           if re.search(pattern, case.label(c))
+                           or re.search(pattern, c)]
+        if case.checks:
+            found.append(case)
+    return found

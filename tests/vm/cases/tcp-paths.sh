@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Every form that a path over a stream socket can have.
+# kernels: 5.10 6.1 7.2 debug
+# timeout: 400
+# tags: tcp client paths
+
+. /bed/tcp.sh
+
+# use PATH [REGEX] - map over it, write, read back, see its source, unmap
+use() {
+	local disk
+	disk=$(map sessname=s "path=$1" device_path=vol0)
+	pattern "$WORK/pattern" 1
+	dd if="$WORK/pattern" of="/dev/$disk" bs=1M seek=1 oflag=direct \
+		status=none
+	direct_read "$disk" 1 | cmp - "$WORK/pattern"
+	same "$(cat "$CLIENT/sessions/s/paths/0/dst")" "${1##*[,@]}" dst
+	same "$(cat "$CLIENT/sessions/s/paths/0/transport")" tcp transport
+	matches "$(cat "$CLIENT/sessions/s/paths/0/src")" "${2-}" src
+	unmap "$disk"
+}
+
+test_ipv4() {
+	start_nbdkit memory 16M
+	use tcp:127.0.0.1 '127.0.0.1:[0-9]+'
+	use tcp:127.0.0.1:10809
+	use tcp:127.0.0.2:10809
+}
+
+test_ipv4_with_a_source() {
+	start_nbdkit memory 16M
+	use tcp:127.0.0.5,tcp:127.0.0.1 '127.0.0.5'
+	use tcp:127.0.0.6@127.0.0.1:10809 '127.0.0.6'
+}
+
+test_ipv6() {
+	start_nbdkit memory 16M
+	use 'tcp:[::1]:10809' '::1'
+	use tcp:::1
+}
+
+# A link-local address means nothing without its interface.
+test_ipv6_with_a_scope() {
+	local address
+	ip link add bed0 type veth peer name bed1 ||
+		skip "this kernel has no veth"
+	defer ip link del bed0
+	ip link set bed0 up
+	ip link set bed1 up
+	eventually 10 link_local bed0
+	address=$(link_local bed0)
+	start_nbdkit -i "$address%bed0" memory 16M
+	use "tcp:[$address%bed0]:10809" 'fe80:'
+}
+
+# A duplicate address cannot be ruled out in the first second.
+link_local() {
+	local address
+	address=$(ip -6 -o addr show dev "$1" scope link -tentative |
+		sed -n 's,.*inet6 \([^/]*\)/.*,\1,p')
+	[[ -n $address ]] && echo "$address"
+}
+
+test_unix() {
+	start_nbdkit -U "$WORK/socket" memory 16M
+	use "unix:$WORK/socket"
+}
+
+test_unix_abstract() {
+	LISTEN=unix:@bed start_script
+	use unix:@bed
+}
+
+test_vsock() {
+	need_module vsock_loopback
+	start_nbdkit --vsock memory 16M
+	use vsock:1:10809
+	use vsock:1
+}
+
+# A connected socket of the writing process. It belongs to the kernel then,
+# whatever becomes of the process, and cannot be connected again.
+test_a_descriptor() {
+	local disk
+	load client
+	start_nbdkit memory 16M
+	exec 8<> /dev/tcp/127.0.0.1/10809
+	bedctl write "$CLIENT/map_device" \
+		"sessname=s path=fd:8 device_path=vol0"
+	exec 8>&-
+	disk=$(unbd_disks)
+	pattern "$WORK/pattern" 1
+	dd if="$WORK/pattern" of="/dev/$disk" bs=1M seek=1 oflag=direct \
+		status=none
+	direct_read "$disk" 1 | cmp - "$WORK/pattern"
+	udevadm settle
+	unmap "$disk"
+}
+
+test_a_descriptor_serves_one_device_once() {
+	local disk
+	load client
+	start_nbdkit memory 16M
+	exec 8<> /dev/tcp/127.0.0.1/10809
+	bedctl write "$CLIENT/map_device" \
+		"sessname=s path=fd:8 device_path=vol0 fail_timeout=2"
+	disk=$(unbd_disks)
+	allow_log "dev $disk"
+	refused ENOTCONN "$CLIENT/map_device" \
+		"sessname=s device_path=vol1" 'serves one device, once'
+	direct_read "$disk" 1 > /dev/null
+	stop_peer "$PEER_PID"
+	eventually 10 path_is s failed
+	must_fail within 20 direct_read "$disk" 1
+	same "$(path_state s)" failed "state of a socket that has broken"
+	unmap "$disk" force
+	exec 8>&-
+}
+
+test_a_unix_descriptor() {
+	local disk
+	load client
+	start_nbdkit -U "$WORK/socket" memory 16M
+	python3 - "$CLIENT/map_device" "$WORK/socket" <<-EOF
+		import os, socket, sys
+		s = socket.socket(socket.AF_UNIX)
+		s.connect(sys.argv[2])
+		line = f"sessname=s path=fd:{s.fileno()} device_path=vol0"
+		fd = os.open(sys.argv[1], os.O_WRONLY)
+		os.write(fd, line.encode())
+	EOF
+	disk=$(unbd_disks)
+	direct_read "$disk" 1 > /dev/null
+	udevadm settle
+	unmap "$disk"
+}
+
+# Poll queues: replies are looked for instead of waited for.
+test_poll_queues() {
+	local disk
+	start_nbdkit memory 16M
+	disk=$(map sessname=s "$HERE" device_path=vol0 nr_queues=1 \
+		nr_poll_queues=1)
+	same "$(queue_limit "$disk" io_poll)" 1 io_poll
+	same "$(cat "/sys/block/$disk/unbd/nr_poll_queues")" 1 nr_poll_queues
+	fio --name=poll --filename="/dev/$disk" --ioengine=pvsync2 --hipri \
+		--direct=1 --rw=randrw --bs=4k --size=4M --number_ios=300 \
+		--verify=crc32c --minimal > "$WORK/fio" 2>&1 ||
+		fail "fio pvsync2: $(tail -n 2 "$WORK/fio")"
+	fio --name=poll --filename="/dev/$disk" --ioengine=io_uring --hipri \
+		--direct=1 --rw=randrw --bs=4k --size=4M --number_ios=300 \
+		--iodepth=16 --verify=crc32c --minimal > "$WORK/fio" 2>&1 ||
+		fail "fio io_uring: $(tail -n 2 "$WORK/fio")"
+	# Poll queues carry what is polled and the others the rest.
+	direct_read "$disk" 1 > /dev/null
+	unmap "$disk"
+	disk=$(map sessname=s "$HERE" device_path=vol0 nr_poll_queues=-1)
+	same "$(cat "/sys/block/$disk/unbd/nr_poll_queues")" "$(nproc)" \
+		"nr_poll_queues=-1"
+	unmap "$disk"
+}
+
+test_poll_queues_over_a_unix_socket() {
+	local disk
+	start_nbdkit -U "$WORK/socket" memory 16M
+	disk=$(map sessname=s "path=unix:$WORK/socket" device_path=vol0 \
+		nr_queues=1 nr_poll_queues=1)
+	fio --name=poll --filename="/dev/$disk" --ioengine=pvsync2 --hipri \
+		--direct=1 --rw=randrw --bs=4k --size=4M --number_ios=200 \
+		--verify=crc32c --minimal > "$WORK/fio" 2>&1 ||
+		fail "fio pvsync2: $(tail -n 2 "$WORK/fio")"
+	unmap "$disk"
+}

@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Servers that die, hang, come back or do not: I/O waits and goes on, or fails
+# when it is time, and nobody is stuck.
+# kernels: 5.10 6.1 7.2 debug
+# timeout: 900
+# tags: tcp client recovery
+
+. /bed/tcp.sh
+
+# begin [KEY=VALUE...] - a file served by nbdkit, mapped as DISK
+begin() {
+	FILE=$(disk_file 16)
+	start_nbdkit file "$FILE"
+	DISK=$(map sessname=s "$HERE" device_path= "$@")
+	allow_log "dev $DISK|Buffer I/O error"
+}
+
+server_dies() {
+	kill -9 "$PEER_PID"
+	wait "$PEER_PID" || true
+}
+
+server_is_back() {
+	start_nbdkit file "$FILE"
+}
+
+# write_steadily [ARG...] - until end_writing, WRITER is who does
+write_steadily() {
+	rm -f "$WORK/stop"
+	python3 $PEERS/steady_writer.py "/dev/$DISK" --stop "$WORK/stop" \
+		--status "$WORK/status" "$@" > "$WORK/writer" 2>&1 &
+	WRITER=$!
+	defer kill -9 $WRITER
+	eventually 20 wrote_more_than 0
+}
+
+wrote_more_than() {
+	(( $(cat "$WORK/status") > $1 ))
+}
+
+# end_writing - what the writer says is the check's outcome
+end_writing() {
+	touch "$WORK/stop"
+	wait $WRITER || fail "writer: $(tail -n 2 "$WORK/writer")"
+	cat "$WORK/writer"
+}
+
+# nobody_stuck - no task is in uninterruptible sleep
+nobody_stuck() {
+	eventually 5 none_blocked
+}
+
+none_blocked() {
+	[[ -z $(ps axo stat,pid,comm --no-headers | grep '^D') ]]
+}
+
+milliseconds() {
+	local now=$EPOCHREALTIME
+	echo $(( ${now/[.,]/} / 1000 ))
+}
+
+test_a_server_restarted_twenty_times_under_writes() {
+	local i written
+	begin
+	write_steadily --also "$FILE"
+	for i in {1..20}; do
+		server_dies
+		sleep 0.$(( i * 4 % 10 ))
+		written=$(cat "$WORK/status")
+		server_is_back
+		eventually 30 wrote_more_than $(( written + 3 ))
+	done
+	end_writing
+	same "$(path_stat s failures)" 20 "failures of the path"
+	same "$(path_stat s reconnects)" 20 reconnects
+	same "$(cat "/sys/block/$DISK/unbd/stats/failed")" 0 stats/failed
+	expect_log "s path 0 .*: live -> reconnecting: " 20
+	expect_log "s path 0 .*: reconnecting -> live" 20
+	unmap "$DISK"
+	nobody_stuck
+}
+
+test_io_fails_after_fail_timeout_and_not_before() {
+	local begin took
+	begin fail_timeout=6
+	server_dies
+	eventually 3 state_is "$DISK" parked
+	begin=$(milliseconds)
+	must_fail direct_read "$DISK" 1
+	took=$(( $(milliseconds) - begin ))
+	(( took > 4000 && took < 6000 + $(scaled 2000) )) ||
+		fail "failed after $took ms, fail_timeout is 6 s"
+	same "$(state "$DISK")" failing state
+	# From now on at once, ...
+	begin=$(milliseconds)
+	must_fail direct_read "$DISK" 2
+	took=$(( $(milliseconds) - begin ))
+	(( took < $(scaled 2000) )) || fail "took $took ms while failing"
+	expect_log "$DISK: no path for fail_timeout .6 s., I/O fails"
+	# ... until the server is back: the disk has not gone away.
+	server_is_back
+	eventually 5 state_is "$DISK" live
+	direct_read "$DISK" 1 > /dev/null
+	expect_log "$DISK: I/O goes on"
+	unmap "$DISK"
+	nobody_stuck
+}
+
+test_fail_timeout_of_nothing() {
+	local begin took
+	begin fail_timeout=0
+	server_dies
+	eventually 3 state_is "$DISK" failing
+	begin=$(milliseconds)
+	must_fail direct_read "$DISK" 1
+	took=$(( $(milliseconds) - begin ))
+	(( took < $(scaled 2000) )) || fail "took $took ms"
+	unmap "$DISK"
+}
+
+test_io_that_waits_for_ever_waits() {
+	local reader
+	begin fail_timeout=-1
+	server_dies
+	eventually 3 state_is "$DISK" parked
+	direct_read "$DISK" 1 > "$WORK/read" &
+	reader=$!
+	sleep 5
+	kill -0 $reader || fail "the reader has not waited"
+	server_is_back
+	within 10 tail --pid=$reader -f /dev/null
+	wait $reader || fail "the read has failed"
+	same "$(stat -c %s "$WORK/read")" 1048576 "bytes read"
+	unmap "$DISK"
+}
+
+# The process stands still, its host's TCP does not.
+test_a_server_that_hangs_is_noticed_by_io_timeout() {
+	local reader
+	begin io_timeout=3 keepalive=1
+	kill -STOP "$PEER_PID"
+	defer kill -CONT "$PEER_PID"
+	direct_read "$DISK" 1 > "$WORK/read" &
+	reader=$!
+	sleep 1
+	same "$(path_state s)" live "state before io_timeout"
+	eventually 8 path_is s reconnecting
+	expect_log 'no answer within io_timeout .3 s. for '"$DISK"
+	same "$(state "$DISK")" parked "state"
+	kill -CONT "$PEER_PID"
+	within 15 tail --pid=$reader -f /dev/null
+	wait $reader || fail "the read has failed"
+	unmap "$DISK"
+}
+
+# Packets vanish, nothing is reset: silence for three probes is the end.
+test_a_cut_network_is_noticed_while_idle() {
+	local begin took
+	begin keepalive=1
+	udevadm settle
+	sleep 1
+	drop_network
+	begin=$(milliseconds)
+	eventually 5 path_is s reconnecting
+	took=$(( $(milliseconds) - begin ))
+	(( took <= 3000 + $(scaled 500) )) ||
+		fail "noticed after $took ms, keepalive x 3 is 3000"
+	restore_network
+	eventually 8 path_is s live
+	direct_read "$DISK" 1 > /dev/null
+	unmap "$DISK"
+}
+
+test_a_cut_network_is_noticed_under_load() {
+	local begin took
+	begin keepalive=1
+	write_steadily --also "$FILE"
+	drop_network
+	begin=$(milliseconds)
+	eventually 5 path_is s reconnecting
+	took=$(( $(milliseconds) - begin ))
+	(( took <= 3000 + $(scaled 500) )) ||
+		fail "noticed after $took ms, keepalive x 3 is 3000"
+	restore_network
+	eventually 8 path_is s live
+	eventually 8 wrote_more_than $(( $(cat "$WORK/status") + 3 ))
+	end_writing
+	unmap "$DISK"
+	nobody_stuck
+}
+
+# A busy connection that is healthy must not be given up.
+test_a_slow_server_is_not_given_up() {
+	start_nbdkit --filter=delay memory 16M rdelay=4
+	DISK=$(map sessname=s "$HERE" device_path= keepalive=1 nr_queues=1)
+	udevadm settle -t 60
+	direct_read "$DISK" 1 > /dev/null
+	direct_read "$DISK" 2 > /dev/null
+	same "$(path_stat s failures)" 0 failures
+	unmap "$DISK"
+}
+
+# force_is_quick HOW - with requests in flight and a server that is away
+force_is_quick() {
+	local begin took i readers=()
+	for i in {1..8}; do
+		direct_read "$DISK" "$i" > /dev/null 2>&1 &
+		readers+=($!)
+	done
+	sleep 1
+	begin=$(milliseconds)
+	unmap "$DISK" force
+	took=$(( $(milliseconds) - begin ))
+	(( took < $(scaled 1000) )) || fail "unmapping took $took ms, $1"
+	echo "$1: unmapped in $took ms"
+	must_fail test -e "/sys/block/$DISK"
+	for i in "${readers[@]}"; do
+		within 5 tail --pid="$i" -f /dev/null
+		! wait "$i" || fail "a read has succeeded"
+	done
+	nobody_stuck
+	same "$(ls -A "$CLIENT/sessions")" "" sessions
+}
+
+test_unmap_force_is_quick_when_the_server_hangs() {
+	begin
+	kill -STOP "$PEER_PID"
+	defer kill -CONT "$PEER_PID"
+	force_is_quick "server stopped"
+}
+
+test_unmap_force_is_quick_when_the_server_is_dead() {
+	begin
+	server_dies
+	force_is_quick "server dead"
+}
+
+test_unmap_force_is_quick_when_the_network_is_cut() {
+	begin
+	drop_network
+	force_is_quick "network cut"
+}
+
+test_unmap_force_is_quick_while_it_reconnects() {
+	begin
+	server_dies
+	start_script banner=silence
+	eventually 5 traced ' open '
+	force_is_quick "handshake hangs"
+}
+
+test_unmap_force_of_a_mounted_disk() {
+	begin
+	mkfs.ext4 -q "/dev/$DISK"
+	allow_log 'EXT4-fs|JBD2|Aborting journal'
+	mounted "/dev/$DISK" "$WORK/mnt"
+	echo text > "$WORK/mnt/file"
+	sync "$WORK/mnt/file"
+	echo more > "$WORK/mnt/other"
+	unmap "$DISK" force
+	must_fail sync "$WORK/mnt/other"
+	umount "$WORK/mnt" || umount -l "$WORK/mnt"
+	nobody_stuck
+}
+
+test_reconnect_disconnect_and_remap_by_hand() {
+	begin
+	write_steadily --also "$FILE"
+	write_sysfs "$CLIENT/sessions/s/paths/0/reconnect" 1
+	eventually 5 reconnected 1
+	write_sysfs "/sys/block/$DISK/unbd/remap_device" 1
+	eventually 5 reconnected 2
+	write_sysfs "$CLIENT/sessions/s/paths/0/disconnect" 1
+	eventually 3 path_is s failed
+	eventually 3 state_is "$DISK" parked
+	sleep 2
+	same "$(path_state s)" failed "state of a path that was disconnected"
+	write_sysfs "$CLIENT/sessions/s/paths/0/reconnect" 1
+	eventually 5 path_is s live
+	eventually 5 wrote_more_than $(( $(cat "$WORK/status") + 3 ))
+	end_writing
+	unmap "$DISK"
+}
+
+reconnected() {
+	(( $(path_stat s reconnects) >= $1 )) && path_is s live
+}
+
+# What comes back must be what was mapped.
+test_another_disk_that_comes_back_is_refused() {
+	start_script "$SCRIPT_FLAGS"
+	DISK=$(map sessname=s "$HERE" device_path= nr_queues=1)
+	comes_back_as 'export has 8388608 bytes, '"$DISK"' has 16777216' size=8M
+	comes_back_as 'blocks of 4096 bytes' blocksize=4096:4096:32M
+	comes_back_as 'lost flush or FUA' flags=multi
+	comes_back_as 'become read-only' flags=flush:fua:ro
+	comes_back_as 'refused GO with .*UNKNOWN' names=other
+	script size=32M
+	eventually 10 path_is s live
+	direct_read "$DISK" 1 > /dev/null
+	unmap "$DISK"
+}
+
+# comes_back_as REGEX WORD... - no I/O goes there
+comes_back_as() {
+	local regex=$1
+	shift
+	script
+	eventually 10 path_is s live
+	log_from_here
+	script "$@"
+	write_sysfs "$CLIENT/sessions/s/paths/0/reconnect" 1
+	eventually 10 traced ' open '
+	sleep 1
+	! path_is s live || fail "live again: $*"
+	not_traced ' READ | WRITE '
+	matches "$(our_log)" "$regex" "the log of $*"
+}
+
+# While a server refuses, it is asked again soon, but not all the time, and the
+# log does not fill.
+test_reconnecting_has_a_back_off() {
+	local count
+	begin
+	server_dies
+	start_script die=0
+	eventually 5 traced ' open '
+	log_from_here
+	: > "$WORK/trace"
+	sleep 10
+	count=$(grep -c ' open ' "$WORK/trace")
+	(( count >= 5 && count <= 25 )) || fail "$count attempts in 10 s"
+	(( $(our_log | wc -l) <= 2 )) || fail "the log: $(our_log)"
+	unmap "$DISK"
+}
+
+test_resize_takes_up_the_servers_size() {
+	begin
+	udevadm monitor --kernel --property --subsystem-match=block \
+		> "$WORK/events" &
+	defer kill $!
+	sleep 1
+	truncate -s 32M "$FILE"
+	write_sysfs "/sys/block/$DISK/unbd/resize" 0
+	same "$(blockdev --getsize64 "/dev/$DISK")" $(( 32 << 20 )) size
+	eventually 5 grep -q RESIZE=1 "$WORK/events"
+	expect_log "$DISK: size changes from 32768 to 65536 sectors"
+	# All of it can be used.
+	pattern "$WORK/pattern" 16
+	dd if="$WORK/pattern" of="/dev/$DISK" bs=1M seek=16 oflag=direct \
+		status=none
+	cmp "$WORK/pattern" <(tail -c 16M "$FILE")
+	# To something the server has less of, as RNBD does it: in sectors.
+	write_sysfs "/sys/block/$DISK/unbd/resize" 40960
+	same "$(blockdev --getsize64 "/dev/$DISK")" $(( 20 << 20 )) size
+	write_sysfs "/sys/block/$DISK/unbd/resize" 65536
+	refused EINVAL "/sys/block/$DISK/unbd/resize" 65544 'sectors only'
+	unmap "$DISK"
+}
+
+test_resize_without_a_server() {
+	begin
+	server_dies
+	eventually 5 state_is "$DISK" parked
+	refused ENOTCONN "/sys/block/$DISK/unbd/resize" 0 'no path is live'
+	server_is_back
+	eventually 5 state_is "$DISK" live
+	write_sysfs "/sys/block/$DISK/unbd/resize" 0
+	unmap "$DISK"
+}

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Our client and our server in two guests, and what can happen in between.
+# topology: two
+# kernels: 5.10 6.1 7.2 debug
+# timeout: 600
+# tags: tcp client server recovery
+
+. /bed/tcp.sh
+
+THERE=(sessname=s path=tcp:10.0.0.1 device_path=vol0)
+
+# serve - in the other guest, for this one
+serve() {
+	on server <<-EOF
+		export_dev name=vol0 "device_path=\$(disk_file $ROUND_TRIP_MIB)" \
+			clients=10.0.0.0/24
+		listen tcp:0.0.0.0:10809
+	EOF
+}
+
+no_connections() {
+	[[ -z $(ls -A "$SERVER/connections") ]]
+}
+
+milliseconds() {
+	local now=$EPOCHREALTIME
+	echo $(( ${now/[.,]/} / 1000 ))
+}
+
+test_file_systems_and_a_tree() {
+	serve
+	round_trip "${THERE[@]}"
+	on server <<-'EOF'
+		same "$(cat $SERVER/exports/vol0/stats/errors)" 0 errors
+		eventually 5 no_connections
+	EOF
+}
+
+test_ipv6_with_a_scope() {
+	local disk
+	on server <<-EOF
+		export_dev name=vol0 "device_path=\$(disk_file 16)"
+		listen 'tcp:[::]:10809'
+	EOF
+	disk=$(map sessname=s 'path=tcp:[fe80::5054:ff:fe00:1%eth0]:10809' \
+		device_path=vol0)
+	direct_read "$disk" 1 > /dev/null
+	unmap "$disk"
+}
+
+test_a_cut_network_under_verified_writes() {
+	local disk begin took
+	serve
+	disk=$(map "${THERE[@]}" keepalive=1)
+	write_steadily "$disk"
+	drop_network
+	begin=$(milliseconds)
+	eventually 5 path_is s reconnecting
+	took=$(( $(milliseconds) - begin ))
+	(( took <= 3000 + $(scaled 500) )) ||
+		fail "noticed after $took ms, keepalive x 3 is 3000"
+	sleep 2
+	restore_network
+	eventually 10 path_is s live
+	sleep 1
+	end_writing
+	unmap "$disk"
+}
+
+write_steadily() {
+	rm -f "$WORK/stop"
+	python3 $PEERS/steady_writer.py "/dev/$1" --stop "$WORK/stop" \
+		--status "$WORK/status" > "$WORK/writer" 2>&1 &
+	WRITER=$!
+	defer kill -9 $WRITER
+	eventually 20 test -s "$WORK/status"
+}
+
+end_writing() {
+	touch "$WORK/stop"
+	wait $WRITER || fail "writer: $(tail -n 2 "$WORK/writer")"
+	cat "$WORK/writer"
+}
+
+# The whole host stands still and goes on later.
+test_a_server_that_freezes_and_thaws() {
+	local disk
+	serve
+	disk=$(map "${THERE[@]}" keepalive=1)
+	write_steadily "$disk"
+	host freeze server
+	eventually 5 path_is s reconnecting
+	same "$(state "$disk")" parked state
+	host thaw server
+	eventually 15 path_is s live
+	sleep 1
+	end_writing
+	unmap "$disk"
+}
+
+test_unmap_force_is_quick_when_the_host_is_dead() {
+	local disk begin took reader
+	serve
+	disk=$(map "${THERE[@]}")
+	allow_log "dev $disk|Buffer I/O error"
+	host kill server
+	dd if="/dev/$disk" of=/dev/null bs=1M count=1 iflag=direct 2> /dev/null &
+	reader=$!
+	sleep 1
+	begin=$(milliseconds)
+	unmap "$disk" force
+	took=$(( $(milliseconds) - begin ))
+	(( took < $(scaled 1000) )) || fail "unmapping took $took ms"
+	within 5 tail --pid=$reader -f /dev/null
+	host start server
+}
+
+# The server's modules go and come back, as in an upgrade.
+test_the_server_is_replaced_under_writes() {
+	local disk
+	on server <<-'EOF'
+		truncate -s 16M /root/disk
+		export_dev name=vol0 device_path=/root/disk
+		listen tcp:0.0.0.0:10809
+	EOF
+	disk=$(map "${THERE[@]}")
+	write_steadily "$disk"
+	on server <<-'EOF'
+		unlisten tcp:0.0.0.0:10809
+		unexport vol0 force
+		unload tcp-server server
+		export_dev name=vol0 device_path=/root/disk
+		listen tcp:0.0.0.0:10809
+	EOF
+	eventually 10 path_is s live
+	sleep 1
+	end_writing
+	unmap "$disk"
+}
+
+# Two clients on one export, one of them a bad one.
+test_a_client_that_dies_leaves_nothing() {
+	local disk
+	serve
+	disk=$(map "${THERE[@]}")
+	direct_read "$disk" 1 > /dev/null
+	on server <<-'EOF'
+		(( $(ls $SERVER/connections | wc -l) >= 1 ))
+		load client
+	EOF
+	drop_network
+	unmap "$disk" force
+	restore_network
+	on server <<-'EOF'
+		eventually 60 no_connections
+	EOF
+}

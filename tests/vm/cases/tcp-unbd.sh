@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Our client and our server in one guest.
+# kernels: 5.10 6.1 7.2 debug
+# timeout: 600
+# tags: tcp client server
+# cpus: 4
+
+. /bed/tcp.sh
+
+# serve DEVICE [KEY=VALUE...] - as vol0
+serve() {
+	local device=$1
+	shift
+	export_dev name=vol0 "device_path=$device" "$@"
+	listen tcp:127.0.0.1:10809
+}
+
+MINE=(sessname=s "$HERE" device_path=vol0)
+
+stat_of() {
+	cat "$SERVER/exports/vol0/stats/$1"
+}
+
+test_a_file() {
+	serve "$(disk_file "$ROUND_TRIP_MIB")"
+	round_trip "${MINE[@]}"
+	same "$(stat_of errors)" 0 "errors at the storage"
+	(( $(stat_of writes) > 100 && $(stat_of flushes) > 0 )) ||
+		fail "$(stat_of writes) writes, $(stat_of flushes) flushes"
+	eventually 5 no_connections
+}
+
+no_connections() {
+	[[ -z $(ls -A "$SERVER/connections") ]]
+}
+
+test_a_block_device() {
+	local loop
+	need_module loop
+	loop=$(losetup -f --show "$(disk_file "$ROUND_TRIP_MIB")")
+	defer losetup -d "$loop"
+	allow_log 'operation not supported error, dev loop'
+	serve "$loop"
+	round_trip "${MINE[@]}"
+	same "$(stat_of errors)" 0 "errors at the storage"
+}
+
+# What the storage is reaches the disk at the other end.
+test_limits_pass_through() {
+	local loop disk
+	need_module loop
+	loop=$(losetup -f --show --sector-size 4096 "$(disk_file 64)")
+	defer losetup -d "$loop"
+	allow_log 'operation not supported error, dev loop'
+	serve "$loop"
+	disk=$(map "${MINE[@]}")
+	same "$(queue_limit "$disk" logical_block_size)" 4096 logical_block_size
+	same "$(queue_limit "$disk" write_cache)" \
+		"$(cat "/sys/block/${loop##*/}/queue/write_cache")" write_cache
+	same "$(queue_limit "$disk" fua)" 1 fua
+	same "$(queue_limit "$disk" rotational)" \
+		"$(cat "/sys/block/${loop##*/}/queue/rotational")" rotational
+	same "$(blockdev --getsize64 "/dev/$disk")" $(( 64 << 20 )) size
+	blkdiscard -o 1M -l 1M "/dev/$disk"
+	(( $(stat_of discards) >= 1 )) || fail "no discard came"
+	unmap "$disk"
+}
+
+test_a_file_is_a_disk_of_512_bytes() {
+	local disk
+	serve "$(disk_file 16)"
+	disk=$(map "${MINE[@]}")
+	same "$(queue_limit "$disk" logical_block_size)" 512 logical_block_size
+	same "$(queue_limit "$disk" write_cache)" "write back" write_cache
+	same "$(queue_limit "$disk" max_hw_sectors_kb)" 32768 max_hw_sectors_kb
+	unmap "$disk"
+}
+
+test_discarded_and_zeroed_blocks_leave_the_file() {
+	local file disk
+	file=$(disk_file 32)
+	serve "$file"
+	disk=$(map "${MINE[@]}")
+	pattern "$WORK/pattern" 16
+	dd if="$WORK/pattern" of="/dev/$disk" bs=1M oflag=direct status=none
+	(( $(stat -c %b "$file") >= 32768 )) || fail "the file has holes"
+	blkdiscard -o 0 -l 8M "/dev/$disk"
+	fallocate -p -o 8M -l 4M "/dev/$disk"
+	(( $(stat -c %b "$file") <= 8192 + 64 )) ||
+		fail "the file has $(stat -c %b "$file") sectors still"
+	direct_read "$disk" 8 4 | cmp - <(head -c 4M /dev/zero)
+	direct_read "$disk" 12 4 | cmp - <(tail -c 4M "$WORK/pattern")
+	# Zeroes that keep their place.
+	blkdiscard -z -o 12M -l 4M "/dev/$disk"
+	direct_read "$disk" 12 4 | cmp - <(head -c 4M /dev/zero)
+	unmap "$disk"
+}
+
+# A full disk below is a full disk above.
+test_no_space_reaches_the_writer() {
+	local disk out
+	mkdir "$WORK/small"
+	mount -t tmpfs -o size=4M small "$WORK/small"
+	defer umount -l "$WORK/small"
+	truncate -s 16M "$WORK/small/disk"
+	serve "$WORK/small/disk"
+	disk=$(map "${MINE[@]}")
+	allow_log "dev $disk|Buffer I/O error"
+	out=$(dd if=/dev/zero of="/dev/$disk" bs=1M count=8 oflag=direct 2>&1) ||
+		true
+	matches "$out" 'No space left on device' "a write to a full disk"
+	same "$(path_stat s failures)" 0 "failures of the path"
+	direct_read "$disk" 0 > /dev/null
+	unmap "$disk"
+	unexport vol0
+}
+
+# Errors of the medium below are errors of the medium above, and only there.
+test_bad_blocks_reach_the_reader() {
+	local loop disk out
+	need_module dm-mod
+	need_module loop
+	loop=$(losetup -f --show "$(disk_file 16)")
+	defer losetup -d "$loop"
+	allow_log 'operation not supported error, dev loop'
+	dmsetup create bad <<-EOF
+		0 16384 linear $loop 0
+		16384 8 error
+		16392 16376 linear $loop 16392
+	EOF
+	defer dmsetup remove bad
+	serve /dev/mapper/bad
+	defer bedctl write "$SERVER/unexport_device" "vol0 force"
+	disk=$(map "${MINE[@]}")
+	allow_log "dev (dm-|$disk)|Buffer I/O error"
+	out=$(dd if="/dev/$disk" of=/dev/null bs=4k skip=2048 count=1 \
+		iflag=direct 2>&1) || true
+	matches "$out" 'Input/output error' "reading a bad block"
+	out=$(dd if=/dev/zero of="/dev/$disk" bs=4k seek=2048 count=1 \
+		oflag=direct 2>&1) || true
+	matches "$out" 'Input/output error' "writing a bad block"
+	dd if="/dev/$disk" of=/dev/null bs=4k skip=2047 count=1 iflag=direct \
+		status=none
+	dd if="/dev/$disk" of=/dev/null bs=4k skip=2049 count=1 iflag=direct \
+		status=none
+	same "$(path_stat s failures)" 0 "failures of the path"
+	(( $(stat_of errors) >= 2 )) || fail "errors are not counted"
+	unmap "$disk"
+}
+
+test_read_only_exports() {
+	local disk
+	serve "$(disk_file 16)" access_mode=ro
+	disk=$(map "${MINE[@]}")
+	same "$(cat "/sys/block/$disk/ro")" 1 ro
+	must_fail dd if=/dev/zero of="/dev/$disk" bs=4k count=1 conv=fsync \
+		status=none 2> /dev/null
+	unmap "$disk"
+}
+
+test_refused_clients() {
+	load client
+	serve "$(disk_file 16)" clients=10.0.0.0/8
+	export_dev name=vol1 "device_path=$(disk_file 16 other)"
+	map_refused ENOENT "sessname=s $HERE device_path=vol0" 'refused GO'
+	unexport vol1
+	log_from_here
+	expect_errno ECONNRESET "$CLIENT/map_device" \
+		"sessname=s $HERE device_path=vol0"
+	matches "$(our_log)" 'unbd-server: refused 127.0.0.1' "the server's log"
+	matches "$(our_log)" 'unbd: map_device: ' "the client's log"
+	nothing_mapped
+}
+
+test_size_changes() {
+	local file disk
+	file=$(disk_file 16)
+	serve "$file"
+	disk=$(map "${MINE[@]}")
+	truncate -s 48M "$file"
+	same "$(cat "$SERVER/exports/vol0/size")" $(( 48 << 20 )) "server's size"
+	write_sysfs "/sys/block/$disk/unbd/resize" 0
+	same "$(blockdev --getsize64 "/dev/$disk")" $(( 48 << 20 )) size
+	dd if=/dev/zero of="/dev/$disk" bs=1M seek=47 count=1 oflag=direct \
+		status=none
+	direct_read "$disk" 47 > /dev/null
+	unmap "$disk"
+}
+
+test_all_paths() {
+	local disk path
+	serve "$(disk_file 16)"
+	listen "unix:$WORK/socket"
+	listen 'tcp:[::1]:10810'
+	! modprobe -q vsock_loopback || listen vsock:any:10809
+	for path in "unix:$WORK/socket" 'tcp:[::1]:10810' vsock:1:10809; do
+		[[ $path != vsock:* || -d /sys/module/vsock_loopback ]] ||
+			continue
+		disk=$(map sessname=s "path=$path" device_path=vol0)
+		SIZE=4M verified_fio "$disk"
+		unmap "$disk"
+	done
+}
+
+# Dirty pages of the disk can only be written back through more memory.
+test_writeback_with_little_memory() {
+	local disk group=/sys/fs/cgroup/bed
+	mountpoint -q /sys/fs/cgroup || mount -t cgroup2 cgroup2 /sys/fs/cgroup
+	[[ -e /sys/fs/cgroup/cgroup.controllers ]] || skip "no cgroup2"
+	echo +memory > /sys/fs/cgroup/cgroup.subtree_control 2> /dev/null ||
+		skip "no memory controller"
+	mkdir $group
+	defer rmdir $group
+	echo 16M > $group/memory.max
+	serve "$(disk_file 128)"
+	disk=$(map "${MINE[@]}")
+	mkfs.ext4 -q "/dev/$disk"
+	mounted "/dev/$disk" "$WORK/mnt"
+	pattern "$WORK/pattern" 48
+	bash -c "echo \$\$ > $group/cgroup.procs
+		exec cp '$WORK/pattern' '$WORK/mnt/copy'"
+	drop_caches
+	cmp "$WORK/pattern" "$WORK/mnt/copy"
+	umount "$WORK/mnt"
+	unmap "$disk"
+}
+
+test_swap() {
+	local disk
+	serve "$(disk_file 64)"
+	disk=$(map "${MINE[@]}")
+	mkswap "/dev/$disk" > /dev/null
+	swapon "/dev/$disk"
+	defer swapoff "/dev/$disk"
+	# More than fits, all of it used twice.
+	python3 - <<-'EOF'
+		import mmap, os
+		free = os.sysconf("SC_AVPHYS_PAGES") * 4096
+		size = min(free + (24 << 20), 1 << 30) >> 20 << 20
+		area = mmap.mmap(-1, size)
+		for i in range(0, size, 4096):
+		    area[i:i + 8] = i.to_bytes(8, "little")
+		assert all(area[i:i + 8] == i.to_bytes(8, "little")
+		           for i in range(0, size, 4096))
+	EOF
+	(( $(awk -v "d=/dev/$disk" '$1 == d { print $4 }' /proc/swaps) >= 0 ))
+	swapoff "/dev/$disk"
+	(( $(stat_of writes) > 100 )) || fail "nothing was swapped out"
+	unmap "$disk"
+}

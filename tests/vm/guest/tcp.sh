@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# What the cases about TCP share. Sourced by them, after lib.sh.
+
+PEERS=/bed/peers
+# shellcheck disable=SC2034
+HERE=path=tcp:127.0.0.1
+# shellcheck disable=SC2034
+SCRIPT_FLAGS=flags=flush:fua:trim:zeroes:df:multi:cache:fast
+
+# start_script [WORD...] - the scripted NBD server, see its --help. What it is
+# told by "script" comes on top of the words.
+start_script() {
+	: > "$WORK/control"
+	: > "$WORK/trace"
+	start_peer python3 -B $PEERS/nbd_script_server.py --listen \
+		"${LISTEN:-tcp:127.0.0.1:${PORT:-10809}}" \
+		--control "$WORK/control" --trace "$WORK/trace" \
+		--pidfile "$WORK/peer.pid" "$@"
+}
+
+# script [WORD...] - what the server is to be or to do wrong from now on; the
+# trace begins anew
+script() {
+	: > "$WORK/trace"
+	printf '%s\n' "$@" > "$WORK/control.new"
+	mv "$WORK/control.new" "$WORK/control"
+}
+
+# traced REGEX [COUNT] - the server has seen at least COUNT (1) such lines
+traced() {
+	local count
+	count=$(grep -cE "$1" "$WORK/trace") || true
+	(( count >= ${2:-1} )) ||
+		fail "$count lines in the trace match '$1': $(tail -n 3 "$WORK/trace")"
+}
+
+not_traced() {
+	! grep -E "$1" "$WORK/trace" || fail "the trace has '$1'"
+}
+
+# no_violations - the client has kept to the protocol, in what it sent so far
+no_violations() {
+	not_traced VIOLATION
+}
+
+# log_from_here - what our_log and one_line_says look at begins now
+log_from_here() {
+	local last
+	last=$(bedctl kmsg "${LOG_AT:-$(< "$BED_RUN/mark")}" | tail -n 1)
+	LOG_AT=${last:+${last%% *}}
+	: "${LOG_AT:=$(< "$BED_RUN/mark")}"
+}
+
+# our_log - the modules' lines since log_from_here
+our_log() {
+	bedctl kmsg "$LOG_AT" | cut -d ' ' -f 2- |
+		grep -E '^unbd(-[a-z]+)*: ' || true
+}
+
+# one_line_says REGEX WHAT - exactly one line has come, and it says that
+one_line_says() {
+	local lines
+	lines=$(our_log)
+	[[ $lines != *$'\n'* ]] || fail "$2: several lines in the log: $lines"
+	matches "$lines" "$1" "the log of $2"
+}
+
+# refused ERRNO FILE TEXT REGEX - a write fails with ERRNO, and exactly one line
+# of the log says why
+refused() {
+	log_from_here
+	expect_errno "$1" "$2" "$3"
+	one_line_says "$4" "writing '${3:0:99}'"
+}
+
+# map_refused ERRNO TEXT REGEX - likewise a mapping, of which nothing stays
+map_refused() {
+	refused "$1" "$CLIENT/map_device" "$2" "$3"
+	nothing_mapped
+}
+
+nothing_mapped() {
+	same "$(unbd_disks)" "" disks
+	same "$(ls -A "$CLIENT/sessions")" "" "sessions left behind"
+	same "$(ls -A "$CLIENT/devices")" "" "devices left behind"
+}
+
+# queue_limit DISK NAME - a limit of its request queue
+queue_limit() {
+	cat "/sys/block/$1/queue/$2"
+}
+
+# path_state SESSION [N], path_stat SESSION NAME [N]
+path_state() {
+	cat "$CLIENT/sessions/$1/paths/${2:-0}/state"
+}
+
+path_stat() {
+	sed -n "s/^$2 //p" "$CLIENT/sessions/$1/paths/${3:-0}/stats"
+}
+
+path_is() {
+	[[ $(path_state "$1") == "$2" ]]
+}
+
+state_is() {
+	[[ $(state "$1") == "$2" ]]
+}
+
+# pattern FILE MIB - bytes that no two blocks have in common
+pattern() {
+	head -c $(( $2 << 20 )) /dev/zero |
+		openssl enc -aes-128-ctr -nosalt -pbkdf2 -pass pass:unbd > "$1"
+}
+
+# direct_read DISK MIB [COUNT] - MiB at a place, past the page cache
+direct_read() {
+	dd if="/dev/$1" bs=1M skip="$2" count="${3:-1}" iflag=direct,fullblock \
+		status=none
+}
+
+# verified_fio DISK [ARG...] - random reads and writes at depth 32 by 4 jobs,
+# each with a quarter of SIZE (16M) of the disk; what is read is verified
+verified_fio() {
+	local disk=$1 size=${SIZE:-16M} quarter
+	shift
+	quarter=$(( ${size%M} * 256 ))k
+	fio --name=verify --filename="/dev/$disk" --ioengine=libaio --direct=1 \
+		--rw=randrw --bs=4k --iodepth=32 --numjobs=4 --group_reporting \
+		--size=$quarter --offset_increment=$quarter \
+		--verify=crc32c --verify_fatal=1 --randseed=7 --minimal "$@" \
+		> "$WORK/fio.out" 2>&1 ||
+		fail "fio: $(grep -v '^3;' "$WORK/fio.out" | head -n 3)"
+}
+
+# round_trip MAPPING... - map; file systems on two partitions, a tree in each;
+# unmount, map again: all is as it was; then verified random I/O
+round_trip() {
+	local disk size=${TREE_MIB:-8}
+	! is_debug || size=2
+	disk=$(map "$@")
+	sfdisk -q --wipe always "/dev/$disk" <<< $'label: gpt\nsize=40M\nsize=304M'
+	udevadm settle -t "$(scaled 20)"
+	mkfs.ext4 -q -F "/dev/${disk}p1"
+	mkfs.xfs -q -f "/dev/${disk}p2"
+	[[ -d /tmp/tree.$size ]] || make_tree "/tmp/tree.$size" "$size"
+	copy_tree "/tmp/tree.$size" "/dev/${disk}p1" "$WORK/ext4"
+	copy_tree "/tmp/tree.$size" "/dev/${disk}p2" "$WORK/xfs"
+	unmap "$disk"
+
+	disk=$(map "$@")
+	compare_tree "/tmp/tree.$size" "/dev/${disk}p1" "$WORK/ext4"
+	compare_tree "/tmp/tree.$size" "/dev/${disk}p2" "$WORK/xfs"
+	e2fsck -fn "/dev/${disk}p1" > "$WORK/fsck" 2>&1 ||
+		fail "e2fsck: $(tail -n 3 "$WORK/fsck")"
+	if is_debug; then
+		SIZE=4M verified_fio "$disk" --offset=348M
+	else
+		verified_fio "$disk" --offset=348M
+	fi
+	unmap "$disk"
+}
+# What round_trip wants of a disk, in MiB
+# shellcheck disable=SC2034
+ROUND_TRIP_MIB=368
+
+copy_tree() {
+	mkdir -p "$3"
+	mount "$2" "$3"
+	defer umount -q "$3"
+	cp -a "$1" "$3/tree"
+	umount "$3"
+}
+
+compare_tree() {
+	mount "$2" "$3"
+	same_tree "$1" "$3/tree"
+	umount "$3"
+}

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Drive unbd as an administrator does: modprobe, and writes to sysfs.
+
+# load MODULE... - by name or by its part after "unbd-" (client, tcp-server...)
+load() {
+	local name
+	for name; do
+		modprobe "unbd-${name#unbd-}"
+	done
+}
+
+# unload MODULE... - in the order given; fails as rmmod does
+unload() {
+	local name
+	for name; do
+		rmmod "unbd-${name#unbd-}"
+	done
+}
+
+loaded() {
+	sed -n 's/^\(unbd_[a-z_]*\) .*/\1/p' /proc/modules
+}
+
+unbd_disks() {
+	local disk
+	for disk in /sys/block/unbd*; do
+		[[ -d $disk/unbd ]] && echo "${disk##*/}"
+	done
+	return 0
+}
+
+# map KEY=VALUE... - map a device and print its name when it can be opened
+map() {
+	local before new
+	load client
+	before=$(unbd_disks)
+	write_sysfs $CLIENT/map_device "$*"
+	new=$(comm -13 <(echo "$before" | sort) <(unbd_disks | sort))
+	[[ $new == unbd+([0-9]) ]] || fail "mapping '$*' made disks '$new'"
+	udevadm settle -t "$(scaled 10)"
+	[[ -b /dev/$new ]] || fail "no /dev/$new"
+	echo "$new"
+}
+shopt -s extglob
+
+# unmap DISK [force] - udev may be looking at the disk still, which is a user
+# like any other
+unmap() {
+	local file=/sys/block/$1/unbd/unmap_device how=${2:-normal}
+	local end=$(( SECONDS + $(scaled 10) ))
+	while [[ $how == normal ]] && (( SECONDS < end )); do
+		udevadm settle -t "$(scaled 10)"
+		[[ $(bedctl write "$file" normal) == EBUSY ]] || break
+	done
+	[[ ! -e $file ]] || write_sysfs "$file" "$how"
+}
+
+# state DISK - what its state attribute says
+state() {
+	cat "/sys/block/$1/unbd/state"
+}
+
+# export_dev KEY=VALUE..., unexport NAME [force], listen ADDR, unlisten ADDR
+export_dev() {
+	load server
+	write_sysfs $SERVER/export_device "$*"
+}
+
+unexport() {
+	write_sysfs $SERVER/unexport_device "$*"
+}
+
+listen() {
+	load server
+	write_sysfs $SERVER/listen "$1"
+}
+
+unlisten() {
+	write_sysfs $SERVER/unlisten "$1"
+}
+
+# disk_file MIB [NAME] - print the path of a fresh sparse file to export
+disk_file() {
+	local file=$WORK/${2:-disk}
+	truncate -s "$1M" "$file"
+	echo "$file"
+}
+
+# forget_unbd - unmap everything by force, stop listening and exporting, remove
+# the modules
+forget_unbd() {
+	local disk name
+	for disk in $(unbd_disks); do
+		write_sysfs "/sys/block/$disk/unbd/unmap_device" force
+	done
+	for name in $(cat "$SERVER/listeners" 2> /dev/null); do
+		unlisten "$name"
+	done
+	for name in "$SERVER"/exports/*; do
+		[[ ! -d $name ]] || unexport "${name##*/} force"
+	done
+	unload_all
+}
+
+# unload_all - remove our modules, users first; fails if one stays
+unload_all() {
+	local try name
+	for try in {1..50}; do
+		[[ -n $(loaded) ]] || return 0
+		for name in $(loaded); do
+			rmmod "$name" 2> /dev/null || continue
+		done
+		(( try < 5 )) || sleep 0.2
+	done
+	fail "cannot unload $(loaded | tr '\n' ' ')"
+}
