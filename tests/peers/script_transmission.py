@@ -104,7 +104,7 @@ class Transmission:
 
     def freeze(self):
         """Let everything stand still."""
-        self.trace("frozen")
+        self.trace("fault freeze")
         time.sleep(FROZEN_FOR)
         raise Gone("frozen")
 

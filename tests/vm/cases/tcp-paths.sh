@@ -9,13 +9,14 @@
 
 # use PATH [REGEX] - map over it, write, read back, see its source, unmap
 use() {
-	local disk
+	local disk dst=${1#*,}
+	[[ $1 != tcp:*@* ]] || dst=tcp:${1#*@}
 	disk=$(map sessname=s "path=$1" device_path=vol0)
 	pattern "$WORK/pattern" 1
 	dd if="$WORK/pattern" of="/dev/$disk" bs=1M seek=1 oflag=direct \
 		status=none
 	direct_read "$disk" 1 | cmp - "$WORK/pattern"
-	same "$(cat "$CLIENT/sessions/s/paths/0/dst")" "${1##*[,@]}" dst
+	same "$(cat "$CLIENT/sessions/s/paths/0/dst")" "$dst" dst
 	same "$(cat "$CLIENT/sessions/s/paths/0/transport")" tcp transport
 	matches "$(cat "$CLIENT/sessions/s/paths/0/src")" "${2-}" src
 	unmap "$disk"
