@@ -9,18 +9,21 @@
 . /bed/tcp.sh
 
 # On an emulated debug kernel a thousand rounds take a quarter of an hour; the
-# distribution's kernel does them all.
+# distribution's kernel does them all. The server is ours: nbdkit 1.32 aborts
+# ("sock >= 0") sooner or later when a client leaves with replies on their way.
 test_a_thousand_rounds_with_openers() {
 	local rounds=1000
 	! is_debug || rounds=150
 	load client
-	start_nbdkit memory 16M
+	export_dev name=vol0 "device_path=$(disk_file 16)"
+	listen tcp:127.0.0.1
 	python3 $PEERS/map_churn.py --rounds $rounds \
 		--line "$HERE device_path=vol0 nr_queues=2" > "$WORK/churn" ||
 		fail "$(tail -n 3 "$WORK/churn")"
 	cat "$WORK/churn"
 	(( rounds == 1000 )) || echo "only $rounds rounds on this kernel"
 	nothing_mapped
+	eventually 5 no_connections
 	same "$(grep -oE '^[0-9]+ rounds' "$WORK/churn")" "$rounds rounds" rounds
 }
 
