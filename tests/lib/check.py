@@ -86,6 +86,11 @@ class Runner:
         self.processes = set()
         self.stopped = False
 
+    def run_all(self, steps):
+        """Run steps one after the other."""
+        for step in steps:
+            self.run(step)
+
     def run(self, step):
         """Run a step to its end."""
         if self.stopped:
@@ -200,11 +205,12 @@ def guest_step(kernels, pattern):
     return Step("vm", argv, many=True, limit=6 * 3600)
 
 
-def bed_steps(kernels):
+def bed_steps(kernels, wanted):
     """Return the steps that test the test bed itself."""
     return [Step("vm/selftest", ["tests/vm/selftest", key], kernel=key,
                  limit=1800)
-            for key in ("6.1", "debug") if key in kernels]
+            for key in ("6.1", "debug")
+            if key in kernels and wanted("vm/selftest")]
 
 
 def has_cases(step):
@@ -242,17 +248,16 @@ def main():
     guests = guest_step(kernels, pattern)
     try:
         if wanted("build"):
-            for step in builds(kernels):
-                runner.run(step)
-        host = threading.Thread(target=lambda: [
-            runner.run(s) for s in host_steps(kernels, wanted)])
-        host.start()
-        if wanted("vm/selftest"):
-            for step in bed_steps(kernels):
-                runner.run(step)
+            runner.run_all(builds(kernels))
+        beside = [threading.Thread(target=runner.run_all, args=(steps,))
+                  for steps in (host_steps(kernels, wanted),
+                                bed_steps(kernels, wanted))]
+        for thread in beside:
+            thread.start()
         if not pattern or has_cases(guests):
             runner.run(guests)
-        host.join()
+        for thread in beside:
+            thread.join()
     except KeyboardInterrupt:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
