@@ -140,7 +140,8 @@ struct unbd_geometry {
  * @poll: reap replies of @queue, number of requests completed. Process
  *	context, may run beside everything but @detach.
  * @refresh: optional; learn leg->geometry anew from the server (its size
- *	above all) while I/O runs. May sleep as @connect.
+ *	above all) while I/O runs. May sleep as @connect. Returns 0, or 1 when
+ *	requests reach what has been added only after another @attach.
  * @describe: optional; write the endpoints really in use ("10.0.0.2:40812"
  *	style) to @src and @dst, each @len bytes
  *

@@ -283,12 +283,13 @@ static void tcp_detach(struct unbd_leg *base)
 /*
  * Some servers tell no size in answer to NBD_OPT_INFO, so the export is opened
  * once more. The other connections may go on to refuse what is beyond the
- * size that they were opened with; that is for the core to deal with.
+ * size that they were opened with, so growth needs new ones.
  */
 static int tcp_refresh(struct unbd_leg *base, char *why, size_t len)
 {
 	struct tcp_leg *leg = to_tcp_leg(base);
 	struct unbd_stream stream = {};
+	u64 old_size = base->geometry.size;
 	struct nbd_export_info info;
 	unsigned int noio;
 	int err;
@@ -304,7 +305,7 @@ static int tcp_refresh(struct unbd_leg *base, char *why, size_t len)
 		unbd_stream_close(&stream);
 	}
 	memalloc_noio_restore(noio);
-	return err;
+	return err ? err : base->geometry.size > old_size;
 }
 
 static void tcp_abort(struct unbd_path *base)

@@ -157,7 +157,7 @@ const char *unbd_path_state_name(enum unbd_path_state state);
 struct unbd_path *unbd_path_create(struct unbd_session *session,
 				   const struct unbd_path_option *o,
 				   char *why, size_t len);
-void unbd_path_reconnect(struct unbd_path *path);
+void unbd_path_reconnect(struct unbd_path *path, bool live_too);
 void unbd_path_disconnect(struct unbd_path *path);
 void unbd_path_release(struct unbd_path *path);
 void unbd_path_destroy(struct unbd_path *path);
@@ -173,6 +173,7 @@ struct unbd_leg *unbd_leg_of(struct unbd_device *dev, struct unbd_path *path);
 void unbd_leg_add_request(struct unbd_leg *leg, struct request *rq,
 			  unsigned int hctx);
 void unbd_leg_drop_request(struct unbd_leg *leg, struct request *rq);
+bool unbd_leg_busy(struct unbd_leg *leg);
 unsigned int unbd_leg_queue(struct unbd_leg *leg, unsigned int hctx);
 
 /* device.c: a device's queue and life */
@@ -186,6 +187,13 @@ void unbd_device_complete(struct request *rq);
 void unbd_device_update(struct unbd_device *dev);
 void unbd_device_fail(struct unbd_device *dev);
 bool unbd_device_has_leg(struct unbd_device *dev);
+
+static inline bool unbd_device_read_only(const struct unbd_device *dev)
+{
+	return dev->access_mode == UNBD_ACCESS_RO ||
+	       dev->geometry.features & UNBD_FEAT_READ_ONLY;
+}
+
 void unbd_device_refresh(struct unbd_device *dev, struct unbd_leg *leg);
 int unbd_device_resize(struct unbd_device *dev, u64 sectors,
 		       char *why, size_t len);

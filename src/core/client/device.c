@@ -10,10 +10,14 @@
  */
 #define pr_fmt(fmt) "unbd: " fmt
 
+#include <linux/delay.h>
 #include <linux/idr.h>
 #include <linux/slab.h>
 
 #include "client.h"
+
+/* What is in flight when a leg is to be attached anew may take as long. */
+#define HOLD_TIMEOUT		(2 * HZ)
 
 static DEFINE_IDA(device_ida);
 
@@ -212,6 +216,67 @@ int unbd_device_adopt(struct unbd_device *dev, struct unbd_leg *leg,
 	return err;
 }
 
+/* New requests wait, what is in flight on the leg gets its answers. */
+static void hold(struct unbd_device *dev, struct unbd_leg *leg)
+{
+	unsigned long until = jiffies + HOLD_TIMEOUT;
+
+	mutex_lock(&dev->mutex);
+	if (dev->disk && !dev->dying && !dev->parked) {
+		dev->parked = true;
+		blk_mq_quiesce_queue(dev->disk->queue);
+	}
+	mutex_unlock(&dev->mutex);
+	while (unbd_leg_busy(leg) && !READ_ONCE(leg->path->aborters) &&
+	       time_before(jiffies, until))
+		msleep(1);
+}
+
+/* Go on over the legs that there are, or park as whenever there are none. */
+static void release(struct unbd_device *dev)
+{
+	mutex_lock(&dev->mutex);
+	if (dev->disk)
+		resume(dev);
+	mutex_unlock(&dev->mutex);
+	unbd_device_update(dev);
+}
+
+/* Paths but that of @leg get connections that know the new size. */
+static void renew_other_legs(struct unbd_device *dev, struct unbd_leg *leg)
+{
+	int idx = srcu_read_lock(&dev->srcu);
+	struct unbd_leg *other;
+	unsigned int i;
+
+	for (i = 0; i < UNBD_MAX_PATHS; i++) {
+		other = srcu_dereference(dev->legs[i], &dev->srcu);
+		if (other && other != leg && READ_ONCE(other->live))
+			unbd_path_failed(other->path, -ESTALE,
+					 "unbd%u has grown", dev->index);
+	}
+	srcu_read_unlock(&dev->srcu, idx);
+}
+
+/*
+ * Some protocols tie a connection to the size that it was opened with. No
+ * request may meet one that does not know the new size, once that is ours.
+ */
+static int reattach(struct unbd_device *dev, struct unbd_leg *leg, char *why,
+		    size_t len)
+{
+	int err;
+
+	hold(dev, leg);
+	renew_other_legs(dev, leg);
+	unbd_leg_down(leg, true);
+	err = unbd_leg_attach(leg, why, len);
+	if (err)
+		unbd_path_failed(leg->path, err, "%s", why);
+	release(dev);
+	return err;
+}
+
 /**
  * unbd_device_refresh() - ask the server for a device's size
  * @dev: device whose refresh is UNBD_REFRESH_RUNNING
@@ -224,6 +289,9 @@ void unbd_device_refresh(struct unbd_device *dev, struct unbd_leg *leg)
 
 	if (leg->path->ops->refresh)
 		err = leg->path->ops->refresh(leg, why, sizeof(why));
+	if (err > 0)
+		err = READ_ONCE(dev->added) ?
+			reattach(dev, leg, why, sizeof(why)) : 0;
 	if (err)
 		pr_warn("%s: unbd%u: size not refreshed: %s (%d)\n",
 			leg->path->name, dev->index, why, err);
@@ -251,8 +319,10 @@ static void kick_live_paths(struct unbd_device *dev)
 static bool refresh_over(struct unbd_device *dev)
 {
 	/* Pairs with unbd_device_refresh(): its error has been written. */
-	return atomic_read_acquire(&dev->refresh) == UNBD_REFRESH_DONE ||
-	       READ_ONCE(dev->removing) || !any_live_leg(dev);
+	int refresh = atomic_read_acquire(&dev->refresh);
+
+	return refresh == UNBD_REFRESH_DONE || READ_ONCE(dev->removing) ||
+	       (refresh == UNBD_REFRESH_WANTED && !any_live_leg(dev));
 }
 
 /**

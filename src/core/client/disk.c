@@ -120,12 +120,6 @@ static void fill_limits(struct unbd_device *dev, struct unbd_disk_limits *lim)
 	lim->poll = dev->nr_poll_queues;
 }
 
-static bool is_read_only(struct unbd_device *dev)
-{
-	return dev->access_mode == UNBD_ACCESS_RO ||
-	       dev->geometry.features & UNBD_FEAT_READ_ONLY;
-}
-
 static int alloc_disk_of(struct unbd_device *dev)
 {
 	struct unbd_disk_limits limits = {};
@@ -145,7 +139,7 @@ static int alloc_disk_of(struct unbd_device *dev)
 	disk->private_data = dev;
 	snprintf(disk->disk_name, DISK_NAME_LEN, "unbd%u", dev->index);
 	set_capacity(disk, dev->geometry.size >> SECTOR_SHIFT);
-	set_disk_ro(disk, is_read_only(dev));
+	set_disk_ro(disk, unbd_device_read_only(dev));
 
 	mutex_lock(&dev->mutex);
 	dev->disk = disk;

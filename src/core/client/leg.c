@@ -112,7 +112,6 @@ int unbd_leg_attach(struct unbd_leg *leg, char *why, size_t len)
 	WRITE_ONCE(leg->live, true);
 	unbd_device_update(leg->dev);
 out:
-	leg->error = err;
 	return err;
 }
 
@@ -156,6 +155,22 @@ void unbd_leg_down(struct unbd_leg *leg, bool polite)
 	leg->path->ops->detach(leg);
 	unbd_device_update(dev);
 	take_back_requests(leg);
+}
+
+/**
+ * unbd_leg_busy() - are requests in flight on a leg?
+ * @leg: leg with its slots; its path's mutex is held
+ */
+bool unbd_leg_busy(struct unbd_leg *leg)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&leg->path->mutex);
+
+	for (i = 0; i < leg->nr_slots; i++)
+		if (READ_ONCE(leg->slots[i]))
+			return true;
+	return false;
 }
 
 /**

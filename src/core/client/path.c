@@ -142,11 +142,10 @@ static void handle_failure(struct unbd_path *path)
 	take_down(path, false);
 }
 
-/* A device that is mapped has lost its export behind a path that works. */
+/* Why a mapped disk is not there yet is said once, not at every attempt. */
 static void report_leg(struct unbd_leg *leg, int error, const char *why)
 {
-	if (error && error != leg->error && leg->dev->disk &&
-	    leg->path->state == UNBD_PATH_LIVE)
+	if (error && error != leg->error && leg->dev->disk)
 		pr_warn("%s: unbd%u: %s (%d)\n", leg->path->name,
 			leg->dev->index, why, error);
 }
@@ -436,16 +435,24 @@ put:
 }
 
 /**
- * unbd_path_reconnect() - try to bring a path back now
+ * unbd_path_reconnect() - connect a path anew, now
  * @path: path in any state
+ * @live_too: also if it is live; otherwise only one that is not
  */
-void unbd_path_reconnect(struct unbd_path *path)
+void unbd_path_reconnect(struct unbd_path *path, bool live_too)
 {
 	unbd_path_lock_abort(path);
 	path->attempts = 0;
-	if (path->state == UNBD_PATH_FAILED &&
-	    !(path->flags & UNBD_PATH_ONE_SHOT))
+	if (path->flags & UNBD_PATH_ONE_SHOT)
+		goto out;
+	if (path->state == UNBD_PATH_LIVE && live_too) {
+		path->lost_at = jiffies;
 		set_state(path, UNBD_PATH_RECONNECTING, 0, NULL);
+		take_down(path, true);
+	} else if (path->state == UNBD_PATH_FAILED) {
+		set_state(path, UNBD_PATH_RECONNECTING, 0, NULL);
+	}
+out:
 	mutex_unlock(&path->mutex);
 	unbd_path_kick(path);
 }

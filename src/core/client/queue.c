@@ -13,7 +13,8 @@ static struct unbd_leg *live_leg(struct unbd_device *dev, unsigned int i)
 {
 	struct unbd_leg *leg = srcu_dereference(dev->legs[i], &dev->srcu);
 
-	return leg && READ_ONCE(leg->live) ? leg : NULL;
+	return leg && READ_ONCE(leg->live) && !READ_ONCE(leg->path->broken) ?
+		leg : NULL;
 }
 
 static struct unbd_leg *first_leg(struct unbd_device *dev)
@@ -121,6 +122,11 @@ static blk_status_t unbd_queue_rq(struct blk_mq_hw_ctx *hctx,
 	blk_status_t status;
 	struct unbd_leg *leg;
 	int idx;
+
+	/* Kernels before 5.11 let BLKROSET make any disk writable. */
+	if (unlikely(unbd_device_read_only(dev)) &&
+	    op_is_write(req_op(bd->rq)))
+		return BLK_STS_IOERR;
 
 	idx = srcu_read_lock(&dev->srcu);
 	leg = pick_leg(dev);

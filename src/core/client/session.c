@@ -595,7 +595,7 @@ int unbd_session_remove_path(struct unbd_path *path, char *why, size_t len)
 }
 
 /**
- * unbd_session_reconnect() - try all paths of a session now
+ * unbd_session_reconnect() - try all paths of a session that are not live
  * @session: the session
  */
 void unbd_session_reconnect(struct unbd_session *session)
@@ -604,7 +604,7 @@ void unbd_session_reconnect(struct unbd_session *session)
 
 	mutex_lock(&session->mutex);
 	list_for_each_entry(path, &session->paths, entry)
-		unbd_path_reconnect(path);
+		unbd_path_reconnect(path, false);
 	mutex_unlock(&session->mutex);
 }
 

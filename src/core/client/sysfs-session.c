@@ -184,7 +184,7 @@ static ssize_t reconnect_store(struct kobject *kobj,
 
 	if (err)
 		return err;
-	unbd_path_reconnect(to_path(kobj));
+	unbd_path_reconnect(to_path(kobj), true);
 	return count;
 }
 
