@@ -7,6 +7,8 @@
     # tags: tcp interop        for --filter
     # cpus: 4                  CPUs of a guest (2)
     # modules: no              does not need our modules
+
+A line "# kernels:" in the comment above a function is for that check alone.
 """
 
 import dataclasses
@@ -18,7 +20,8 @@ from . import kernels, store
 from .lab import TOPOLOGIES
 
 HEADER = re.compile(r"# (topology|kernels|timeout|tags|cpus|modules): *(.*)")
-FUNCTION = re.compile(r"^test_(\w+) *\(\)", re.MULTILINE)
+FUNCTION = re.compile(r"^((?:#.*\n)*)test_(\w+) *\(\)", re.MULTILINE)
+ONLY = re.compile(r"^# kernels: *(.*)$", re.MULTILINE)
 
 
 @dataclasses.dataclass
@@ -33,6 +36,12 @@ class Case:
     tags: tuple = ()
     cpus: int = 2
     modules: bool = True
+    only: dict = dataclasses.field(default_factory=dict)  # check -> kernels
+
+    def on(self, key):
+        """Return the part of the case that is for a kernel."""
+        return dataclasses.replace(self, checks=[
+            c for c in self.checks if key in self.only.get(c, self.kernels)])
 
     def label(self, check):
         """Return what a check is called in results."""
@@ -55,8 +64,11 @@ def load(path):
         m = HEADER.fullmatch(line)
         if m:
             fields[m.group(1)] = m.group(2).strip()
+    found = [("test_" + name, ONLY.search(comment))
+             for comment, name in FUNCTION.findall(text)]
     case = Case(os.path.basename(path).removesuffix(".sh"),
-                ["test_" + n for n in FUNCTION.findall(text)])
+                [name for name, _ in found])
+    case.only = {name: tuple(m.group(1).split()) for name, m in found if m}
     case.topology = fields.get("topology", case.topology)
     case.kernels = tuple(fields.get("kernels", "").split()) or kernels.ALL
     case.timeout = int(fields.get("timeout", case.timeout))
@@ -69,7 +81,7 @@ def load(path):
 
 def verify(case, path):
     """Refuse what would silently not be run."""
-    unknown = set(case.kernels) - set(kernels.ALL)
+    unknown = set(case.kernels).union(*case.only.values()) - set(kernels.ALL)
     if unknown:
         raise store.BedError(f"{path}: unknown kernel {unknown.pop()}")
     if case.topology not in TOPOLOGIES:

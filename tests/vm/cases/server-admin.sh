@@ -267,7 +267,7 @@ test_what_is_counted() {
 # sit_there EXPORT - a client that reads a block and keeps its connection
 sit_there() {
 	# nbdsh is not packaged for scripts of this length: the raw way.
-	python3 -B - "$1" "$PEERS" > "$WORK/sitting" 2>&1 <<-'EOF' &
+	python3 - "$1" "$PEERS" > "$WORK/sitting" 2>&1 <<-'EOF' &
 		import sys, time
 		sys.path.insert(0, sys.argv[2])
 		from hostile_wire import Link
@@ -347,7 +347,7 @@ test_limits_of_connections() {
 	begin
 	echo 5 > /sys/module/unbd_server/parameters/max_connections
 	echo 3 > /sys/module/unbd_server/parameters/max_connections_per_export
-	python3 -B - "$PEERS" > "$WORK/limits" 2>&1 <<-'EOF'
+	python3 - "$PEERS" > "$WORK/limits" 2>&1 <<-'EOF'
 		import sys
 		sys.path.insert(0, sys.argv[1])
 		from hostile_wire import Link, Wrong, go_data

@@ -32,7 +32,7 @@ serve_rest() {
 
 # hostile ARG... - all checks, or those named
 hostile() {
-	python3 -B $PEERS/nbd_hostile_client.py --export vol0 --read-only ro0 \
+	python3 $PEERS/nbd_hostile_client.py --export vol0 --read-only ro0 \
 		"$@" > "$WORK/hostile" 2>&1 || {
 		cat "$WORK/hostile"
 		fail "$(grep -m 3 -E '^FAIL|Error' "$WORK/hostile")"
@@ -59,6 +59,7 @@ test_handshakes_and_requests_on_a_block_device() {
 	hostile --skip "$SLOW,${LOAD// /,}" --seed 2
 }
 
+# kernels: 6.1
 test_handshakes_have_ten_seconds() {
 	serve_file
 	# shellcheck disable=SC2086
@@ -71,7 +72,7 @@ test_clients_that_stop_reading() {
 	local before least
 	serve_file
 	before=$(available)
-	python3 -B $PEERS/nbd_hostile_client.py --export vol0 stall \
+	python3 $PEERS/nbd_hostile_client.py --export vol0 stall \
 		stall-sending > "$WORK/hostile" 2>&1 &
 	least=$(least_available $!)
 	wait $! || fail "$(grep -m 3 FAIL "$WORK/hostile")"
@@ -114,6 +115,7 @@ test_thousands_of_connections() {
 	hostile --rounds $rounds coming-and-going
 }
 
+# kernels: 6.1
 test_over_a_unix_socket() {
 	serve_file
 	listen "unix:$WORK/socket"
@@ -122,6 +124,7 @@ test_over_a_unix_socket() {
 		half-close gone-with-requests random-requests random-options
 }
 
+# kernels: 6.1
 test_over_vsock() {
 	need_module vsock_loopback
 	serve_file

@@ -111,6 +111,7 @@ test_data_that_does_not_fit() {
 	end
 }
 
+# kernels: 6.1
 test_reads_that_come_back_short_or_long() {
 	begin
 	breaks 'READ came back short, 524288 bytes of 1048576' short-data
@@ -120,6 +121,7 @@ test_reads_that_come_back_short_or_long() {
 	end
 }
 
+# kernels: 6.1
 test_chunks_that_are_malformed() {
 	begin
 	breaks 'chunk of type 1, 4294967295 bytes' absurd-length
@@ -142,6 +144,7 @@ test_servers_that_go_silent() {
 	end
 }
 
+# kernels: 6.1
 test_simple_replies_only() {
 	begin structured=0
 	breaks 'unknown cookie' wrong-cookie
@@ -175,6 +178,7 @@ test_extended_headers() {
 
 # Only the server's word for "out of order" counts as the path's failure: what
 # it says of the medium goes up as it is.
+# kernels: 6.1
 test_errors_reach_whoever_asked() {
 	begin
 	fails 'Input/output error' error=EIO
@@ -212,6 +216,7 @@ test_answers_before_the_request_is_complete() {
 }
 
 # A write to which data are the answer.
+# kernels: 6.1
 test_data_in_the_answer_to_a_write() {
 	begin
 	script data-for-write,at=9M,cmd=WRITE,times=1
@@ -223,6 +228,7 @@ test_data_in_the_answer_to_a_write() {
 }
 
 # Slow, in pieces, in any order, with holes: all of it allowed.
+# kernels: 6.1
 test_correct_servers_that_are_odd() {
 	local words
 	for words in "slow=1000:1" "chunks=1 reorder=16" \
@@ -239,6 +245,7 @@ test_correct_servers_that_are_odd() {
 }
 
 # A server that is wrong each time: no loop without end, no wrong data.
+# kernels: 6.1
 test_a_server_that_never_gets_it_right() {
 	local out
 	start_script "$SCRIPT_FLAGS"

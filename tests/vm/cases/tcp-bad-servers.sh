@@ -35,6 +35,7 @@ good() {
 }
 MAP=()
 
+# kernels: 6.1
 test_what_speaks_no_nbd() {
 	bad EPROTO 'no NBD server, it says "HTTP/1.1 400' banner=http
 	bad EPROTO 'no NBD server, it says "SSH-2.0' banner=ssh
@@ -50,6 +51,7 @@ test_who_says_nothing() {
 	bad ETIMEDOUT 'no answer to the handshake within 10000 ms' hang=30
 }
 
+# kernels: 6.1
 test_replies_to_options_that_make_no_sense() {
 	bad EPROTO 'has magic' reply-magic
 	bad EPROTO 'is for option' reply-option
@@ -76,6 +78,7 @@ test_options_that_are_refused() {
 	traced 'option GO'
 }
 
+# kernels: 6.1
 test_an_export_that_does_not_exist() {
 	bad ENOENT 'refused GO with .*UNKNOWN' names=vol1:vol2
 	bad ENOENT 'closed the connection when asked for the export' \
@@ -96,6 +99,7 @@ test_what_is_said_of_the_export() {
 	good text-info
 }
 
+# kernels: 6.1
 test_block_sizes_that_make_no_sense() {
 	local sizes
 	for sizes in 3:4096:32M 0:4096:32M 128K:128K:32M 4096:512:32M \
@@ -136,6 +140,7 @@ bad_second() {
 }
 
 # A server may take fewer connections than it promised.
+# kernels: 6.1
 test_a_server_that_takes_one_connection_only() {
 	local disk how
 	for how in die=0,conn=2- die=40,conn=2- reset=18,conn=2- \
@@ -149,6 +154,7 @@ test_a_server_that_takes_one_connection_only() {
 	done
 }
 
+# kernels: 6.1
 test_styles_that_are_older() {
 	good style=oldstyle size=20M
 	good style=plain
@@ -162,6 +168,7 @@ test_styles_that_are_older() {
 }
 
 # The best that both sides know is agreed on.
+# kernels: 6.1
 test_the_newest_headers_are_asked_for() {
 	good extended=1
 	traced 'option EXTENDED_HEADERS'

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Our server and other people's clients: each reads back what it or another one
 # wrote, and is told what the export is.
-# kernels: 6.1 7.2 debug
+# kernels: 6.1 debug
 # timeout: 600
 # tags: tcp server interop
 
@@ -46,6 +46,7 @@ test_nbdinfo_learns_what_a_file_export_is() {
 	matches "$(info contexts)" base:allocation contexts
 }
 
+# kernels: 6.1
 test_nbdinfo_learns_what_a_disk_export_is() {
 	need_module brd
 	modprobe -r brd
@@ -59,6 +60,7 @@ test_nbdinfo_learns_what_a_disk_export_is() {
 		"$(blockdev --getss /dev/ram0)" "minimum block size"
 }
 
+# kernels: 6.1
 test_exports_are_listed() {
 	serve "$(disk_file 4 a)"
 	export_dev name=vol1 device_path="$(disk_file 8 b)"
@@ -114,6 +116,7 @@ test_qemu_io_does_what_it_is_told() {
 	must_fail qemu-io -f raw -c 'write 8M 512' $URI
 }
 
+# kernels: 6.1
 test_a_read_only_export_refuses_changes() {
 	serve "$(disk_file 4)" access_mode=ro
 	must_fail qemu-io -f raw -c 'write 0 4096' $URI
@@ -156,6 +159,7 @@ nbd_round_trip() {
 	umount "$WORK/mnt"
 }
 
+# kernels: 6.1
 test_files_serve_single_bytes() {
 	local image
 	image=$(disk_file 1)

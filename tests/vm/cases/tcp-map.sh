@@ -2,11 +2,12 @@
 # shellcheck shell=bash
 # Mapping an export as a disk: what appears, what it says of itself, and that
 # all of it goes again.
-# kernels: 5.10 6.1 6.12 7.2 debug
+# kernels: 5.10 6.1 7.2
 # timeout: 400
 # cpus: 4
 # tags: tcp client
 
+# kernels: 5.10 6.1 6.12 7.2 debug
 test_a_mapping_appears_and_goes() {
 	local disk
 	start_nbdkit memory 64M
@@ -71,6 +72,7 @@ test_udev_names_the_disk() {
 	eventually 10 test ! -L /dev/disk/by-label/unbdlabel
 }
 
+# kernels: 5.10 6.1 6.12 7.2 debug
 test_partitions_are_scanned() {
 	local disk image
 	image=$(disk_file 32)
@@ -110,6 +112,7 @@ test_access_mode_ro_makes_a_read_only_disk() {
 
 # A hardware queue for each connection: one for each CPU when the server can
 # keep several connections coherent, one otherwise.
+# kernels: 5.10 6.1 6.12 7.2 debug
 test_queues_follow_the_server() {
 	local disk
 	start_nbdkit memory 16M
@@ -143,6 +146,7 @@ connections() {
 	ss -Htn state established "dport = :${PORT:-10809}" | wc -l
 }
 
+# kernels: 5.10 6.1 6.12 7.2 debug
 test_a_session_holds_many_devices() {
 	local a b
 	start_nbdkit memory 16M
@@ -173,6 +177,7 @@ test_a_second_mapping_needs_no_path() {
 	expect_log 'map_device: .*new session needs path='
 }
 
+# kernels: 5.10 6.1 6.12 7.2 debug
 test_an_open_disk_is_not_unmapped() {
 	local disk sleeper
 	start_nbdkit memory 16M
@@ -208,6 +213,7 @@ test_a_mounted_disk_is_not_unmapped() {
 
 # Connections are made in the network namespace of who maps, and again after
 # they were lost: then by the kernel.
+# kernels: 5.10 6.1 6.12 7.2 debug
 test_connections_are_made_in_the_writers_namespace() {
 	local disk inside="ip netns exec bed"
 	ip netns add bed

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # Every form that a path over a stream socket can have.
-# kernels: 5.10 6.1 7.2 debug
+# kernels: 6.1 debug
 # timeout: 400
 # tags: tcp client paths
 
@@ -29,12 +29,14 @@ test_ipv4() {
 	use tcp:127.0.0.2:10809
 }
 
+# kernels: 6.1
 test_ipv4_with_a_source() {
 	start_nbdkit memory 16M
 	use tcp:127.0.0.5,tcp:127.0.0.1 '127.0.0.5'
 	use tcp:127.0.0.6@127.0.0.1:10809 '127.0.0.6'
 }
 
+# kernels: 6.1
 test_ipv6() {
 	start_nbdkit memory 16M
 	use 'tcp:[::1]:10809' '::1'
@@ -63,6 +65,7 @@ link_local() {
 	[[ -n $address ]] && echo "$address"
 }
 
+# kernels: 5.10 6.1 7.2 debug
 test_unix() {
 	start_nbdkit -U "$WORK/socket" memory 16M
 	use "unix:$WORK/socket"
@@ -73,6 +76,7 @@ test_unix_abstract() {
 	use unix:@bed
 }
 
+# kernels: 5.10 6.1 7.2 debug
 test_vsock() {
 	need_module vsock_loopback
 	start_nbdkit --vsock memory 16M
@@ -82,6 +86,7 @@ test_vsock() {
 
 # A connected socket of the writing process. It belongs to the kernel then,
 # whatever becomes of the process, and cannot be connected again.
+# kernels: 5.10 6.1 7.2 debug
 test_a_descriptor() {
 	local disk
 	load client
@@ -119,6 +124,7 @@ test_a_descriptor_serves_one_device_once() {
 	exec 8>&-
 }
 
+# kernels: 6.1
 test_a_unix_descriptor() {
 	local disk
 	load client
@@ -138,6 +144,7 @@ test_a_unix_descriptor() {
 }
 
 # Poll queues: replies are looked for instead of waited for.
+# kernels: 5.10 6.1 7.2 debug
 test_poll_queues() {
 	local disk
 	start_nbdkit memory 16M
@@ -162,6 +169,7 @@ test_poll_queues() {
 	unmap "$disk"
 }
 
+# kernels: 6.1
 test_poll_queues_over_a_unix_socket() {
 	local disk
 	start_nbdkit -U "$WORK/socket" memory 16M

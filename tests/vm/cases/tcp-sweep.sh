@@ -52,18 +52,22 @@ test_fixed_newstyle() {
 	sweep "$SCRIPT_FLAGS" extended=1
 }
 
+# kernels: 6.1
 test_fixed_newstyle_without_extended_headers() {
 	sweep "$SCRIPT_FLAGS" text-info
 }
 
+# kernels: 6.1
 test_export_name() {
 	sweep "$SCRIPT_FLAGS" structured=0 go=0 nozeroes=0
 }
 
+# kernels: 6.1
 test_plain_newstyle() {
 	sweep "$SCRIPT_FLAGS" style=plain
 }
 
+# kernels: 6.1
 test_oldstyle() {
 	sweep "$SCRIPT_FLAGS" style=oldstyle
 }

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Our client and our server in two guests, and what can happen in between.
 # topology: two
-# kernels: 5.10 6.1 7.2 debug
+# kernels: 6.1
 # timeout: 600
 # tags: tcp client server recovery
 
@@ -28,6 +28,7 @@ milliseconds() {
 	echo $(( ${now/[.,]/} / 1000 ))
 }
 
+# kernels: 5.10 6.1 7.2
 test_file_systems_and_a_tree() {
 	serve
 	round_trip "${THERE[@]}"
@@ -49,6 +50,7 @@ test_ipv6_with_a_scope() {
 	unmap "$disk"
 }
 
+# kernels: 5.10 6.1 7.2
 test_a_cut_network_under_verified_writes() {
 	local disk begin took
 	serve
@@ -117,6 +119,7 @@ test_unmap_force_is_quick_when_the_host_is_dead() {
 }
 
 # The server's modules go and come back, as in an upgrade.
+# kernels: 5.10 6.1 7.2 debug
 test_the_server_is_replaced_under_writes() {
 	local disk
 	on server <<-'EOF'

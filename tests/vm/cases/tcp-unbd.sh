@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # Our client and our server in one guest.
-# kernels: 5.10 6.1 7.2 debug
+# kernels: 6.1
 # timeout: 600
 # tags: tcp client server
 # cpus: 4
@@ -22,6 +22,7 @@ stat_of() {
 	cat "$SERVER/exports/vol0/stats/$1"
 }
 
+# kernels: 5.10 6.1 7.2 debug
 test_a_file() {
 	serve "$(disk_file "$ROUND_TRIP_MIB")"
 	round_trip "${MINE[@]}"
@@ -35,6 +36,7 @@ no_connections() {
 	[[ -z $(ls -A "$SERVER/connections") ]]
 }
 
+# kernels: 5.10 6.1 7.2 debug
 test_a_block_device() {
 	local loop
 	need_module loop
@@ -47,6 +49,7 @@ test_a_block_device() {
 }
 
 # What the storage is reaches the disk at the other end.
+# kernels: 5.10 6.1 7.2
 test_limits_pass_through() {
 	local loop disk
 	need_module loop
@@ -77,6 +80,7 @@ test_a_file_is_a_disk_of_512_bytes() {
 	unmap "$disk"
 }
 
+# kernels: 5.10 6.1 7.2
 test_discarded_and_zeroed_blocks_leave_the_file() {
 	local file disk
 	file=$(disk_file 32)
@@ -87,7 +91,8 @@ test_discarded_and_zeroed_blocks_leave_the_file() {
 	(( $(stat -c %b "$file") >= 32768 )) || fail "the file has holes"
 	blkdiscard -o 0 -l 8M "/dev/$disk"
 	fallocate -p -o 8M -l 4M "/dev/$disk"
-	(( $(stat -c %b "$file") <= 8192 + 64 )) ||
+	# Old kernels' tmpfs fills the holes that a server reads.
+	(( $(stat -c %b "$file") <= 8192 + 1024 )) ||
 		fail "the file has $(stat -c %b "$file") sectors still"
 	direct_read "$disk" 8 4 | cmp - <(head -c 4M /dev/zero)
 	direct_read "$disk" 12 4 | cmp - <(tail -c 4M "$WORK/pattern")
@@ -98,6 +103,7 @@ test_discarded_and_zeroed_blocks_leave_the_file() {
 }
 
 # A full disk below is a full disk above.
+# kernels: 5.10 6.1 7.2
 test_no_space_reaches_the_writer() {
 	local disk out
 	mkdir "$WORK/small"
@@ -117,6 +123,7 @@ test_no_space_reaches_the_writer() {
 }
 
 # Errors of the medium below are errors of the medium above, and only there.
+# kernels: 6.1 debug
 test_bad_blocks_reach_the_reader() {
 	local loop disk out
 	need_module dm-mod
@@ -159,11 +166,16 @@ test_read_only_exports() {
 	unmap "$disk"
 }
 
+# kernels: 6.1 debug
 test_refused_clients() {
 	load client
 	serve "$(disk_file 16)" clients=10.0.0.0/8
 	export_dev name=vol1 "device_path=$(disk_file 16 other)"
-	map_refused ENOENT "sessname=s $HERE device_path=vol0" 'refused GO'
+	log_from_here
+	expect_errno EACCES "$CLIENT/map_device" \
+		"sessname=s $HERE device_path=vol0"
+	matches "$(our_log)" 'refused GO' "the client's log"
+	nothing_mapped
 	unexport vol1
 	log_from_here
 	expect_errno ECONNRESET "$CLIENT/map_device" \
@@ -173,6 +185,7 @@ test_refused_clients() {
 	nothing_mapped
 }
 
+# kernels: 5.10 6.1 7.2 debug
 test_size_changes() {
 	local file disk
 	file=$(disk_file 16)
@@ -188,6 +201,7 @@ test_size_changes() {
 	unmap "$disk"
 }
 
+# kernels: 5.10 6.1 7.2 debug
 test_all_paths() {
 	local disk path
 	serve "$(disk_file 16)"
@@ -204,6 +218,7 @@ test_all_paths() {
 }
 
 # Dirty pages of the disk can only be written back through more memory.
+# kernels: 5.10 6.1 7.2 debug
 test_writeback_with_little_memory() {
 	local disk group=/sys/fs/cgroup/bed
 	mountpoint -q /sys/fs/cgroup || mount -t cgroup2 cgroup2 /sys/fs/cgroup
@@ -226,6 +241,7 @@ test_writeback_with_little_memory() {
 	unmap "$disk"
 }
 
+# kernels: 5.10 6.1 7.2 debug
 test_swap() {
 	local disk
 	serve "$(disk_file 64)"

@@ -3,7 +3,7 @@
 # The udev rules: disks are found by what is on them and by where they are
 # from, like any other disk.
 # topology: one
-# kernels: 6.1 7.2
+# kernels: 6.1
 # timeout: 400
 # tags: tcp udev
 

@@ -49,6 +49,7 @@ allow_log() {
 bad_log() {
 	local log
 	log=$(cat)
+	grep -qE "$KLOG_FATAL|$KLOG_ERRORS" <<< "$log" || return 0
 	if grep -E "$KLOG_FATAL" <<< "$log"; then
 		return 2
 	fi

@@ -13,7 +13,7 @@ SCRIPT_FLAGS=flags=flush:fua:trim:zeroes:df:multi:cache:fast
 start_script() {
 	: > "$WORK/control"
 	: > "$WORK/trace"
-	start_peer python3 -B $PEERS/nbd_script_server.py --listen \
+	start_peer python3 $PEERS/nbd_script_server.py --listen \
 		"${LISTEN:-tcp:127.0.0.1:${PORT:-10809}}" \
 		--control "$WORK/control" --trace "$WORK/trace" \
 		--pidfile "$WORK/peer.pid" "$@"
@@ -135,31 +135,42 @@ verified_fio() {
 }
 
 # round_trip MAPPING... - map; file systems on two partitions, a tree in each;
-# unmount, map again: all is as it was; then verified random I/O
+# unmount, map again: all is as it was; then verified random I/O. The emulated
+# debug kernel does less of everything.
 round_trip() {
-	local disk size=${TREE_MIB:-8}
-	! is_debug || size=2
+	local disk number system size=${TREE_MIB:-8} systems="ext4 xfs" fio=16M
+	! is_debug || size=1 systems=ext4 fio=2M
 	disk=$(map "$@")
 	sfdisk -q --wipe always "/dev/$disk" <<< $'label: gpt\nsize=40M\nsize=304M'
 	udevadm settle -t "$(scaled 20)"
-	mkfs.ext4 -q -F "/dev/${disk}p1"
-	mkfs.xfs -q -f "/dev/${disk}p2"
 	[[ -d /tmp/tree.$size ]] || make_tree "/tmp/tree.$size" "$size"
-	copy_tree "/tmp/tree.$size" "/dev/${disk}p1" "$WORK/ext4"
-	copy_tree "/tmp/tree.$size" "/dev/${disk}p2" "$WORK/xfs"
+	number=0
+	for system in $systems; do
+		number=$(( number + 1 ))
+		make_file_system "$system" "/dev/${disk}p$number"
+		copy_tree "/tmp/tree.$size" "/dev/${disk}p$number" \
+			"$WORK/$system"
+	done
 	unmap "$disk"
 
 	disk=$(map "$@")
-	compare_tree "/tmp/tree.$size" "/dev/${disk}p1" "$WORK/ext4"
-	compare_tree "/tmp/tree.$size" "/dev/${disk}p2" "$WORK/xfs"
+	number=0
+	for system in $systems; do
+		number=$(( number + 1 ))
+		compare_tree "/tmp/tree.$size" "/dev/${disk}p$number" \
+			"$WORK/$system"
+	done
 	e2fsck -fn "/dev/${disk}p1" > "$WORK/fsck" 2>&1 ||
 		fail "e2fsck: $(tail -n 3 "$WORK/fsck")"
-	if is_debug; then
-		SIZE=4M verified_fio "$disk" --offset=348M
-	else
-		verified_fio "$disk" --offset=348M
-	fi
+	SIZE=$fio verified_fio "$disk" --offset=348M
 	unmap "$disk"
+}
+
+make_file_system() {
+	case $1 in
+	ext4)	mkfs.ext4 -q -F "$2" ;;
+	xfs)	mkfs.xfs -q -f "$2" ;;
+	esac
 }
 # What round_trip wants of a disk, in MiB
 # shellcheck disable=SC2034

@@ -103,15 +103,17 @@ forget_unbd() {
 	unload_all
 }
 
-# unload_all - remove our modules, users first; fails if one stays
+# unload_all - remove our modules; fails if one stays. The kernel lists users
+# before what they use.
 unload_all() {
-	local try name
+	local try name left
 	for try in {1..50}; do
-		[[ -n $(loaded) ]] || return 0
-		for name in $(loaded); do
+		left=$(loaded)
+		[[ -n $left ]] || return 0
+		for name in $left; do
 			rmmod "$name" 2> /dev/null || continue
 		done
 		(( try < 5 )) || sleep 0.2
 	done
-	fail "cannot unload $(loaded | tr '\n' ' ')"
+	fail "cannot unload ${left//$'\n'/ }"
 }
