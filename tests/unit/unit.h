@@ -82,6 +82,8 @@ extern const struct unit_suite path_suite;
 extern const struct unit_suite pair_suite;
 extern const struct unit_suite reply_suite;
 extern const struct unit_suite request_suite;
+extern const struct unit_suite rnbd_suite;
+extern const struct unit_suite rtrs_suite;
 extern const struct unit_suite word_suite;
 
 #endif
