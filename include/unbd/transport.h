@@ -186,6 +186,7 @@ struct unbd_transport_ops {
 /**
  * struct unbd_path - one way to a server
  * @session: the session that owns the path
+ * @session_name: its name, "sessname="
  * @ops: its transport
  * @src: source address as the user wrote it, with its prefix; NULL for any
  * @dst: destination address as the user wrote it, with its prefix
@@ -204,6 +205,7 @@ struct unbd_transport_ops {
  */
 struct unbd_path {
 	struct unbd_session *session;
+	const char *session_name;
 	const struct unbd_transport_ops *ops;
 	const char *src;
 	const char *dst;

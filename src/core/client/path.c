@@ -386,6 +386,7 @@ static struct unbd_path *alloc_path(struct unbd_session *session,
 	}
 	kobject_init(&path->kobj, &unbd_path_ktype);
 	path->session = unbd_session_get(session);
+	path->session_name = session->name;
 	path->ops = ops;
 	path->net = get_net(current->nsproxy->net_ns);
 	path->keepalive = session->keepalive;
