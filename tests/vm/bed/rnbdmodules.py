@@ -31,10 +31,12 @@ MODULES = {
 
 
 def provide(kernel):
-    """Return a directory with the .ko files for a kernel."""
+    """Return directories with the .ko files that a kernel has not got."""
+    if kernel.is_debug:
+        return []
     recipe = f"{RECIPE} {kernel.key} {kernel.version}\n"
-    return store.make_once(f"rnbd/{kernel.key}", recipe,
-                           lambda where: build(where, kernel))
+    return [store.make_once(f"rnbd/{kernel.key}", recipe,
+                            lambda where: build(where, kernel))]
 
 
 def build(where, kernel):
