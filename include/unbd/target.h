@@ -267,6 +267,14 @@ int unbd_export_open_device(struct unbd_conn *conn, const char *session,
 			    struct unbd_export_info *info);
 
 /**
+ * unbd_export_current() - what a connection's export is at this moment
+ * @conn: connection with an open export
+ * @info: result
+ */
+void unbd_export_current(struct unbd_conn *conn,
+			 struct unbd_export_info *info);
+
+/**
  * unbd_conn_allows() - may the client come from this address, too?
  * @conn: connection that has its export open, or a path
  * @peer: another address of the same client

@@ -490,13 +490,13 @@ const char *unbd_export_refusal(const char *name, int err)
 	}
 }
 
-/* What is open on a connection, which may be let write less than others */
-static void opened_info(struct unbd_conn *conn, struct unbd_export_info *info)
+void unbd_export_current(struct unbd_conn *conn, struct unbd_export_info *info)
 {
 	unbd_export_info(conn->export, info);
 	if (conn->read_only)
 		forbid_changes(info);
 }
+EXPORT_SYMBOL_UNBD(unbd_export_current);
 
 /**
  * unbd_export_open_named() - unbd_export_open() without a line in the log
@@ -517,7 +517,7 @@ int unbd_export_open_named(struct unbd_conn *conn, const char *name,
 	err = open_export(conn, name, mode);
 	mutex_unlock(&unbd_server_mutex);
 	if (!err)
-		opened_info(conn, info);
+		unbd_export_current(conn, info);
 	return err;
 }
 
@@ -565,7 +565,7 @@ int unbd_export_open_adhoc(struct unbd_conn *conn,
 	kobject_put(&export->kobj);
 	if (err)
 		return unbd_why(why, len, err, "it is closing");
-	opened_info(conn, info);
+	unbd_export_current(conn, info);
 	return 0;
 }
 
