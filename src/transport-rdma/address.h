@@ -41,8 +41,8 @@ struct unbd_rdma_address {
 /**
  * unbd_rdma_parse_address() - take an address apart
  * @text: "rdma:10.0.0.1[:PORT]", "rdma:[fe80::1%eth0]:PORT", "ip:10.0.0.1",
- *	"ip:fe80::1", "ip6:fe80::1" or "gid:GID"; ip: and ip6: take [:PORT]
- *	as rdma: does, but what looks like IPv6 without brackets is one
+ *	"ip:fe80::1", "ip6:fe80::1" or "gid:GID"; ip: and ip6: take a port as
+ *	rdma: does, but an IPv6 address that has one has to be in brackets
  * @default_port: where @text names none; 0 for the source of a connection
  * @a: where the parts go
  * @why: message on error

@@ -185,9 +185,8 @@ int rdma_greet(struct rdma_path *path, char *why, size_t len)
 		  sizeof(struct rnbd_msg_sess_info_rsp), why, len,
 		  "SESS_INFO");
 	if (!err)
-		err = rnbd_get_sess_info_rsp(user->answer,
-				sizeof(struct rnbd_msg_sess_info_rsp), &ver,
-				why, len);
+		err = rnbd_get_sess_info_rsp(user->answer, ANSWER_ROOM, &ver,
+					     why, len);
 	put_user_msg(user);
 	return err;
 }

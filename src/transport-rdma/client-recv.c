@@ -105,8 +105,7 @@ void rdma_recv_done(struct ib_cq *cq, struct ib_wc *wc)
 		rdma_conn_wc_failed(conn, wc, "receiving");
 		return;
 	}
-	if (READ_ONCE(path->last_rx) != jiffies)
-		WRITE_ONCE(path->last_rx, jiffies);
+	WRITE_ONCE(path->last_rx, jiffies);
 	err = take(conn, recv, wc, why, sizeof(why));
 	if (unlikely(err)) {
 		rdma_path_fail(path, err, "connection %u: %s", conn->cid, why);

@@ -31,6 +31,7 @@ void rdma_path_fail(struct rdma_path *path, int error, const char *fmt, ...)
 	struct va_format vaf = { .fmt = fmt };
 	unsigned long flags;
 	va_list args;
+	bool up;
 
 	va_start(args, fmt);
 	vaf.va = &args;
@@ -43,10 +44,11 @@ void rdma_path_fail(struct rdma_path *path, int error, const char *fmt, ...)
 	path->error = error;
 	snprintf(path->cause, sizeof(path->cause), "%pV", &vaf);
 	set_bit(RDMA_PATH_BROKEN, &path->flags);
+	up = test_bit(RDMA_PATH_UP, &path->flags);
 	spin_unlock_irqrestore(&path->lock, flags);
 	va_end(args);
 	wake_up_all(&path->wait);
-	if (test_bit(RDMA_PATH_UP, &path->flags))
+	if (up)
 		unbd_path_failed(&path->base, error, "%s", path->cause);
 }
 
@@ -164,15 +166,18 @@ static void take_back(struct rdma_path *path, struct rdma_leg *leg)
 	}
 }
 
-/* Pairs with rdma_io_free(). */
 static bool busy(struct rdma_path *path, struct rdma_leg *leg)
 {
+	struct rdma_io *io;
 	u32 id;
 
-	for (id = 0; id < path->pool.queue_depth; id++)
-		if (smp_load_acquire(&path->ios[id].state) != RDMA_IO_FREE &&
-		    READ_ONCE(path->ios[id].leg) == leg)
+	for (id = 0; id < path->pool.queue_depth; id++) {
+		io = &path->ios[id];
+		/* Pairs with rdma_io_free(). */
+		if (smp_load_acquire(&io->state) != RDMA_IO_FREE &&
+		    READ_ONCE(io->leg) == leg)
 			return true;
+	}
 	return false;
 }
 
@@ -223,14 +228,14 @@ static int path_up(struct rdma_path *path, char *why, size_t len)
 		path_down(path);
 		return err;
 	}
+	/* Under the lock of rdma_path_fail(): it or we see the other's bit. */
+	spin_lock_irq(&path->lock);
 	set_bit(RDMA_PATH_UP, &path->flags);
-	/* Pairs with rdma_path_fail(): one of us sees the other's bit. */
-	smp_mb__after_atomic();
-	if (!rdma_path_broken(path))
-		return 0;
-	err = path->error;
-	unbd_why(why, len, err, "%s", path->cause);
-	path_down(path);
+	if (rdma_path_broken(path))
+		err = unbd_why(why, len, path->error, "%s", path->cause);
+	spin_unlock_irq(&path->lock);
+	if (err)
+		path_down(path);
 	return err;
 }
 

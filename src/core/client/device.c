@@ -175,7 +175,7 @@ static int compare_geometry(struct unbd_device *dev,
 	if ((g->virt_boundary & ~disk->virt_boundary) ||
 	    (g->max_segments && (!disk->max_segments ||
 				 g->max_segments < disk->max_segments))) {
-		snprintf(why, len, "path takes %u pieces of memory in a request, unbd%u has no such limit: map it over this path first",
+		snprintf(why, len, "path takes %u pieces of memory in a request, unbd%u sends more",
 			 g->max_segments, dev->index);
 		return -EMEDIUMTYPE;
 	}
