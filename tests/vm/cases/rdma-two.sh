@@ -18,21 +18,6 @@ setup() {
 	rxe_everywhere
 }
 
-write_steadily() {
-	rm -f "$WORK/stop"
-	python3 $PEERS/steady_writer.py "/dev/$1" --stop "$WORK/stop" \
-		--status "$WORK/status" > "$WORK/writer" 2>&1 &
-	WRITER=$!
-	defer kill -9 $WRITER
-	eventually 20 test -s "$WORK/status"
-}
-
-end_writing() {
-	touch "$WORK/stop"
-	wait $WRITER || fail "writer: $(tail -n 2 "$WORK/writer")"
-	cat "$WORK/writer"
-}
-
 # Each way of the server to handle keys; writes, reads, flushes, discards
 try_disk() {
 	local disk
@@ -132,10 +117,6 @@ test_a_second_path_takes_over() {
 	sleep 1
 	end_writing
 	unmap "$disk"
-}
-
-path_live() {
-	[[ $(path_state "$1" "$2") == live ]]
 }
 
 test_unmap_force_is_quick_when_the_host_is_dead() {
