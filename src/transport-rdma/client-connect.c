@@ -4,8 +4,12 @@
  * information, and the end.
  */
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "client.h"
+
+/* Requests in flight that a connection has to be good for */
+#define LEAST_DEPTH	16
 
 static int make_first(struct rdma_path *path, char *why, size_t len)
 {
@@ -84,21 +88,39 @@ static void remember_names(struct rdma_path *path)
 	spin_unlock_irq(&path->lock);
 }
 
-static int add_connection(struct rdma_path *path, unsigned int cid,
-			  char *why, size_t len)
+/* What an adapter promises may be true of smaller requests only. */
+static struct rdma_conn *open_connection(struct rdma_path *path,
+					 unsigned int cid,
+					 char *why, size_t len)
 {
 	unsigned int depth = min_t(unsigned int, path->pool.queue_depth,
 				   RDMA_MAX_INFLIGHT);
 	struct rdma_conn *conn;
 	int err;
 
-	conn = rdma_conn_create(path, cid, why, len);
+	for (;; depth /= 2) {
+		conn = rdma_conn_create(path, cid, why, len);
+		if (IS_ERR(conn))
+			return conn;
+		err = rdma_conn_open(conn, depth, 0, why, len);
+		if (!err)
+			return conn;
+		rdma_conn_destroy(conn);
+		if (depth < 2 * LEAST_DEPTH)
+			return ERR_PTR(err);
+	}
+}
+
+static int add_connection(struct rdma_path *path, unsigned int cid,
+			  char *why, size_t len)
+{
+	struct rdma_conn *conn;
+	int err;
+
+	conn = open_connection(path, cid, why, len);
 	if (IS_ERR(conn))
 		return PTR_ERR(conn);
 	path->conns[cid] = conn;
-	err = rdma_conn_open(conn, depth, 0, why, len);
-	if (err)
-		return err;
 	err = rdma_conn_post_recvs(conn);
 	if (err)
 		return unbd_why(why, len, err,
@@ -329,6 +351,8 @@ int rdma_path_connect(struct rdma_path *path, char *why, size_t len)
 	int err;
 
 	path->flags = 0;
+	path->error = -ESHUTDOWN;
+	strscpy(path->cause, "closed", sizeof(path->cause));
 	path->attempts++;
 	path->last_rx = jiffies;
 	err = alloc_conns(path);
