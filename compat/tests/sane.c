@@ -12,6 +12,7 @@
 #include <linux/net.h>
 #include <linux/percpu-rwsem.h>
 #include <linux/random.h>
+#include <linux/scatterlist.h>
 #include <linux/socket.h>
 #include <linux/string.h>
 #include <linux/timer.h>

@@ -304,6 +304,8 @@ compat_device_add_disk(struct device *parent, struct gendisk *disk,
  * @max_hw_sectors: of one request; also what requests are merged up to
  * @max_segments: of one request
  * @max_segment_size: bytes
+ * @virt_boundary_mask: where pieces of memory may begin and end within a
+ *	request, 0 for anywhere; wants a @max_segment_size of UINT_MAX
  * @max_discard_sectors: of one discard, 0 when not understood
  * @discard_granularity: bytes
  * @max_secure_erase_sectors: 0 when not understood
@@ -326,6 +328,7 @@ struct unbd_disk_limits {
 	unsigned int max_hw_sectors;
 	unsigned short max_segments;
 	unsigned int max_segment_size;
+	unsigned int virt_boundary_mask;
 	unsigned int max_discard_sectors;
 	unsigned int discard_granularity;
 	unsigned int max_secure_erase_sectors;
@@ -371,6 +374,7 @@ static inline void compat_fill_limits(struct queue_limits *to,
 	to->max_hw_sectors = from->max_hw_sectors;
 	to->max_segments = from->max_segments;
 	to->max_segment_size = from->max_segment_size;
+	to->virt_boundary_mask = from->virt_boundary_mask;
 	to->max_hw_discard_sectors = from->max_discard_sectors;
 	to->discard_granularity = from->discard_granularity;
 	to->max_secure_erase_sectors = from->max_secure_erase_sectors;
@@ -445,6 +449,8 @@ compat_apply_limits(struct request_queue *q,
 	q->limits.max_sectors = q->limits.max_hw_sectors;
 	blk_queue_max_segments(q, limits->max_segments);
 	blk_queue_max_segment_size(q, limits->max_segment_size);
+	if (limits->virt_boundary_mask)
+		blk_queue_virt_boundary(q, limits->virt_boundary_mask);
 	compat_apply_discard(q, limits);
 	blk_queue_max_write_zeroes_sectors(q, limits->max_write_zeroes_sectors);
 	if (limits->dma_alignment)
@@ -636,6 +642,15 @@ static int op(struct blk_mq_hw_ctx *hctx)				\
 {									\
 	return fn(hctx);						\
 }
+#endif
+
+#ifndef HAVE_BLK_RQ_MAP_SG_2ARG
+static inline int compat_rq_map_sg(struct request *rq, struct scatterlist *sg)
+{
+	return blk_rq_map_sg(rq->q, rq, sg);
+}
+
+#define blk_rq_map_sg		compat_rq_map_sg
 #endif
 
 /* UNBD_MQ_MAP_QUEUES() - make @op, for blk_mq_ops.map_queues, of fn(set) */

@@ -6,9 +6,11 @@
 #include <linux/dcache.h>
 #include <linux/err.h>
 #include <linux/fs.h>
+#include <linux/fs_struct.h>
 #include <linux/mount.h>
 #include <linux/namei.h>
 #include <linux/path.h>
+#include <linux/sched.h>
 
 #include <unbd/compat.h>
 
@@ -37,6 +39,34 @@ static inline void end_removing(struct dentry *child)
 	dput(child);
 }
 #endif
+
+/* <linux/fs_struct.h> */
+
+/**
+ * unbd_enter_init_fs() - look names up as init does
+ *
+ * From a kernel thread; undone by unbd_leave_init_fs(). Older kernels share
+ * init's root directory with their threads anyway.
+ */
+static inline struct fs_struct *unbd_enter_init_fs(void)
+{
+#ifdef HAVE_OVERRIDE_INIT_FS
+	return __override_init_fs();
+#else
+	return NULL;
+#endif
+}
+
+/**
+ * unbd_leave_init_fs() - undo unbd_enter_init_fs()
+ * @old: what it returned
+ */
+static inline void unbd_leave_init_fs(struct fs_struct *old)
+{
+#ifdef HAVE_OVERRIDE_INIT_FS
+	__revert_init_fs(old);
+#endif
+}
 
 /* <linux/fs.h> */
 

@@ -23,7 +23,7 @@
 #include <unbd/parse.h>
 
 /* Raised with every change of a structure or an operation below. */
-#define UNBD_TARGET_API		1
+#define UNBD_TARGET_API		2
 
 /* Longest name of an export, in bytes with NUL. */
 #define UNBD_EXPORT_NAME_LEN	256
@@ -124,6 +124,8 @@ struct unbd_extent {
  * @owner: module that holds the operations
  * @name: "tcp", "rdma" or "shm"; the module answers to the alias
  *	"unbd-target-NAME"
+ * @searches: clients ask for an access mode, and what they name may be a
+ *	device below dev_search_path: unbd_export_open_device()
  * @listener_size: size of the transport's listener structure, which begins
  *	with a &struct unbd_listener; the core allocates it zeroed
  * @listen: begin to accept at listener->address in listener->net. Process
@@ -139,6 +141,7 @@ struct unbd_extent {
 struct unbd_target_ops {
 	struct module *owner;
 	const char *name;
+	bool searches;
 	size_t listener_size;
 
 	int (*listen)(struct unbd_listener *listener, char *why, size_t len);
@@ -171,11 +174,13 @@ struct unbd_listener {
  *	file's permissions guard instead of an access list. A family that no
  *	access list can name, such as AF_VSOCK, is shut out by every list.
  * @peer_name: the same as text, for the log and sysfs
- * @transport: one word for sysfs ("tcp", "unix", "vsock")
+ * @transport: one word for sysfs ("tcp", "unix", "vsock", "rdma")
  * @release: frees the structure, after unbd_conn_remove(). Process context.
  * @closing: nobody waits for the outcome of its requests any more, so that
  *	lengthy ones (zeroing, discarding) are given up half way. Set by the
  *	core when it calls ops->close(), and by a transport whose peer is lost.
+ * @is_path: opens nothing itself; others that do, in a protocol that has many
+ *	devices on one connection, come by it
  *
  * A transport embeds this in its own structure and keeps it until release()
  * is called. The counters are raised by the core.
@@ -187,9 +192,11 @@ struct unbd_conn {
 	const char *transport;
 	void (*release)(struct unbd_conn *conn);
 	bool closing;
+	bool is_path;
 
 	/* private: of the core */
 	struct unbd_export *export;	/* what is open, NULL before and after */
+	bool read_only;			/* whatever the export is */
 	struct list_head export_entry;	/* of the export's connections */
 	struct kobject kobj;
 	unsigned int id;
@@ -204,7 +211,7 @@ struct unbd_conn {
 
 /**
  * unbd_conn_add() - a client has connected
- * @conn: zeroed but for ops, peer, peer_name, transport and release
+ * @conn: zeroed but for ops, peer, peer_name, transport, release and is_path
  *
  * Checks the limit on connections and that the peer's address is allowed for
  * at least one export, and makes the connection's directory in sysfs. From
@@ -239,6 +246,43 @@ void unbd_conn_remove(struct unbd_conn *conn);
  */
 int unbd_export_open(struct unbd_conn *conn, const char *name,
 		     struct unbd_export_info *info);
+
+/**
+ * unbd_export_open_device() - open what a client of RNBD names
+ * @conn: connection of a transport that searches, with nothing open
+ * @session: the client's name, for %SESSNAME%; fit for a file name
+ * @name: of an export, or of a block device below dev_search_path
+ * @mode: UNBD_ACCESS_RO for reading only; the others matter for devices
+ * @info: what it is
+ *
+ * An export of that name goes first. Process context of a kernel thread, whose
+ * file names are init's; may sleep.
+ *
+ * Return: 0 or -errno as unbd_export_open(); also -EROFS (it can only be
+ * read), -EPERM (others write to the device, in RNBD's sense), -EBUSY (it is
+ * otherwise in use), -EINVAL, -ENOTBLK and so on. Refusals are logged.
+ */
+int unbd_export_open_device(struct unbd_conn *conn, const char *session,
+			    const char *name, enum unbd_access_mode mode,
+			    struct unbd_export_info *info);
+
+/**
+ * unbd_export_current() - what a connection's export is at this moment
+ * @conn: connection with an open export
+ * @info: result
+ */
+void unbd_export_current(struct unbd_conn *conn,
+			 struct unbd_export_info *info);
+
+/**
+ * unbd_conn_allows() - may the client come from this address, too?
+ * @conn: connection that has its export open, or a path
+ * @peer: another address of the same client
+ *
+ * For a protocol in which one client comes by several paths. Process context.
+ */
+bool unbd_conn_allows(struct unbd_conn *conn,
+		      const struct sockaddr_storage *peer);
 
 /**
  * unbd_export_probe() - what unbd_export_open() would say, without opening

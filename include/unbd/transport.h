@@ -28,7 +28,7 @@
 #include <unbd/parse.h>
 
 /* Raised with every change of a structure or an operation below. */
-#define UNBD_TRANSPORT_API	1
+#define UNBD_TRANSPORT_API	2
 
 /* Bytes of every request that belong to the transport. */
 #define UNBD_REQUEST_PRIV	256
@@ -71,6 +71,8 @@ enum unbd_path_state {
  * @io_opt: optimal request in bytes, 0 when unknown
  * @max_io: largest payload of one request in bytes
  * @max_segments: scatter entries of one request, 0 when any number will do
+ * @virt_boundary: only at multiples of this plus one may an entry but the
+ *	first begin and one but the last end; 0 when they may anywhere
  * @max_discard: bytes of one discard, 0 when discard is not understood
  * @discard_granularity: bytes
  * @max_secure_erase: bytes, 0 when not understood
@@ -88,6 +90,7 @@ struct unbd_geometry {
 	u32 io_opt;
 	u32 max_io;
 	u32 max_segments;
+	u32 virt_boundary;
 	u64 max_discard;
 	u32 discard_granularity;
 	u64 max_secure_erase;
@@ -111,7 +114,9 @@ struct unbd_geometry {
  *	-errno with the reason in @why.
  * @path_exit: undo @path_init; the path is not connected
  * @connect: optional; set up what the path's legs share. May sleep, up to
- *	path->connect_timeout for each step that waits for the peer.
+ *	path->connect_timeout for each step that waits for the peer. -EBUSY
+ *	if the server has not closed a predecessor of the path yet: the core
+ *	asks again soon, and whoever maps goes on waiting for some seconds.
  * @disconnect: optional; undo @connect (also one that failed half way is
  *	cleaned up by @connect itself). All legs are detached.
  * @attach: open the export leg->export_name and make ready for I/O; fills
@@ -182,6 +187,7 @@ struct unbd_transport_ops {
 /**
  * struct unbd_path - one way to a server
  * @session: the session that owns the path
+ * @session_name: its name, "sessname="
  * @ops: its transport
  * @src: source address as the user wrote it, with its prefix; NULL for any
  * @dst: destination address as the user wrote it, with its prefix
@@ -191,6 +197,8 @@ struct unbd_transport_ops {
  * @keepalive: seconds between probes of an idle path; the peer is dead when
  *	nothing has come back within three of them
  * @flags: UNBD_PATH_* properties, set by path_init
+ * @want_queues: the largest of its legs', for what @connect shares among them
+ * @want_poll_queues: likewise
  * @name: "SESSION path N (DST)", for the log
  *
  * The rest is the core's. A transport embeds this as the first member of its
@@ -198,6 +206,7 @@ struct unbd_transport_ops {
  */
 struct unbd_path {
 	struct unbd_session *session;
+	const char *session_name;
 	const struct unbd_transport_ops *ops;
 	const char *src;
 	const char *dst;
@@ -206,6 +215,8 @@ struct unbd_path {
 	unsigned long connect_timeout;
 	unsigned int keepalive;
 	unsigned int flags;
+	unsigned int want_queues;
+	unsigned int want_poll_queues;
 	const char *name;
 
 	/* private: of the core (src/core/client/path.c) */
@@ -225,6 +236,7 @@ struct unbd_path {
 	char why[UNBD_WHY_LEN];
 	bool connected;			/* ops->connect has succeeded */
 	unsigned int attempts;		/* failed ones in a row */
+	unsigned long created;		/* jiffies */
 	unsigned long live_since;	/* jiffies */
 	unsigned long lost_at;		/* jiffies */
 	struct delayed_work work;

@@ -58,7 +58,7 @@ def demonstrate(args, screen, tmp):
     modules = os.path.join(tmp, "modules")
     with screen.waiting("building the modules"):
         build_modules(kernel, modules)
-        image = payload.build(kernel, modules, tmp)
+        image = payload.build(kernel, [modules], tmp)
     kind = accel.choose(kernel)
     with Lab("two", kernel, image, kind) as lab:
         with screen.waiting("booting both"):

@@ -82,6 +82,11 @@ extern const struct unit_suite path_suite;
 extern const struct unit_suite pair_suite;
 extern const struct unit_suite reply_suite;
 extern const struct unit_suite request_suite;
+extern const struct unit_suite rdma_address_suite;
+extern const struct unit_suite rnbd_suite;
+extern const struct unit_suite rtrs_suite;
+extern const struct unit_suite search_length_suite;
+extern const struct unit_suite search_suite;
 extern const struct unit_suite word_suite;
 
 #endif

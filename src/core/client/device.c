@@ -176,6 +176,13 @@ static int compare_geometry(struct unbd_device *dev,
 			 g->max_io, dev->index, disk->max_io);
 		return -EMEDIUMTYPE;
 	}
+	if ((g->virt_boundary & ~disk->virt_boundary) ||
+	    (g->max_segments && (!disk->max_segments ||
+				 g->max_segments < disk->max_segments))) {
+		snprintf(why, len, "path takes %u pieces of memory in a request, unbd%u sends more",
+			 g->max_segments, dev->index);
+		return -EMEDIUMTYPE;
+	}
 	if ((disk->features & ~g->features) &
 	    (UNBD_FEAT_FUA | UNBD_FEAT_WRITE_CACHE)) {
 		snprintf(why, len, "export has lost flush or FUA, unbd%u relies on them",

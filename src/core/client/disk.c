@@ -110,6 +110,7 @@ static void fill_limits(struct unbd_device *dev, struct unbd_disk_limits *lim)
 	lim->max_segments = g->max_segments ?
 		min_t(u32, g->max_segments, USHRT_MAX) : USHRT_MAX;
 	lim->max_segment_size = UINT_MAX;
+	lim->virt_boundary_mask = g->virt_boundary;
 	lim->max_discard_sectors = to_sectors(g->max_discard);
 	lim->discard_granularity = g->discard_granularity;
 	lim->max_secure_erase_sectors = to_sectors(g->max_secure_erase);

@@ -22,6 +22,9 @@
 #define MAP_TIMEOUT		(10 * HZ)
 #define RECONNECT_TIMEOUT	(3 * HZ)
 
+/* For as long a server may be busy with a predecessor of a new path. */
+#define BUSY_TIMEOUT		(10 * HZ)
+
 /* A path that breaks sooner than this after it came up has not recovered. */
 #define PROVEN_AFTER		(1 * HZ)
 
@@ -191,6 +194,27 @@ static bool has_live_leg(struct unbd_path *path)
 	return false;
 }
 
+static void count_wanted_queues(struct unbd_path *path)
+{
+	struct unbd_leg *leg;
+
+	path->want_queues = 1;
+	path->want_poll_queues = 0;
+	list_for_each_entry(leg, &path->legs, entry) {
+		path->want_queues = max(path->want_queues, leg->want_queues);
+		path->want_poll_queues = max(path->want_poll_queues,
+					     leg->want_poll_queues);
+	}
+}
+
+/* Shall whoever maps be told of a failure to connect? */
+static bool is_final(struct unbd_path *path, int err)
+{
+	return !READ_ONCE(path->aborters) &&
+	       (err != -EBUSY || path->state != UNBD_PATH_CONNECTING ||
+		time_after(jiffies, path->created + BUSY_TIMEOUT));
+}
+
 static int connect_path(struct unbd_path *path)
 {
 	char why[UNBD_WHY_LEN] = "";
@@ -199,10 +223,11 @@ static int connect_path(struct unbd_path *path)
 
 	if (path->connected)
 		return 0;
+	count_wanted_queues(path);
 	if (path->ops->connect)
 		err = path->ops->connect(path, why, sizeof(why));
 	path->connected = !err;
-	if (err && !READ_ONCE(path->aborters))
+	if (err && is_final(path, err))
 		list_for_each_entry(leg, &path->legs, entry)
 			leg_tried(leg, err, why);
 	return err;
@@ -360,9 +385,11 @@ static struct unbd_path *alloc_path(struct unbd_session *session,
 	}
 	kobject_init(&path->kobj, &unbd_path_ktype);
 	path->session = unbd_session_get(session);
+	path->session_name = session->name;
 	path->ops = ops;
 	path->net = get_net(current->nsproxy->net_ns);
 	path->keepalive = session->keepalive;
+	path->created = jiffies;
 	path->index = ffz(session->slots_used);
 	path->port = o->port;
 	path->src = o->src ? kstrdup(o->src, GFP_KERNEL) : NULL;

@@ -2,6 +2,7 @@
 /*
  * Which clients may use an export.
  */
+#include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 
@@ -27,6 +28,20 @@ int unbd_acl_set(struct unbd_export *export, const struct unbd_cidr *clients,
 	return 0;
 }
 
+static bool allows_address(const struct unbd_export *export,
+			   const struct sockaddr *peer)
+{
+	unsigned int i;
+
+	if (!export->nr_clients || peer->sa_family == AF_UNSPEC ||
+	    peer->sa_family == AF_UNIX)
+		return true;
+	for (i = 0; i < export->nr_clients; i++)
+		if (unbd_cidr_match(&export->clients[i], peer))
+			return true;
+	return false;
+}
+
 /**
  * unbd_acl_allows() - may this client use this export?
  * @export: the export
@@ -40,17 +55,21 @@ int unbd_acl_set(struct unbd_export *export, const struct unbd_cidr *clients,
 bool unbd_acl_allows(const struct unbd_export *export,
 		     const struct unbd_conn *conn)
 {
-	const struct sockaddr *peer = (const struct sockaddr *)&conn->peer;
-	unsigned int i;
-
-	if (!export->nr_clients || peer->sa_family == AF_UNSPEC ||
-	    peer->sa_family == AF_UNIX)
-		return true;
-	for (i = 0; i < export->nr_clients; i++)
-		if (unbd_cidr_match(&export->clients[i], peer))
-			return true;
-	return false;
+	return allows_address(export, (const struct sockaddr *)&conn->peer);
 }
+
+bool unbd_conn_allows(struct unbd_conn *conn,
+		      const struct sockaddr_storage *peer)
+{
+	bool allowed;
+
+	mutex_lock(&unbd_server_mutex);
+	allowed = !conn->export ||
+		allows_address(conn->export, (const struct sockaddr *)peer);
+	mutex_unlock(&unbd_server_mutex);
+	return allowed;
+}
+EXPORT_SYMBOL_UNBD(unbd_conn_allows);
 
 /**
  * unbd_acl_print() - the list as the administrator may write it again

@@ -483,19 +483,42 @@ static const struct unbd_backend_ops bdev_backend_ops = {
 
 /* For all migration exports, so that they do not keep each other out */
 static const char migration_holder[] = "unbd migration";
+/* For all that clients have made; they are counted instead. */
+static const char adhoc_holder[] = "unbd by name";
+
+/**
+ * unbd_bdev_is_same() - do two exports have the same block device behind them?
+ * @a: an export with open storage
+ * @b: another one
+ */
+bool unbd_bdev_is_same(const struct unbd_export *a, const struct unbd_export *b)
+{
+	const struct bdev_store *x = a->backend;
+	const struct bdev_store *y = b->backend;
+
+	return a->ops == &bdev_backend_ops && b->ops == &bdev_backend_ops &&
+		x->bdev == y->bdev;
+}
+
+static void *holder_for(struct unbd_export *export)
+{
+	if (unbd_export_read_only(export))
+		return NULL;
+	if (export->adhoc)
+		return (void *)adhoc_holder;
+	if (export->access_mode == UNBD_ACCESS_MIGRATION)
+		return (void *)migration_holder;
+	return export;
+}
 
 static int open_device(struct unbd_export *export, struct bdev_store *store,
 		       char *why, size_t len)
 {
 	const char *path = export->device_path;
 	bool writable = !unbd_export_read_only(export);
-	void *holder = NULL;
 	int err;
 
-	if (writable)
-		holder = export->access_mode == UNBD_ACCESS_MIGRATION ?
-			(void *)migration_holder : export;
-	err = unbd_open_bdev(&store->dev, path, writable, holder);
+	err = unbd_open_bdev(&store->dev, path, writable, holder_for(export));
 	if (!err) {
 		store->bdev = store->dev.bdev;
 		return 0;

@@ -8,6 +8,11 @@
  * be is a second export, or anybody on this machine, writing beside it; that
  * is what the claim on the device is for. access_mode=migration gives way to
  * other migration exports of the same device.
+ *
+ * Ad-hoc exports are those that clients make by naming a device below
+ * dev_search_path (search.c). Each belongs to the one connection that opened
+ * it and goes with it; no other client finds it. Who may write beside whom is
+ * for them as in RNBD: they share one claim and are counted.
  */
 #define pr_fmt(fmt) "unbd-server: " fmt
 
@@ -74,6 +79,7 @@ static struct unbd_export *alloc_export(const struct unbd_export_options *o)
 	INIT_LIST_HEAD(&export->conns);
 	init_completion(&export->gone);
 	export->access_mode = o->access_mode;
+	export->adhoc = o->adhoc;
 	export->name = kstrdup(o->name, GFP_KERNEL);
 	export->device_path = kstrdup(o->device_path, GFP_KERNEL);
 	export->wq = alloc_workqueue("unbd-%.16s", WQ_UNBOUND | WQ_MEM_RECLAIM,
@@ -103,6 +109,9 @@ static int open_backend(struct unbd_export *export, char *why, size_t len)
 
 	if (S_ISBLK(mode))
 		return unbd_bdev_open_backend(export, why, len);
+	if (export->adhoc)
+		return unbd_why(why, len, -ENOTBLK, "%.120s is no block device",
+				name);
 	if (S_ISREG(mode))
 		return unbd_file_open_backend(export, why, len);
 	return unbd_why(why, len, S_ISDIR(mode) ? -EISDIR : -ENOTBLK,
@@ -130,6 +139,27 @@ static struct unbd_export *other_writer(const struct unbd_export *export)
 	return NULL;
 }
 
+/* One writer, or two for the time of a migration, as RNBD counts them */
+static struct unbd_export *adhoc_writer(const struct unbd_export *export)
+{
+	unsigned int room = export->access_mode == UNBD_ACCESS_MIGRATION ?
+		2 : 1;
+	struct unbd_export *other;
+
+	lockdep_assert_held(&unbd_server_mutex);
+
+	if (unbd_export_read_only(export))
+		return NULL;
+	list_for_each_entry(other, &exports, entry) {
+		if (!other->adhoc || unbd_export_read_only(other) ||
+		    !unbd_bdev_is_same(export, other))
+			continue;
+		if (!--room)
+			return other;
+	}
+	return NULL;
+}
+
 static int publish(struct unbd_export *export, char *why, size_t len)
 {
 	struct unbd_export *other;
@@ -139,9 +169,9 @@ static int publish(struct unbd_export *export, char *why, size_t len)
 	mutex_lock(&unbd_server_mutex);
 	/* Clients that come back for their disk wait for this mutex. */
 	noio = memalloc_noio_save();
-	other = other_writer(export);
+	other = export->adhoc ? adhoc_writer(export) : other_writer(export);
 	if (other) {
-		err = unbd_why(why, len, -EBUSY,
+		err = unbd_why(why, len, export->adhoc ? -EPERM : -EBUSY,
 			       "%.100s is exported for writing as %.60s",
 			       export->device_path, other->name);
 		goto unlock;
@@ -157,11 +187,14 @@ unlock:
 	return err;
 }
 
-static int add_export(const struct unbd_export_options *o, char *why,
-		      size_t len)
+/* @made comes with a reference. */
+static int add_export(const struct unbd_export_options *o,
+		      struct unbd_export **made, char *why, size_t len)
 {
 	struct unbd_export *export;
 	int err;
+
+	lockdep_assert_held(&add_mutex);
 
 	if (name_is_taken(o->name))
 		return unbd_why(why, len, -EEXIST, "the name is taken");
@@ -172,8 +205,10 @@ static int add_export(const struct unbd_export_options *o, char *why,
 	err = open_backend(export, why, len);
 	if (err)
 		goto put;
+	kobject_get(&export->kobj);
 	err = publish(export, why, len);
 	if (err) {
+		kobject_put(&export->kobj);
 		export->ops->close(export);
 		goto put;
 	}
@@ -181,6 +216,7 @@ static int add_export(const struct unbd_export_options *o, char *why,
 		export->ops->kind, o->device_path,
 		unbd_access_mode_name(o->access_mode),
 		export->ops->size(export));
+	*made = export;
 	return 0;
 
 put:
@@ -199,12 +235,15 @@ put:
  */
 int unbd_export_add(const struct unbd_export_options *o, char *why, size_t len)
 {
+	struct unbd_export *export;
 	int err;
 
 	if (mutex_lock_killable(&add_mutex))
 		return unbd_why(why, len, -EINTR, "interrupted");
-	err = add_export(o, why, len);
+	err = add_export(o, &export, why, len);
 	mutex_unlock(&add_mutex);
+	if (!err)
+		kobject_put(&export->kobj);
 	return err;
 }
 
@@ -329,8 +368,10 @@ bool unbd_export_allows_some(const struct unbd_conn *conn)
 
 	lockdep_assert_held(&unbd_server_mutex);
 
+	if (conn->ops->searches && unbd_search_enabled())
+		return true;
 	list_for_each_entry(export, &exports, entry)
-		if (unbd_acl_allows(export, conn))
+		if (!export->adhoc && unbd_acl_allows(export, conn))
 			return true;
 	return false;
 }
@@ -342,7 +383,7 @@ static struct unbd_export *find_default(const struct unbd_conn *conn)
 	unsigned int nr = 0;
 
 	list_for_each_entry(export, &exports, entry) {
-		if (!unbd_acl_allows(export, conn))
+		if (export->adhoc || !unbd_acl_allows(export, conn))
 			continue;
 		only = export;
 		nr++;
@@ -358,7 +399,7 @@ static int find_for(struct unbd_conn *conn, const char *name,
 	lockdep_assert_held(&unbd_server_mutex);
 
 	export = *name ? find_export(name) : find_default(conn);
-	if (!export)
+	if (!export || export->adhoc)
 		return -ENOENT;
 	if (!unbd_acl_allows(export, conn))
 		return -EACCES;
@@ -366,6 +407,13 @@ static int find_for(struct unbd_conn *conn, const char *name,
 		return -ESHUTDOWN;
 	*found = export;
 	return 0;
+}
+
+static void forbid_changes(struct unbd_export_info *info)
+{
+	info->features |= UNBD_EXPORT_READ_ONLY;
+	info->features &= ~(UNBD_EXPORT_DISCARD | UNBD_EXPORT_WRITE_ZEROES |
+			    UNBD_EXPORT_FAST_ZERO | UNBD_EXPORT_SECURE_ERASE);
 }
 
 /**
@@ -379,29 +427,18 @@ void unbd_export_info(struct unbd_export *export,
 	memset(info, 0, sizeof(*info));
 	info->size = export->ops->size(export);
 	export->ops->info(export, info);
-	if (unbd_export_read_only(export)) {
-		info->features |= UNBD_EXPORT_READ_ONLY;
-		info->features &= ~(UNBD_EXPORT_DISCARD |
-				    UNBD_EXPORT_WRITE_ZEROES |
-				    UNBD_EXPORT_FAST_ZERO |
-				    UNBD_EXPORT_SECURE_ERASE);
-	}
+	if (unbd_export_read_only(export))
+		forbid_changes(info);
 }
 
-static int open_export(struct unbd_conn *conn, const char *name)
+static int attach(struct unbd_conn *conn, struct unbd_export *export)
 {
-	struct unbd_export *export;
-	int err;
-
 	lockdep_assert_held(&unbd_server_mutex);
 
 	if (WARN_ON_ONCE(conn->export))
 		return -EBUSY;
-	if (READ_ONCE(conn->closing))
+	if (READ_ONCE(conn->closing) || export->state != UNBD_EXPORT_LIVE)
 		return -ESHUTDOWN;
-	err = find_for(conn, name, &export);
-	if (err)
-		return err;
 	if (export->nr_conns >= READ_ONCE(unbd_max_connections_per_export))
 		return -EUSERS;
 	conn->export = export;
@@ -412,7 +449,31 @@ static int open_export(struct unbd_conn *conn, const char *name)
 	return 0;
 }
 
-static const char *refusal(const char *name, int err)
+static int open_export(struct unbd_conn *conn, const char *name,
+		       enum unbd_access_mode mode)
+{
+	struct unbd_export *export;
+	int err;
+
+	lockdep_assert_held(&unbd_server_mutex);
+
+	err = find_for(conn, name, &export);
+	if (err)
+		return err;
+	/* A protocol that tells its client afterwards asks for no mode. */
+	if (conn->ops->searches && mode != UNBD_ACCESS_RO &&
+	    unbd_export_read_only(export))
+		return -EROFS;
+	conn->read_only = mode == UNBD_ACCESS_RO;
+	return attach(conn, export);
+}
+
+/**
+ * unbd_export_refusal() - why an export cannot be opened
+ * @name: as the client has given it
+ * @err: the error
+ */
+const char *unbd_export_refusal(const char *name, int err)
 {
 	switch (err) {
 	case -ENOENT:
@@ -422,26 +483,102 @@ static const char *refusal(const char *name, int err)
 		return "clients= does not list it";
 	case -EUSERS:
 		return "max_connections_per_export are open";
+	case -EROFS:
+		return "it can only be read";
 	default:
 		return "it is closing";
 	}
 }
 
-int unbd_export_open(struct unbd_conn *conn, const char *name,
-		     struct unbd_export_info *info)
+void unbd_export_current(struct unbd_conn *conn, struct unbd_export_info *info)
+{
+	unbd_export_info(conn->export, info);
+	if (conn->read_only)
+		forbid_changes(info);
+}
+EXPORT_SYMBOL_UNBD(unbd_export_current);
+
+/**
+ * unbd_export_open_named() - unbd_export_open() without a line in the log
+ * @conn: connection, with nothing open
+ * @name: name the client asks for
+ * @mode: UNBD_ACCESS_RO opens it for reading only
+ * @info: what the export is
+ *
+ * Return: 0 or -errno.
+ */
+int unbd_export_open_named(struct unbd_conn *conn, const char *name,
+			   enum unbd_access_mode mode,
+			   struct unbd_export_info *info)
 {
 	int err;
 
 	mutex_lock(&unbd_server_mutex);
-	err = open_export(conn, name);
+	err = open_export(conn, name, mode);
 	mutex_unlock(&unbd_server_mutex);
-	if (err) {
-		pr_warn_ratelimited("refused %s export \"%s\": %s\n",
-				    conn->peer_name, name, refusal(name, err));
+	if (!err)
+		unbd_export_current(conn, info);
+	return err;
+}
+
+/* Since it was added, others may have begun to remove it. */
+static int attach_adhoc(struct unbd_conn *conn, struct unbd_export *export)
+{
+	bool unused;
+	int err;
+
+	mutex_lock(&unbd_server_mutex);
+	err = attach(conn, export);
+	unused = err && export->state == UNBD_EXPORT_LIVE;
+	if (unused)
+		export->state = UNBD_EXPORT_REMOVING;
+	mutex_unlock(&unbd_server_mutex);
+	if (unused)
+		finish_removal(export);
+	return err;
+}
+
+/**
+ * unbd_export_open_adhoc() - make an export for one connection, and open it
+ * @conn: connection, with nothing open
+ * @o: what to export, with @o->adhoc set
+ * @info: what it is
+ * @why: one sentence on error
+ * @len: its size
+ *
+ * Return: 0 or -errno; -EPERM when others write.
+ */
+int unbd_export_open_adhoc(struct unbd_conn *conn,
+			   const struct unbd_export_options *o,
+			   struct unbd_export_info *info, char *why,
+			   size_t len)
+{
+	struct unbd_export *export;
+	int err;
+
+	mutex_lock(&add_mutex);
+	err = add_export(o, &export, why, len);
+	mutex_unlock(&add_mutex);
+	if (err)
 		return err;
-	}
-	unbd_export_info(conn->export, info);
+	err = attach_adhoc(conn, export);
+	kobject_put(&export->kobj);
+	if (err)
+		return unbd_why(why, len, err, "it is closing");
+	unbd_export_current(conn, info);
 	return 0;
+}
+
+int unbd_export_open(struct unbd_conn *conn, const char *name,
+		     struct unbd_export_info *info)
+{
+	int err = unbd_export_open_named(conn, name, UNBD_ACCESS_RW, info);
+
+	if (err)
+		pr_warn_ratelimited("refused %s export \"%s\": %s\n",
+				    conn->peer_name, name,
+				    unbd_export_refusal(name, err));
+	return err;
 }
 EXPORT_SYMBOL_UNBD(unbd_export_open);
 
@@ -485,6 +622,8 @@ void unbd_export_close(struct unbd_conn *conn)
 	list_del(&conn->export_entry);
 	export->nr_conns--;
 	conn->export = NULL;
+	if (export->adhoc)
+		export->state = UNBD_EXPORT_REMOVING;
 	last = export->state == UNBD_EXPORT_REMOVING && !export->nr_conns;
 	mutex_unlock(&unbd_server_mutex);
 	if (last)
@@ -502,7 +641,7 @@ static bool next_name(struct unbd_conn *conn, const char *last, char *name,
 		if (strcmp(export->name, last) <= 0 ||
 		    (best && strcmp(export->name, best->name) >= 0))
 			continue;
-		if (export->state == UNBD_EXPORT_LIVE &&
+		if (export->state == UNBD_EXPORT_LIVE && !export->adhoc &&
 		    unbd_acl_allows(export, conn))
 			best = export;
 	}

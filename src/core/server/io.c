@@ -45,7 +45,8 @@ static int check_io(struct unbd_export *export, const struct unbd_io *io)
 
 	if (io->op == UNBD_IO_FLUSH)
 		return 0;
-	if (changes_export(io->op) && unbd_export_read_only(export))
+	if (changes_export(io->op) &&
+	    (io->conn->read_only || unbd_export_read_only(export)))
 		return -EPERM;
 	if (has_data(io) && io->length > INT_MAX)
 		return -EINVAL;

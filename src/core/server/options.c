@@ -348,3 +348,97 @@ int unbd_parse_listen(char *line, struct unbd_listen_options *o,
 	o->address = address;
 	return 0;
 }
+
+/* ------------------------------------------------------------------ */
+/* dev_search_path                                                    */
+
+#define SESSNAME	"%SESSNAME%"
+
+/* Is one of the words between the slashes ".."? */
+static bool climbs(const char *path)
+{
+	while (*path) {
+		size_t len = strcspn(path, "/");
+
+		if (len == 2 && path[0] == '.' && path[1] == '.')
+			return true;
+		path += len;
+		path += strspn(path, "/");
+	}
+	return false;
+}
+
+int unbd_check_search_path(const char *pattern, char *why, size_t whylen)
+{
+	if (!*pattern)
+		return 0;
+	if (strlen(pattern) >= UNBD_DEVICE_PATH_MAX)
+		return unbd_why(why, whylen, -ENAMETOOLONG,
+				"%.32s... is longer than %d bytes", pattern,
+				UNBD_DEVICE_PATH_MAX - 1);
+	if (*pattern != '/')
+		return unbd_why(why, whylen, -EINVAL,
+				"%.64s does not begin with a '/'", pattern);
+	if (climbs(pattern))
+		return unbd_why(why, whylen, -EINVAL, "%.64s has a \"..\"",
+				pattern);
+	return 0;
+}
+
+/* Where a path is put together; @full when it did not fit */
+struct path_buf {
+	char *path;
+	size_t len;
+	bool full;
+};
+
+/* Appends up to @n bytes and leaves out double slashes. */
+static void append(struct path_buf *b, const char *text, size_t n)
+{
+	for (; n && *text; n--, text++) {
+		if (*text == '/' && b->len && b->path[b->len - 1] == '/')
+			continue;
+		if (b->len == UNBD_DEVICE_PATH_MAX) {
+			b->full = true;
+			return;
+		}
+		b->path[b->len++] = *text;
+	}
+}
+
+static void append_pattern(struct path_buf *b, const char *pattern,
+			   const char *session)
+{
+	const char *mark;
+
+	while ((mark = strstr(pattern, SESSNAME))) {
+		append(b, pattern, mark - pattern);
+		append(b, session, UNBD_NAME_MAX);
+		pattern = mark + sizeof(SESSNAME) - 1;
+	}
+	append(b, pattern, UNBD_DEVICE_PATH_MAX);
+}
+
+int unbd_search_path(const char *pattern, const char *session,
+		     const char *name, char *path, char *why, size_t whylen)
+{
+	struct path_buf b = { .path = path };
+	int err;
+
+	err = unbd_check_name("session ", session, why, whylen);
+	if (!err)
+		err = unbd_check_line(name, why, whylen);
+	if (err)
+		return err;
+	if (!*name || climbs(name))
+		return unbd_why(why, whylen, -EINVAL,
+				"\"%.64s\" is no name of a device", name);
+	append_pattern(&b, pattern, session);
+	append(&b, "/", 1);
+	append(&b, name, UNBD_DEVICE_PATH_MAX);
+	if (b.full)
+		return unbd_why(why, whylen, -ENAMETOOLONG,
+				"%.64s: the whole path is too long", name);
+	path[b.len] = '\0';
+	return 0;
+}

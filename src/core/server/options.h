@@ -33,6 +33,7 @@ struct unbd_cidr {
  * @access_mode: rw if not given
  * @nr_clients: 0 lets everybody in
  * @clients: who may connect
+ * @adhoc: for one connection; never set by a line
  */
 struct unbd_export_options {
 	const char *name;
@@ -40,6 +41,7 @@ struct unbd_export_options {
 	enum unbd_access_mode access_mode;
 	unsigned int nr_clients;
 	struct unbd_cidr clients[UNBD_MAX_CLIENTS];
+	bool adhoc;
 };
 
 /**
@@ -102,6 +104,33 @@ int unbd_parse_unexport(char *line, struct unbd_unexport_options *o,
  */
 int unbd_parse_listen(char *line, struct unbd_listen_options *o,
 		      char *why, size_t whylen);
+
+/**
+ * unbd_check_search_path() - is this a value for dev_search_path?
+ * @pattern: absolute path, maybe with %SESSNAME%; "" is off
+ * @why: message on error
+ * @whylen: its size
+ *
+ * Return: 0, -EINVAL or -ENAMETOOLONG.
+ */
+int unbd_check_search_path(const char *pattern, char *why, size_t whylen);
+
+/**
+ * unbd_search_path() - where the device is that a client names
+ * @pattern: dev_search_path, checked; each %SESSNAME% becomes @session
+ * @session: name of the client's session
+ * @name: what it asks for, below that; may begin with a '/'
+ * @path: result, UNBD_DEVICE_PATH_MAX + 1 bytes, without double slashes
+ * @why: message on error
+ * @whylen: its size
+ *
+ * Neither @session nor @name can lead out of the pattern: symbolic links can,
+ * but those are the administrator's.
+ *
+ * Return: 0, -EINVAL or -ENAMETOOLONG.
+ */
+int unbd_search_path(const char *pattern, const char *session,
+		     const char *name, char *path, char *why, size_t whylen);
 
 /**
  * unbd_parse_cidr() - "ADDRESS[/BITS]"

@@ -98,6 +98,7 @@ struct unbd_backend_ops {
  * @access_mode: as the administrator asked for
  * @nr_clients: entries of @clients; 0 lets everybody in
  * @clients: who may use it
+ * @adhoc: made by the connection that has it open, and goes with it
  * @ops: its kind of storage
  * @backend: private data of that
  * @wq: where requests go that have to wait for the medium. One for each
@@ -117,6 +118,7 @@ struct unbd_export {
 	enum unbd_access_mode access_mode;
 	unsigned int nr_clients;
 	struct unbd_cidr *clients;
+	bool adhoc;
 	const struct unbd_backend_ops *ops;
 	void *backend;
 	struct workqueue_struct *wq;
@@ -146,6 +148,14 @@ void unbd_export_close(struct unbd_conn *conn);
 void unbd_export_info(struct unbd_export *export,
 		      struct unbd_export_info *info);
 bool unbd_export_allows_some(const struct unbd_conn *conn);
+const char *unbd_export_refusal(const char *name, int err);
+int unbd_export_open_named(struct unbd_conn *conn, const char *name,
+			   enum unbd_access_mode mode,
+			   struct unbd_export_info *info);
+int unbd_export_open_adhoc(struct unbd_conn *conn,
+			   const struct unbd_export_options *o,
+			   struct unbd_export_info *info, char *why,
+			   size_t len);
 
 static inline bool unbd_export_read_only(const struct unbd_export *export)
 {
@@ -173,9 +183,14 @@ void unbd_conn_free(struct unbd_conn *conn);
 
 /* backend-bdev.c, backend-file.c */
 int unbd_bdev_open_backend(struct unbd_export *export, char *why, size_t len);
+bool unbd_bdev_is_same(const struct unbd_export *a,
+		       const struct unbd_export *b);
 int unbd_file_open_backend(struct unbd_export *export, char *why, size_t len);
 bool unbd_file_is_same(const struct unbd_export *a,
 		       const struct unbd_export *b);
+
+/* search.c: devices that clients name */
+bool unbd_search_enabled(void);
 
 /* target.c: transports and listeners */
 int unbd_listen(char *line, char *why, size_t len);

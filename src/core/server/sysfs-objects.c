@@ -285,6 +285,8 @@ static ssize_t conn_state_show(struct kobject *kobj,
 		return sysfs_emit(page, "closing\n");
 	if (READ_ONCE(conn->export))
 		return sysfs_emit(page, "open\n");
+	if (conn->is_path)
+		return sysfs_emit(page, "path\n");
 	return sysfs_emit(page, "negotiating\n");
 }
 

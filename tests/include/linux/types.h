@@ -16,5 +16,6 @@ typedef __u8 u8;
 typedef __u16 u16;
 typedef __u32 u32;
 typedef unsigned long long u64;
+typedef __s16 s16;
 
 #endif

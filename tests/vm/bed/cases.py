@@ -7,6 +7,7 @@
     # tags: tcp interop        for --filter
     # cpus: 4                  CPUs of a guest (2)
     # modules: no              does not need our modules
+    # peers: rnbd              needs the kernel's rtrs and rnbd
 
 A line "# kernels:" in the comment above a function is for that check alone.
 """
@@ -19,7 +20,8 @@ import re
 from . import kernels, store
 from .lab import TOPOLOGIES
 
-HEADER = re.compile(r"# (topology|kernels|timeout|tags|cpus|modules): *(.*)")
+HEADER = re.compile(
+    r"# (topology|kernels|timeout|tags|cpus|modules|peers): *(.*)")
 FUNCTION = re.compile(r"^((?:#.*\n)*)test_(\w+) *\(\)", re.MULTILINE)
 ONLY = re.compile(r"^# kernels: *(.*)$", re.MULTILINE)
 
@@ -36,6 +38,7 @@ class Case:
     tags: tuple = ()
     cpus: int = 2
     modules: bool = True
+    peers: tuple = ()
     only: dict = dataclasses.field(default_factory=dict)  # check -> kernels
 
     def on(self, key):
@@ -75,6 +78,7 @@ def load(path):
     case.tags = tuple(fields.get("tags", "").split())
     case.cpus = int(fields.get("cpus", case.cpus))
     case.modules = fields.get("modules") != "no"
+    case.peers = tuple(fields.get("peers", "").split())
     verify(case, path)
     return case
 
@@ -84,6 +88,8 @@ def verify(case, path):
     unknown = set(case.kernels).union(*case.only.values()) - set(kernels.ALL)
     if unknown:
         raise store.BedError(f"{path}: unknown kernel {unknown.pop()}")
+    if set(case.peers) - {"rnbd"}:
+        raise store.BedError(f"{path}: unknown peers {case.peers}")
     if case.topology not in TOPOLOGIES:
         raise store.BedError(f"{path}: unknown topology {case.topology}")
     if not case.checks:

@@ -18,7 +18,7 @@ EXTRA = os.path.join("lib/modules", "{}", "updates/unbd")
 def build(kernel, modules, where, cases=CASES, extra=()):
     """Write the payload image below `where` and return its path.
 
-    `modules` is a directory with .ko files or None, `cases` one with cases;
+    `modules` are directories with .ko files, `cases` is one with cases;
     `extra` are files to put into /bed.
     """
     tree = os.path.join(where, "payload")
@@ -59,11 +59,14 @@ def udev_rules(tree):
         shutil.copy(path, target)
 
 
-def add_modules(kernel, source, tree, work):
+def add_modules(kernel, sources, tree, work):
     """Add our modules and an index that knows them beside the kernel's."""
-    files = glob.glob(os.path.join(source, "**/*.ko"), recursive=True)
-    if not files:
-        raise store.BedError(f"no modules in {source}")
+    files = []
+    for source in sources:
+        found = glob.glob(os.path.join(source, "**/*.ko"), recursive=True)
+        if not found:
+            raise store.BedError(f"no modules in {source}")
+        files += found
     extra = EXTRA.format(kernel.release)
     target = os.path.join(tree, "usr", extra)
     os.makedirs(target)

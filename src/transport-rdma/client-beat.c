@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Heartbeats: is the server there?
+ *
+ * Whatever comes from the server shows that it is. After a silence of
+ * keepalive it is asked, and after three of them the path has failed.
+ */
+#include "client.h"
+
+/* Looks in the time of one keepalive */
+#define LOOKS	4
+
+static void beat_done(struct ib_cq *cq, struct ib_wc *wc)
+{
+	struct rdma_conn *conn = wc->qp->qp_context;
+
+	if (wc->status != IB_WC_SUCCESS)
+		rdma_conn_wc_failed(conn, wc, "sending a heartbeat");
+	else
+		clear_bit(RDMA_PATH_BEATING, &conn->path->flags);
+}
+
+static struct ib_rdma_wr beat_wr(struct rdma_path *path, bool ack)
+{
+	return (struct ib_rdma_wr){
+		.wr = {
+			.wr_cqe		= &path->beat_cqe,
+			.opcode		= IB_WR_RDMA_WRITE_WITH_IMM,
+			.send_flags	= IB_SEND_SIGNALED,
+			.ex.imm_data	= cpu_to_be32(rtrs_imm_hb(ack)),
+		},
+	};
+}
+
+/* One at a time; a queue that does not move is not filled up. */
+static void beat(struct rdma_path *path, bool ack)
+{
+	struct rdma_conn *conn = path->conns[0];
+	struct ib_rdma_wr wr = beat_wr(path, ack);
+	int err;
+
+	if (test_and_set_bit(RDMA_PATH_BEATING, &path->flags))
+		return;
+	err = ib_post_send(conn->qp, &wr.wr, NULL);
+	if (err)
+		rdma_path_fail(path, err, "cannot send a heartbeat");
+}
+
+static void poll_all(struct rdma_path *path)
+{
+	unsigned int i;
+
+	for (i = 1 + path->nr_irq; i < path->nr_conns; i++)
+		rdma_conn_poll(path->conns[i]);
+}
+
+static void beat_work(struct work_struct *work)
+{
+	struct rdma_path *path = container_of(to_delayed_work(work),
+					      struct rdma_path, beat);
+	unsigned long keepalive = path->base.keepalive * HZ;
+	unsigned long silence;
+
+	/* Whoever has waited for these may have gone away. */
+	poll_all(path);
+	rdma_slots_wake(path->session, NULL);
+	if (rdma_path_broken(path))
+		return;
+	silence = jiffies - READ_ONCE(path->last_rx);
+	if (silence > 5 * keepalive / 2)
+		rdma_path_fail(path, -ETIMEDOUT,
+			       "nothing from the server for %u ms",
+			       jiffies_to_msecs(silence));
+	else if (silence >= keepalive)
+		beat(path, false);
+	queue_delayed_work(rdma_wq, &path->beat, keepalive / LOOKS);
+}
+
+/**
+ * rdma_beat_answer() - the server asks whether we are there
+ * @path: path
+ *
+ * Context of the completion queue, so before the connection is drained. If a
+ * heartbeat of ours is on its way just now, that one is the answer.
+ */
+void rdma_beat_answer(struct rdma_path *path)
+{
+	beat(path, true);
+}
+
+/**
+ * rdma_beat_start() - begin to listen to the server's heart
+ * @path: path that has been connected
+ */
+void rdma_beat_start(struct rdma_path *path)
+{
+	path->beat_cqe.done = beat_done;
+	INIT_DELAYED_WORK(&path->beat, beat_work);
+	WRITE_ONCE(path->last_rx, jiffies);
+	if (path->base.keepalive)
+		queue_delayed_work(rdma_wq, &path->beat,
+				   path->base.keepalive * HZ / LOOKS);
+}
+
+/**
+ * rdma_beat_stop() - end that
+ * @path: path that rdma_beat_start() was called for
+ */
+void rdma_beat_stop(struct rdma_path *path)
+{
+	cancel_delayed_work_sync(&path->beat);
+}

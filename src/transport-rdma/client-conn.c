@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One connection: from an address to a queue pair, and its end.
+ */
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "client.h"
+
+/* Work requests that one request in flight has posted at most */
+#define SENDS_PER_IO	3
+/* SEND_WITH_INV and the answer */
+#define RECVS_PER_IO	2
+/* Heartbeats, and the drain's own */
+#define SPARE		8
+
+/* As large as RTRS's; 7 retries without limit for a peer that is not ready */
+#define RETRIES		7
+
+/* ------------------------------------------------------------------ */
+/* Events                                                             */
+
+static void step_done(struct rdma_conn *conn, int result)
+{
+	WRITE_ONCE(conn->result, result);
+	wake_up_all(&conn->path->wait);
+}
+
+static void take_reply(struct rdma_conn *conn, struct rdma_cm_event *ev)
+{
+	size_t len = ev->param.conn.private_data_len;
+
+	conn->reply_len = min(len, sizeof(conn->reply));
+	if (ev->param.conn.private_data)
+		memcpy(&conn->reply, ev->param.conn.private_data,
+		       conn->reply_len);
+}
+
+static int reject_error(struct rdma_cm_id *id, struct rdma_cm_event *ev)
+{
+	const void *data;
+	u8 len = 0;
+
+	data = rdma_consumer_reject_data(id, ev, &len);
+	return rtrs_get_reject(data, len);
+}
+
+static void conn_lost(struct rdma_conn *conn, int error, const char *what)
+{
+	step_done(conn, error);
+	rdma_path_fail(conn->path, error, "connection %u: %s", conn->cid,
+		       what);
+}
+
+static int cm_event(struct rdma_cm_id *id, struct rdma_cm_event *ev)
+{
+	struct rdma_conn *conn = id->context;
+
+	switch (ev->event) {
+	case RDMA_CM_EVENT_ADDR_RESOLVED:
+	case RDMA_CM_EVENT_ROUTE_RESOLVED:
+		step_done(conn, 0);
+		break;
+	case RDMA_CM_EVENT_ESTABLISHED:
+		take_reply(conn, ev);
+		step_done(conn, 0);
+		break;
+	case RDMA_CM_EVENT_REJECTED:
+		step_done(conn, reject_error(id, ev));
+		break;
+	case RDMA_CM_EVENT_ADDR_ERROR:
+	case RDMA_CM_EVENT_ROUTE_ERROR:
+	case RDMA_CM_EVENT_UNREACHABLE:
+	case RDMA_CM_EVENT_CONNECT_ERROR:
+		step_done(conn, ev->status < 0 ? ev->status : -EHOSTUNREACH);
+		break;
+	case RDMA_CM_EVENT_DISCONNECTED:
+		conn_lost(conn, -ECONNRESET, "closed by the server");
+		break;
+	case RDMA_CM_EVENT_ADDR_CHANGE:
+		conn_lost(conn, -ENETRESET, "its address has changed");
+		break;
+	case RDMA_CM_EVENT_DEVICE_REMOVAL:
+		conn_lost(conn, -ENODEV, "the adapter is removed");
+		break;
+	default:
+		break;
+	}
+	return 0;
+}
+
+static void qp_event(struct ib_event *ev, void *context)
+{
+	struct rdma_conn *conn = context;
+
+	if (ev->event == IB_EVENT_COMM_EST)
+		rdma_notify(conn->id, IB_EVENT_COMM_EST);
+}
+
+/**
+ * rdma_wait() - wait for a step of connecting
+ * @path: path
+ * @result: -EINPROGRESS until it is over
+ * @why: reason of a failure
+ * @len: size of @why
+ * @what: the step
+ *
+ * Sleeps for connect_timeout at most. Return: the result, -ECANCELED if
+ * aborted, or -ETIMEDOUT.
+ */
+int rdma_wait(struct rdma_path *path, const int *result, char *why,
+	      size_t len, const char *what)
+{
+	unsigned long timeout = path->base.connect_timeout;
+	int err;
+
+	wait_event_timeout(path->wait, READ_ONCE(*result) != -EINPROGRESS ||
+			   READ_ONCE(path->aborted) || rdma_path_broken(path),
+			   timeout);
+	err = READ_ONCE(*result);
+	if (!err)
+		return 0;
+	if (READ_ONCE(path->aborted))
+		return unbd_why(why, len, -ECANCELED,
+				"connecting was given up");
+	if (err == -EINPROGRESS && rdma_path_broken(path))
+		return unbd_why(why, len, path->error, "%s: %s", what,
+				path->cause);
+	if (err == -EINPROGRESS)
+		return unbd_why(why, len, -ETIMEDOUT,
+				"%s: no answer within %u ms", what,
+				jiffies_to_msecs(timeout));
+	return unbd_why(why, len, err, "%s failed", what);
+}
+
+/* ------------------------------------------------------------------ */
+/* From an address to a queue pair                                    */
+
+static int resolve(struct rdma_conn *conn, char *why, size_t len)
+{
+	struct rdma_path *path = conn->path;
+	u32 ms = jiffies_to_msecs(path->base.connect_timeout);
+	struct sockaddr_storage src, dst;
+	int err;
+
+	err = unbd_rdma_resolve(path->base.net, &path->dst, &dst);
+	if (!err && path->has_src)
+		err = unbd_rdma_resolve(path->base.net, &path->src, &src);
+	if (err)
+		return unbd_why(why, len, err, "the address is gone");
+	conn->result = -EINPROGRESS;
+	err = rdma_resolve_addr(conn->id, path->has_src ?
+				(struct sockaddr *)&src : NULL,
+				(struct sockaddr *)&dst, ms);
+	if (err)
+		return unbd_why(why, len, err,
+				"no RDMA adapter leads to that address");
+	err = rdma_wait(path, &conn->result, why, len,
+			"resolving the address");
+	if (err)
+		return err;
+	conn->result = -EINPROGRESS;
+	err = rdma_resolve_route(conn->id, ms);
+	if (err)
+		return unbd_why(why, len, err, "no route to that address");
+	return rdma_wait(path, &conn->result, why, len, "resolving the route");
+}
+
+static enum rdma_ucm_port_space port_space(const struct rdma_path *path)
+{
+	return path->dst.kind == UNBD_RDMA_GID ? RDMA_PS_IB : RDMA_PS_TCP;
+}
+
+/**
+ * rdma_conn_create() - a connection that knows its adapter
+ * @path: path; its nr_irq is set
+ * @cid: number of the connection
+ * @why: reason of a failure
+ * @len: size of @why
+ *
+ * Sleeps. Return: the connection or an ERR_PTR.
+ */
+struct rdma_conn *rdma_conn_create(struct rdma_path *path, unsigned int cid,
+				   char *why, size_t len)
+{
+	struct rdma_conn *conn = kzalloc(sizeof(*conn), GFP_KERNEL);
+	int err;
+
+	if (!conn) {
+		err = unbd_why(why, len, -ENOMEM, "out of memory");
+		return ERR_PTR(err);
+	}
+	conn->path = path;
+	conn->cid = cid;
+	conn->polled = cid > path->nr_irq;
+	spin_lock_init(&conn->lock);
+	spin_lock_init(&conn->poll_lock);
+	conn->id = rdma_create_id(path->base.net, cm_event, conn,
+				  port_space(path), IB_QPT_RC);
+	if (IS_ERR(conn->id)) {
+		err = unbd_why(why, len, PTR_ERR(conn->id),
+			       "no connection identifier");
+		kfree(conn);
+		return ERR_PTR(err);
+	}
+	/* Whoever connects anew must not wait for the old one's time-wait. */
+	rdma_set_reuseaddr(conn->id, 1);
+	err = resolve(conn, why, len);
+	if (!err && path->dev && conn->id->device != path->dev)
+		err = unbd_why(why, len, -EXDEV,
+			       "the way leads over another adapter now");
+	if (err) {
+		rdma_conn_destroy(conn);
+		return ERR_PTR(err);
+	}
+	return conn;
+}
+
+static int alloc_recvs(struct rdma_conn *conn, unsigned int nr)
+{
+	const size_t size = sizeof(struct rtrs_msg_rkey_rsp);
+	struct ib_device *dev = conn->path->dev;
+	unsigned int i;
+
+	conn->recvs = kvcalloc(nr, sizeof(*conn->recvs), GFP_KERNEL);
+	conn->recv_buf = kcalloc(nr, size, GFP_KERNEL);
+	if (!conn->recvs || !conn->recv_buf)
+		return -ENOMEM;
+	conn->recv_addr = ib_dma_map_single(dev, conn->recv_buf, nr * size,
+					    DMA_FROM_DEVICE);
+	if (ib_dma_mapping_error(dev, conn->recv_addr))
+		return -ENOMEM;
+	conn->nr_recvs = nr;
+	for (i = 0; i < nr; i++) {
+		conn->recvs[i].cqe.done = rdma_recv_done;
+		conn->recvs[i].addr = conn->recv_addr + i * size;
+		conn->recvs[i].msg = conn->recv_buf + i * size;
+	}
+	return 0;
+}
+
+static void free_recvs(struct rdma_conn *conn)
+{
+	if (conn->nr_recvs)
+		ib_dma_unmap_single(conn->path->dev, conn->recv_addr,
+				    conn->nr_recvs *
+				    sizeof(struct rtrs_msg_rkey_rsp),
+				    DMA_FROM_DEVICE);
+	kfree(conn->recv_buf);
+	kvfree(conn->recvs);
+}
+
+static int get_cq(struct rdma_conn *conn, unsigned int nr_cqe)
+{
+	struct ib_device *dev = conn->path->dev;
+	struct ib_cq *cq;
+
+	if (conn->polled)
+		cq = ib_alloc_cq(dev, conn, nr_cqe, 0, IB_POLL_DIRECT);
+	else
+		cq = ib_cq_pool_get(dev, nr_cqe, conn->cid ?
+				    (int)conn->cid - 1 : 0, IB_POLL_SOFTIRQ);
+	if (IS_ERR(cq))
+		return PTR_ERR(cq);
+	conn->cq = cq;
+	conn->nr_cqe = nr_cqe;
+	return 0;
+}
+
+static void put_cq(struct rdma_conn *conn)
+{
+	if (!conn->cq)
+		return;
+	if (conn->polled)
+		ib_free_cq(conn->cq);
+	else
+		ib_cq_pool_put(conn->cq, conn->nr_cqe);
+}
+
+static int make_qp(struct rdma_conn *conn, unsigned int nr_sends)
+{
+	struct rdma_path *path = conn->path;
+	struct ib_qp_init_attr attr = {
+		.event_handler	= qp_event,
+		.qp_context	= conn,
+		.send_cq	= conn->cq,
+		.recv_cq	= conn->cq,
+		.cap = {
+			.max_send_wr	= nr_sends,
+			.max_recv_wr	= conn->nr_recvs + SPARE,
+			.max_send_sge	= conn->cid ? path->max_sge : 2,
+			.max_recv_sge	= 1,
+		},
+		.sq_sig_type	= IB_SIGNAL_REQ_WR,
+		.qp_type	= IB_QPT_RC,
+	};
+	int err;
+
+	err = rdma_create_qp(conn->id, path->pd, &attr);
+	if (!err)
+		conn->qp = conn->id->qp;
+	return err;
+}
+
+static unsigned int fitting_depth(const struct rdma_conn *conn,
+				  unsigned int depth)
+{
+	const struct ib_device_attr *attrs = &conn->path->dev->attrs;
+	int most = (min(attrs->max_qp_wr, attrs->max_cqe / 2) - 2 * SPARE) /
+		SENDS_PER_IO;
+
+	return clamp_t(int, depth, 1, max(most, 1));
+}
+
+/**
+ * rdma_conn_open() - make the connection's queues
+ * @conn: connection; the path has its adapter and its protection domain
+ * @depth: requests in flight; may become fewer
+ * @nr_recvs: receive requests, or 0 for as many as the answers need
+ * @why: reason of a failure
+ * @len: size of @why
+ *
+ * Return: 0 or -errno.
+ */
+int rdma_conn_open(struct rdma_conn *conn, unsigned int depth,
+		   unsigned int nr_recvs, char *why, size_t len)
+{
+	unsigned int nr_sends;
+	int err;
+
+	conn->depth = fitting_depth(conn, depth);
+	nr_sends = SENDS_PER_IO * conn->depth + SPARE;
+	if (!nr_recvs)
+		nr_recvs = RECVS_PER_IO * conn->depth + SPARE;
+	err = alloc_recvs(conn, nr_recvs);
+	if (!err)
+		err = get_cq(conn, nr_sends + nr_recvs + SPARE);
+	if (!err)
+		err = make_qp(conn, nr_sends);
+	if (err)
+		return unbd_why(why, len, err,
+				"connection %u: no queues for %u requests of %u pieces",
+				conn->cid, conn->depth, conn->path->max_sge);
+	return 0;
+}
+
+static int connect_failed(struct rdma_conn *conn, int err,
+			  char *why, size_t len)
+{
+	switch (err) {
+	case -EEXIST:
+	case -ECONNRESET:
+	case -ENXIO:
+		/* What a server says while it is still closing the old path */
+		return unbd_why(why, len, -EBUSY,
+				"the server has not closed the last connection yet (%d)",
+				err);
+	case -ECONNREFUSED:
+		return unbd_why(why, len, err, "nobody listens there");
+	}
+	return err;
+}
+
+/**
+ * rdma_conn_connect() - ask the server for the connection
+ * @conn: connection with queues
+ * @why: reason of a failure
+ * @len: size of @why
+ *
+ * Sleeps. Return: 0 or -errno.
+ */
+int rdma_conn_connect(struct rdma_conn *conn, char *why, size_t len)
+{
+	struct rdma_path *path = conn->path;
+	struct rtrs_conn_params p = {
+		.cid		= conn->cid,
+		.cid_num	= path->nr_conns,
+		.recon_cnt	= path->attempts,
+		/* Only where another path is up must the session be there. */
+		.first_conn	= !READ_ONCE(path->session->connected),
+	};
+	struct rtrs_msg_conn_req req;
+	struct rdma_conn_param param = {
+		.private_data		= &req,
+		.private_data_len	= sizeof(req),
+		.retry_count		= RETRIES,
+		.rnr_retry_count	= RETRIES,
+	};
+	int err;
+
+	memcpy(p.sess_uuid, path->uuid, sizeof(p.sess_uuid));
+	memcpy(p.paths_uuid, path->session->uuid, sizeof(p.paths_uuid));
+	rtrs_put_conn_req(&req, &p);
+	conn->result = -EINPROGRESS;
+	err = rdma_connect(conn->id, &param);
+	if (err)
+		return unbd_why(why, len, err, "connection %u: cannot ask",
+				conn->cid);
+	err = rdma_wait(path, &conn->result, why, len, "connecting");
+	if (err)
+		return connect_failed(conn, err, why, len);
+	conn->established = true;
+	return 0;
+}
+
+/**
+ * rdma_conn_post_recvs() - make ready for what the server sends
+ * @conn: connection with queues
+ *
+ * Return: 0 or -errno.
+ */
+int rdma_conn_post_recvs(struct rdma_conn *conn)
+{
+	struct ib_recv_wr wr = { .num_sge = 1 };
+	struct ib_sge sge = {
+		.length	= sizeof(struct rtrs_msg_rkey_rsp),
+		.lkey	= conn->path->pd->local_dma_lkey,
+	};
+	unsigned int i;
+	int err = 0;
+
+	wr.sg_list = &sge;
+	for (i = 0; i < conn->nr_recvs && !err; i++) {
+		wr.wr_cqe = &conn->recvs[i].cqe;
+		sge.addr = conn->recvs[i].addr;
+		err = ib_post_recv(conn->qp, &wr, NULL);
+	}
+	return err;
+}
+
+/* ------------------------------------------------------------------ */
+/* Use and end                                                        */
+
+/**
+ * rdma_conn_poll() - look for completions of a polled connection
+ * @conn: connection
+ *
+ * Return: how many there were.
+ */
+int rdma_conn_poll(struct rdma_conn *conn)
+{
+	int found = 0;
+
+	if (!spin_trylock_bh(&conn->poll_lock))
+		return 0;
+	if (!READ_ONCE(conn->stopped))
+		found = ib_process_cq_direct(conn->cq, -1);
+	spin_unlock_bh(&conn->poll_lock);
+	return found;
+}
+
+/**
+ * rdma_conn_wc_failed() - a completion tells of an error
+ * @conn: its connection
+ * @wc: completion
+ * @what: has failed
+ */
+void rdma_conn_wc_failed(struct rdma_conn *conn, struct ib_wc *wc,
+			 const char *what)
+{
+	if (wc->status == IB_WC_WR_FLUSH_ERR)
+		rdma_path_fail(conn->path, -ECONNRESET,
+			       "connection %u: closed", conn->cid);
+	else
+		rdma_path_fail(conn->path, -EIO, "connection %u: %s: %s",
+			       conn->cid, what, ib_wc_status_msg(wc->status));
+}
+
+/**
+ * rdma_conn_stop() - end sending and receiving
+ * @conn: connection, connected or not
+ *
+ * Sleeps, but not for the server. No completion comes afterwards.
+ */
+void rdma_conn_stop(struct rdma_conn *conn)
+{
+	spin_lock(&conn->lock);
+	WRITE_ONCE(conn->stopped, true);
+	spin_unlock(&conn->lock);
+	/* Whoever polls has seen that or is done. */
+	spin_lock_bh(&conn->poll_lock);
+	spin_unlock_bh(&conn->poll_lock);
+	if (!conn->qp)
+		return;
+	if (conn->established)
+		rdma_disconnect(conn->id);
+	ib_drain_qp(conn->qp);
+}
+
+/**
+ * rdma_conn_destroy() - forget a connection
+ * @conn: connection that was stopped, or has no queue pair
+ */
+void rdma_conn_destroy(struct rdma_conn *conn)
+{
+	if (conn->qp)
+		rdma_destroy_qp(conn->id);
+	put_cq(conn);
+	rdma_destroy_id(conn->id);
+	free_recvs(conn);
+	kfree(conn);
+}

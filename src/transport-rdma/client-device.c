@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * RNBD's messages on the service connection, and what a device is like.
+ *
+ * Whoever waits for an answer may lose patience; the buffers then stay until
+ * it comes or the connection ends.
+ */
+#define pr_fmt(fmt) "unbd: " fmt
+
+#include <linux/refcount.h>
+#include <linux/slab.h>
+
+#include "client.h"
+
+/* The longest message and what RTRS puts behind it */
+#define MSG_ROOM	(RNBD_MAX_MSG_LEN + RTRS_READ_LEN(1))
+
+/* The longest answer */
+#define ANSWER_ROOM	sizeof(struct rnbd_msg_open_rsp)
+
+/* Blocks of this size are the largest that the block layer knows. */
+#define MAX_BLOCK	65536u
+
+/**
+ * struct rdma_user - a message on its way
+ * @refs: of whoever waits, and of the io
+ * @path: path
+ * @result: -EINPROGRESS, then the server's errno
+ * @msg: message
+ * @msg_addr: its DMA address
+ * @answer: room for the data that answer it
+ */
+struct rdma_user {
+	refcount_t refs;
+	struct rdma_path *path;
+	int result;
+	u8 *msg;
+	u64 msg_addr;
+	u8 *answer;
+};
+
+/* ------------------------------------------------------------------ */
+/* Messages                                                           */
+
+static void put_user_msg(struct rdma_user *user)
+{
+	if (!refcount_dec_and_test(&user->refs))
+		return;
+	kfree(user->answer);
+	kfree(user->msg);
+	kfree(user);
+}
+
+static struct rdma_user *make_user(struct rdma_path *path)
+{
+	struct rdma_user *user = kzalloc(sizeof(*user), GFP_NOIO);
+
+	if (!user)
+		return NULL;
+	refcount_set(&user->refs, 1);
+	user->path = path;
+	user->result = -EINPROGRESS;
+	user->msg = kzalloc(MSG_ROOM, GFP_NOIO);
+	user->answer = kzalloc(ANSWER_ROOM, GFP_NOIO);
+	if (user->msg && user->answer)
+		return user;
+	put_user_msg(user);
+	return NULL;
+}
+
+/**
+ * rdma_user_done() - a message has its answer, or never will
+ * @user: message; its io does not use it any more
+ * @err: 0 or -errno
+ *
+ * Any context.
+ */
+void rdma_user_done(struct rdma_user *user, int err)
+{
+	struct rdma_path *path = user->path;
+
+	ib_dma_unmap_single(path->dev, user->msg_addr, MSG_ROOM,
+			    DMA_TO_DEVICE);
+	WRITE_ONCE(user->result, err);
+	wake_up_all(&path->wait);
+	put_user_msg(user);
+}
+
+static int map_answer(struct rdma_io *io, struct rdma_user *user, u32 len)
+{
+	int err;
+
+	sg_init_one(io->sg, user->answer, len);
+	io->nents = 1;
+	err = rdma_io_map(io, DMA_FROM_DEVICE);
+	if (!err)
+		err = rdma_io_register(io);
+	return err;
+}
+
+/* @answer_len bytes are wanted in return; 0: none, and an RTRS write. */
+static int post_user(struct rdma_io *io, struct rdma_user *user, u32 len,
+		     u32 answer_len)
+{
+	struct ib_sge sge = {
+		.addr	= user->msg_addr,
+		.lkey	= io->path->pd->local_dma_lkey,
+	};
+
+	if (answer_len)
+		sge.length = len + rtrs_put_read(user->msg + len, len,
+						 answer_len, io->mr->iova,
+						 io->mr->rkey);
+	else
+		sge.length = len + rtrs_put_write(user->msg + len, len);
+	ib_dma_sync_single_for_device(io->path->dev, user->msg_addr, MSG_ROOM,
+				      DMA_TO_DEVICE);
+	return rdma_io_post(io, &sge, 1, answer_len, len);
+}
+
+static int send_user(struct rdma_user *user, u32 len, u32 answer_len)
+{
+	struct rdma_path *path = user->path;
+	struct rdma_io *io;
+	int err = 0;
+
+	if (rdma_path_broken(path))
+		return -ENOTCONN;
+	io = rdma_io_get(path->conns[0]);
+	if (!io)
+		return -EAGAIN;
+	user->msg_addr = ib_dma_map_single(path->dev, user->msg, MSG_ROOM,
+					   DMA_TO_DEVICE);
+	if (ib_dma_mapping_error(path->dev, user->msg_addr)) {
+		rdma_io_free(io);
+		return -ENOMEM;
+	}
+	io->user = user;
+	refcount_inc(&user->refs);
+	if (answer_len)
+		err = map_answer(io, user, answer_len);
+	if (!err)
+		err = post_user(io, user, len, answer_len);
+	if (err) {
+		io->registered = false;
+		rdma_io_free(io);
+		rdma_user_done(user, err);
+	}
+	return err;
+}
+
+/* Sends and waits; the server's errno comes back. */
+static int ask(struct rdma_user *user, u32 len, u32 answer_len,
+	       char *why, size_t whylen, const char *what)
+{
+	int err;
+
+	err = send_user(user, len, answer_len);
+	if (err)
+		return unbd_why(why, whylen, err, "%s cannot be sent", what);
+	return rdma_wait(user->path, &user->result, why, whylen, what);
+}
+
+/* ------------------------------------------------------------------ */
+/* Session and devices                                                */
+
+/**
+ * rdma_greet() - the first message of a session
+ * @path: path that is connected
+ * @why: reason of a failure
+ * @len: size of @why
+ *
+ * Sleeps. Return: 0 or -errno.
+ */
+int rdma_greet(struct rdma_path *path, char *why, size_t len)
+{
+	struct rdma_user *user = make_user(path);
+	int err;
+	u8 ver;
+
+	if (!user)
+		return unbd_why(why, len, -ENOMEM, "out of memory");
+	rnbd_put_sess_info((struct rnbd_msg_sess_info *)user->msg);
+	err = ask(user, sizeof(struct rnbd_msg_sess_info),
+		  sizeof(struct rnbd_msg_sess_info_rsp), why, len,
+		  "SESS_INFO");
+	if (!err)
+		err = rnbd_get_sess_info_rsp(user->answer, ANSWER_ROOM, &ver,
+					     why, len);
+	put_user_msg(user);
+	return err;
+}
+
+static enum unbd_access_mode access_mode(const struct unbd_leg *leg)
+{
+	if (leg->migration)
+		return UNBD_ACCESS_MIGRATION;
+	return leg->read_only ? UNBD_ACCESS_RO : UNBD_ACCESS_RW;
+}
+
+static int open_failed(int err, const char *name, char *why, size_t len)
+{
+	switch (err) {
+	case -ENOENT:
+		return unbd_why(why, len, err, "the server has no device %.80s",
+				name);
+	case -EPERM:
+		return unbd_why(why, len, err,
+				"the server does not grant access to %.80s",
+				name);
+	}
+	return unbd_why(why, len, err, "the server does not open %.80s", name);
+}
+
+static int ask_open(struct rdma_leg *leg, struct rdma_user *user,
+		    struct rnbd_device_info *info, char *why, size_t len)
+{
+	const char *name = leg->base.export_name;
+	int err;
+
+	err = rnbd_put_open((struct rnbd_msg_open *)user->msg, name,
+			    access_mode(&leg->base));
+	if (err)
+		return unbd_why(why, len, err,
+				"device_path= is longer than %d bytes",
+				RNBD_DEV_NAME_LEN - 1);
+	err = ask(user, sizeof(struct rnbd_msg_open), ANSWER_ROOM, why, len,
+		  "OPEN");
+	if (err && READ_ONCE(user->result) != -EINPROGRESS)
+		return open_failed(err, name, why, len);
+	if (err)
+		return err;
+	return rnbd_get_open_rsp(user->answer, ANSWER_ROOM, info, why, len);
+}
+
+static void set_geometry(struct rdma_leg *leg,
+			 const struct rnbd_device_info *info)
+{
+	struct rdma_path *path = path_of(leg);
+	u32 block = info->logical_block_size;
+	struct unbd_geometry g = {
+		.size			= info->size,
+		.logical_block_size	= block,
+		.physical_block_size	= info->physical_block_size,
+		.max_io			= round_down(path->max_io, block),
+		.max_segments		= path->max_segments,
+		.virt_boundary		= RDMA_MR_PAGE - 1,
+		.max_discard		= info->max_discard,
+		.discard_granularity	= info->discard_granularity,
+		.max_write_zeroes	= info->max_write_zeroes,
+		/* One device of the server is behind all connections. */
+		.features		= UNBD_FEAT_MULTI_QUEUE,
+	};
+
+	if (info->secure_erase)
+		g.max_secure_erase = info->max_discard;
+	if (info->write_cache)
+		g.features |= UNBD_FEAT_WRITE_CACHE;
+	if (info->fua)
+		g.features |= UNBD_FEAT_FUA;
+	if (info->rotational)
+		g.features |= UNBD_FEAT_ROTATIONAL;
+	/* What is not a multiple of a block cannot be asked for. */
+	g.max_discard = min_t(u64, g.max_discard,
+			      round_down(U32_MAX, MAX_BLOCK));
+	g.max_secure_erase = min(g.max_secure_erase, g.max_discard);
+	g.max_write_zeroes = min_t(u64, g.max_write_zeroes,
+				   round_down(U32_MAX, MAX_BLOCK));
+	leg->base.geometry = g;
+}
+
+/**
+ * rdma_open() - open a leg's device, or ask for its size
+ * @leg: leg on a path that is connected
+ * @why: reason of a failure
+ * @len: size of @why
+ *
+ * A server answers a second time with the same device. Sleeps.
+ * Return: 0 or -errno.
+ */
+int rdma_open(struct rdma_leg *leg, char *why, size_t len)
+{
+	struct rdma_path *path = path_of(leg);
+	struct rnbd_device_info info;
+	struct rdma_user *user;
+	int err;
+
+	user = make_user(path);
+	if (!user)
+		return unbd_why(why, len, -ENOMEM, "out of memory");
+	err = ask_open(leg, user, &info, why, len);
+	put_user_msg(user);
+	if (err)
+		return err;
+	if (info.logical_block_size > path->max_io)
+		return unbd_why(why, len, -EOPNOTSUPP,
+				"blocks of %u bytes, requests of %u",
+				info.logical_block_size, path->max_io);
+	leg->device_id = info.device_id;
+	set_geometry(leg, &info);
+	return 0;
+}
+
+/**
+ * rdma_close() - tell the server that a device is not used any more
+ * @leg: leg
+ *
+ * Does not wait for anything.
+ */
+void rdma_close(struct rdma_leg *leg)
+{
+	struct rdma_user *user = make_user(path_of(leg));
+
+	if (!user)
+		return;
+	rnbd_put_close((struct rnbd_msg_close *)user->msg, leg->device_id);
+	send_user(user, sizeof(struct rnbd_msg_close), 0);
+	put_user_msg(user);
+}

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Requests on their way: a slot, a header, registered memory, and the
+ * completions that end them.
+ *
+ * A request is over when the server has answered, the adapter has let go of
+ * what was sent, and the server cannot write to memory of ours any more. The
+ * last one it says itself with SEND_WITH_INV; if it does not, we see to it.
+ */
+#include <linux/slab.h>
+
+#include "client.h"
+
+static void sent_done(struct ib_cq *cq, struct ib_wc *wc);
+static void side_done(struct ib_cq *cq, struct ib_wc *wc);
+
+/* ------------------------------------------------------------------ */
+/* Memory                                                             */
+
+static int init_io(struct rdma_path *path, u32 id)
+{
+	unsigned int pages = path->max_io / RDMA_MR_PAGE + 1;
+	struct rdma_io *io = &path->ios[id];
+	struct ib_mr *mr;
+
+	io->path = path;
+	io->id = id;
+	io->sg = path->sgs + (size_t)id * path->max_segments;
+	io->sent.done = sent_done;
+	io->side.done = side_done;
+	io->hdr = kmalloc(RDMA_HDR_LEN, GFP_KERNEL);
+	if (!io->hdr)
+		return -ENOMEM;
+	io->hdr_addr = ib_dma_map_single(path->dev, io->hdr, RDMA_HDR_LEN,
+					 DMA_TO_DEVICE);
+	if (ib_dma_mapping_error(path->dev, io->hdr_addr)) {
+		kfree(io->hdr);
+		io->hdr = NULL;
+		return -ENOMEM;
+	}
+	mr = ib_alloc_mr(path->pd, IB_MR_TYPE_MEM_REG, pages);
+	if (IS_ERR(mr))
+		return PTR_ERR(mr);
+	io->mr = mr;
+	return 0;
+}
+
+static void exit_io(struct rdma_path *path, u32 id)
+{
+	struct rdma_io *io = &path->ios[id];
+
+	if (io->mr)
+		ib_dereg_mr(io->mr);
+	if (!io->hdr)
+		return;
+	ib_dma_unmap_single(path->dev, io->hdr_addr, RDMA_HDR_LEN,
+			    DMA_TO_DEVICE);
+	kfree(io->hdr);
+}
+
+/**
+ * rdma_ios_alloc() - an io for each slot
+ * @path: path with its pool, limits and protection domain
+ *
+ * Return: 0 or -errno; rdma_ios_free() is due in any case.
+ */
+int rdma_ios_alloc(struct rdma_path *path)
+{
+	u32 nr = path->pool.queue_depth, id;
+	int err = 0;
+
+	path->chunks = kvcalloc(nr, sizeof(*path->chunks), GFP_KERNEL);
+	path->sgs = kvcalloc((size_t)nr * path->max_segments,
+			     sizeof(*path->sgs), GFP_KERNEL);
+	path->ios = kvcalloc(nr, sizeof(*path->ios), GFP_KERNEL);
+	if (!path->chunks || !path->sgs || !path->ios)
+		return -ENOMEM;
+	for (id = 0; id < nr && !err; id++)
+		err = init_io(path, id);
+	return err;
+}
+
+/**
+ * rdma_ios_free() - undo rdma_ios_alloc()
+ * @path: path without queue pairs
+ */
+void rdma_ios_free(struct rdma_path *path)
+{
+	u32 id;
+
+	for (id = 0; path->ios && id < path->pool.queue_depth; id++)
+		exit_io(path, id);
+	kvfree(path->ios);
+	kvfree(path->sgs);
+	kvfree(path->chunks);
+	path->ios = NULL;
+	path->sgs = NULL;
+	path->chunks = NULL;
+}
+
+/* ------------------------------------------------------------------ */
+/* From a slot to the queue                                           */
+
+/**
+ * rdma_io_get() - take a slot and what belongs to it
+ * @conn: connection that is to carry it
+ *
+ * Any context. Return: NULL if there is no slot, or no room on @conn.
+ */
+struct rdma_io *rdma_io_get(struct rdma_conn *conn)
+{
+	struct rdma_path *path = conn->path;
+	struct rdma_io *io;
+	int id;
+
+	if (atomic_inc_return(&conn->inflight) > (int)conn->depth)
+		goto full;
+	id = rdma_slot_get(path->session);
+	if (id < 0)
+		goto full;
+	io = &path->ios[id];
+	io->conn = conn;
+	io->leg = NULL;
+	io->rq = NULL;
+	io->user = NULL;
+	io->mapped = 0;
+	io->err = 0;
+	WRITE_ONCE(io->state, RDMA_IO_FILLING);
+	return io;
+full:
+	atomic_dec(&conn->inflight);
+	return NULL;
+}
+
+static void unmap(struct rdma_io *io)
+{
+	if (io->mapped)
+		ib_dma_unmap_sg(io->path->dev, io->sg, io->nents, io->dir);
+	io->mapped = 0;
+}
+
+/**
+ * rdma_io_free() - give an io back, and its slot
+ * @io: io that is over, or was never posted
+ */
+void rdma_io_free(struct rdma_io *io)
+{
+	struct rdma_session *session = io->path->session;
+	struct rdma_conn *conn = io->conn;
+	u32 id = io->id;
+
+	unmap(io);
+	/* Pairs with busy() in client.c: who sees it free sees it finished. */
+	smp_store_release(&io->state, RDMA_IO_FREE);
+	rdma_slot_put(session, id);
+	atomic_dec(&conn->inflight);
+}
+
+/**
+ * rdma_io_map() - let the adapter see an io's data
+ * @io: with the data in io->sg and io->nents
+ * @dir: DMA_TO_DEVICE for what is sent
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int rdma_io_map(struct rdma_io *io, enum dma_data_direction dir)
+{
+	io->dir = dir;
+	io->mapped = ib_dma_map_sg(io->path->dev, io->sg, io->nents, dir);
+	return io->mapped ? 0 : -ENOMEM;
+}
+
+/**
+ * rdma_io_register() - prepare the registration of an io's memory
+ * @io: mapped
+ *
+ * rdma_io_post() will register it. Return: 0, or -EINVAL if it has gaps.
+ */
+int rdma_io_register(struct rdma_io *io)
+{
+	int n;
+
+	ib_update_fast_reg_key(io->mr, ib_inc_rkey(io->mr->rkey));
+	n = ib_map_mr_sg(io->mr, io->sg, io->mapped, NULL, RDMA_MR_PAGE);
+	if (n != io->mapped)
+		return -EINVAL;
+	io->registered = true;
+	return 0;
+}
+
+static void fill_registration(struct rdma_io *io, struct ib_reg_wr *reg,
+			      struct ib_send_wr *next)
+{
+	*reg = (struct ib_reg_wr){
+		.wr = {
+			.next	= next,
+			.wr_cqe	= &io->side,
+			.opcode	= IB_WR_REG_MR,
+		},
+		.mr	= io->mr,
+		.key	= io->mr->rkey,
+		.access	= IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE,
+	};
+}
+
+/* Nothing is posted any more once somebody drains the queue. */
+static int post_unless_stopped(struct rdma_conn *conn, struct ib_send_wr *wr)
+{
+	int err = -ESHUTDOWN;
+
+	spin_lock(&conn->lock);
+	if (!conn->stopped)
+		err = ib_post_send(conn->qp, wr, NULL);
+	spin_unlock(&conn->lock);
+	return err;
+}
+
+/**
+ * rdma_io_post() - send a request
+ * @io: filled
+ * @sge: what to write into the chunk
+ * @nr_sge: entries of @sge
+ * @data_len: bytes of data, sent or wanted
+ * @usr_len: length of the user header
+ *
+ * Process context. Return: 0, and there will be an answer or a broken path;
+ * or -errno, and the path is broken.
+ */
+int rdma_io_post(struct rdma_io *io, struct ib_sge *sge, unsigned int nr_sge,
+		 u32 data_len, u32 usr_len)
+{
+	struct rdma_conn *conn = io->conn;
+	struct rdma_path *path = io->path;
+	struct rtrs_chunk *chunk = &path->chunks[io->id];
+	u32 imm = rtrs_imm_io_req(&path->pool, io->id, data_len + usr_len);
+	/* What is written begins behind the room for what is read. */
+	u32 skip = io->registered ? data_len : 0;
+	struct ib_rdma_wr wr = {
+		.wr = {
+			.wr_cqe		= &io->sent,
+			.sg_list	= sge,
+			.num_sge	= nr_sge,
+			.opcode		= IB_WR_RDMA_WRITE_WITH_IMM,
+			.send_flags	= IB_SEND_SIGNALED,
+			.ex.imm_data	= cpu_to_be32(imm),
+		},
+		.remote_addr	= chunk->addr + skip,
+		.rkey		= chunk->rkey,
+	};
+	struct ib_send_wr *first = &wr.wr;
+	struct ib_reg_wr reg;
+	int err;
+
+	if (io->registered) {
+		fill_registration(io, &reg, &wr.wr);
+		first = &reg.wr;
+	}
+	io->pending = 2;
+	/* Pairs with rdma_io_answered(): it finds a complete io. */
+	smp_store_release(&io->state, RDMA_IO_POSTED);
+	err = post_unless_stopped(conn, first);
+	if (unlikely(err)) {
+		io->registered = false;
+		rdma_path_fail(path, err, "connection %u: cannot send",
+			       conn->cid);
+	}
+	return err;
+}
+
+/* ------------------------------------------------------------------ */
+/* Completions                                                        */
+
+static void step(struct rdma_io *io)
+{
+	if (--io->pending)
+		return;
+	if (io->user) {
+		unmap(io);
+		rdma_user_done(io->user, io->err);
+		rdma_io_free(io);
+	} else {
+		rdma_rq_done(io);
+	}
+}
+
+static void sent_done(struct ib_cq *cq, struct ib_wc *wc)
+{
+	struct rdma_io *io = container_of(wc->wr_cqe, struct rdma_io, sent);
+
+	if (unlikely(wc->status != IB_WC_SUCCESS))
+		rdma_conn_wc_failed(wc->qp->qp_context, wc, "sending");
+	else
+		step(io);
+}
+
+/* Only an error, or the end of a registration that we had to invalidate */
+static void side_done(struct ib_cq *cq, struct ib_wc *wc)
+{
+	struct rdma_io *io = container_of(wc->wr_cqe, struct rdma_io, side);
+
+	if (unlikely(wc->status != IB_WC_SUCCESS)) {
+		rdma_conn_wc_failed(wc->qp->qp_context, wc,
+				    "registering memory");
+	} else {
+		io->registered = false;
+		step(io);
+	}
+}
+
+static int invalidate(struct rdma_io *io)
+{
+	struct ib_send_wr wr = {
+		.wr_cqe			= &io->side,
+		.opcode			= IB_WR_LOCAL_INV,
+		.send_flags		= IB_SEND_SIGNALED,
+		.ex.invalidate_rkey	= io->mr->rkey,
+	};
+
+	io->pending++;
+	return ib_post_send(io->conn->qp, &wr, NULL);
+}
+
+/**
+ * rdma_io_answered() - the server has answered a request
+ * @conn: connection that the answer came on
+ * @id: slot, checked to be one
+ * @err: 0 or -errno
+ * @inv: the server says that it has invalidated our registration
+ *
+ * Context of the completion queue. Return: 0, or -EPROTO if nothing is in
+ * flight there.
+ */
+int rdma_io_answered(struct rdma_conn *conn, u32 id, int err, bool inv)
+{
+	struct rdma_io *io = &conn->path->ios[id];
+
+	/* Pairs with rdma_io_post(). */
+	if (smp_load_acquire(&io->state) != RDMA_IO_POSTED || io->conn != conn)
+		return -EPROTO;
+	WRITE_ONCE(io->state, RDMA_IO_ANSWERED);
+	io->err = err;
+	if (io->registered && inv && conn->inv_seen &&
+	    conn->inv_rkey == io->mr->rkey)
+		io->registered = false;
+	if (io->registered && invalidate(io)) {
+		rdma_path_fail(conn->path, -EIO,
+			       "connection %u: cannot invalidate", conn->cid);
+		return 0;
+	}
+	step(io);
+	return 0;
+}
+
+/**
+ * rdma_io_take_back() - end an io that the server may not be done with
+ * @io: not free; its path is stopped
+ *
+ * The request behind it is the caller's.
+ */
+void rdma_io_take_back(struct rdma_io *io)
+{
+	unmap(io);
+	io->registered = false;
+	rdma_slot_rest(io->path, io->id);
+	WRITE_ONCE(io->state, RDMA_IO_FREE);
+	atomic_dec(&io->conn->inflight);
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Block requests: what they are to RNBD, and where their data go.
+ *
+ * Data of a write are sent from where they are. Only memory that the server
+ * writes to is registered: registering costs more than the pieces that an
+ * adapter takes save.
+ */
+#include <linux/blk-mq.h>
+
+#include "client.h"
+
+static int fill_io(struct request *rq, struct rnbd_io *io)
+{
+	io->sector = blk_rq_pos(rq);
+	io->bytes = blk_rq_bytes(rq);
+	io->flags = rq_is_sync(rq) ? RNBD_F_SYNC : 0;
+	if (rq->cmd_flags & REQ_FUA)
+		io->flags |= RNBD_F_FUA;
+	io->prio = req_get_ioprio(rq);
+	switch (req_op(rq)) {
+	case REQ_OP_READ:
+		io->op = RNBD_OP_READ;
+		return 0;
+	case REQ_OP_WRITE:
+		io->op = RNBD_OP_WRITE;
+		return 0;
+	case REQ_OP_FLUSH:
+		/* Newer kernels' servers refuse a sector that is none. */
+		io->op = RNBD_OP_FLUSH;
+		io->sector = 0;
+		io->bytes = 0;
+		return 0;
+	case REQ_OP_DISCARD:
+		io->op = RNBD_OP_DISCARD;
+		return 0;
+	case REQ_OP_SECURE_ERASE:
+		io->op = RNBD_OP_SECURE_ERASE;
+		return 0;
+	case REQ_OP_WRITE_ZEROES:
+		io->op = RNBD_OP_WRITE_ZEROES;
+		if (rq->cmd_flags & REQ_NOUNMAP)
+			io->flags |= RNBD_F_NOUNMAP;
+		return 0;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+static int map_data(struct rdma_io *io, struct request *rq, bool read)
+{
+	unsigned int nr = blk_rq_nr_phys_segments(rq);
+	int err;
+
+	if (WARN_ON_ONCE(!nr || nr > io->path->max_segments ||
+			 blk_rq_bytes(rq) > io->path->max_io))
+		return -EINVAL;
+	sg_init_table(io->sg, nr);
+	io->nents = blk_rq_map_sg(rq, io->sg);
+	err = rdma_io_map(io, read ? DMA_FROM_DEVICE : DMA_TO_DEVICE);
+	if (!err && read)
+		err = rdma_io_register(io);
+	return err;
+}
+
+/* Packs the header; returns its length. */
+static u32 put_header(struct rdma_io *io, const struct rnbd_io *msg)
+{
+	u8 *hdr = io->hdr;
+	u32 usr_len = sizeof(struct rnbd_msg_io);
+	u32 len;
+
+	rnbd_put_io((struct rnbd_msg_io *)hdr, msg);
+	if (!rnbd_op_is_read(msg->op))
+		len = usr_len + rtrs_put_write(hdr + usr_len, usr_len);
+	else if (!io->registered)
+		len = usr_len + rtrs_put_read(hdr + usr_len, usr_len, 0, 0, 0);
+	else
+		len = usr_len + rtrs_put_read(hdr + usr_len, usr_len,
+					      io->mr->length, io->mr->iova,
+					      io->mr->rkey);
+	ib_dma_sync_single_for_device(io->path->dev, io->hdr_addr, len,
+				      DMA_TO_DEVICE);
+	return len;
+}
+
+static int post(struct rdma_io *io, const struct rnbd_io *msg, u32 data_len)
+{
+	u32 lkey = io->path->pd->local_dma_lkey;
+	struct ib_sge sge[RDMA_MAX_SGE];
+	struct scatterlist *sg;
+	unsigned int n = 0;
+	int i;
+
+	if (msg->op == RNBD_OP_WRITE) {
+		for_each_sg(io->sg, sg, io->mapped, i) {
+			sge[n].addr = sg_dma_address(sg);
+			sge[n].length = sg_dma_len(sg);
+			sge[n++].lkey = lkey;
+		}
+	}
+	sge[n].addr = io->hdr_addr;
+	sge[n].length = put_header(io, msg);
+	sge[n++].lkey = lkey;
+	return rdma_io_post(io, sge, n, data_len, sizeof(struct rnbd_msg_io));
+}
+
+static blk_status_t failed(struct rdma_io *io, int err)
+{
+	io->registered = false;
+	rdma_io_free(io);
+	if (err == -ENOMEM)
+		return BLK_STS_RESOURCE;
+	return err == -EINVAL ? BLK_STS_IOERR : BLK_STS_TRANSPORT;
+}
+
+blk_status_t rdma_queue_rq(struct unbd_leg *base, unsigned int queue,
+			   struct request *rq, bool last)
+{
+	struct rdma_leg *leg = to_rdma_leg(base);
+	struct rdma_path *path = path_of(leg);
+	struct rnbd_io msg = { .device_id = leg->device_id };
+	struct rdma_request *req = unbd_request_priv(rq);
+	struct rdma_io *io;
+	u32 data_len = 0;
+	int err = 0;
+
+	if (rdma_path_broken(path))
+		return BLK_STS_TRANSPORT;
+	if (fill_io(rq, &msg))
+		return BLK_STS_NOTSUPP;
+	io = rdma_io_get(path->conns[1 + queue]);
+	if (!io)
+		return BLK_STS_RESOURCE;
+	io->leg = leg;
+	io->rq = rq;
+	req->io = io;
+	if (rnbd_op_has_data(msg.op)) {
+		data_len = msg.bytes;
+		err = map_data(io, rq, msg.op == RNBD_OP_READ);
+	}
+	if (!err)
+		err = post(io, &msg, data_len);
+	if (unlikely(err))
+		return failed(io, err);
+	return BLK_STS_OK;
+}
+
+/* Nothing is ever kept back. */
+void rdma_commit_rqs(struct unbd_leg *leg, unsigned int queue)
+{
+}
+
+int rdma_poll(struct unbd_leg *base, unsigned int queue)
+{
+	struct rdma_conn *conn = path_of(to_rdma_leg(base))->conns[1 + queue];
+
+	return conn->polled ? rdma_conn_poll(conn) : 0;
+}
+
+/**
+ * rdma_rq_done() - a block request has its answer
+ * @io: that carries it; all completions have come
+ */
+void rdma_rq_done(struct rdma_io *io)
+{
+	struct request *rq = io->rq;
+	int err = io->err;
+
+	if (unlikely(err == -ENOTCONN)) {
+		/* The request is taken back with the leg. */
+		rdma_path_fail(io->path, err,
+			       "the server does not know the device any more");
+		return;
+	}
+	/* The memory is the request's until then, the io is ours after. */
+	if (io->mapped)
+		ib_dma_unmap_sg(io->path->dev, io->sg, io->nents, io->dir);
+	io->mapped = 0;
+	unbd_complete_request(rq, errno_to_blk_status(err));
+	rdma_io_free(io);
+}

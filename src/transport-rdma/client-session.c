@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the paths of a session share: its name to the server, and the slots.
+ */
+#include <linux/slab.h>
+#include <linux/uuid.h>
+
+#include "client.h"
+
+/*
+ * A server notices by its heartbeats that a path is dead; the kernel's takes
+ * 35 seconds at most, and then finishes what it has begun.
+ */
+#define REST_TIME	(40 * HZ)
+
+/* Another path's first connection request is waited for that long. */
+#define CREATE_TIME	(1 * HZ)
+
+/**
+ * struct rdma_stale - why a slot rests
+ * @path: broke with the slot in flight, NULL: it does not rest
+ * @since: jiffies
+ */
+struct rdma_stale {
+	const struct rdma_path *path;
+	unsigned long since;
+};
+
+static DEFINE_MUTEX(sessions_mutex);
+static LIST_HEAD(sessions);
+
+static struct rdma_session *find_session(struct unbd_session *owner)
+{
+	struct rdma_session *session;
+
+	list_for_each_entry(session, &sessions, entry)
+		if (session->owner == owner)
+			return session;
+	return NULL;
+}
+
+static struct rdma_session *make_session(struct unbd_session *owner)
+{
+	struct rdma_session *session = kzalloc(sizeof(*session), GFP_KERNEL);
+
+	if (!session)
+		return NULL;
+	session->owner = owner;
+	generate_random_uuid(session->uuid);
+	mutex_init(&session->mutex);
+	INIT_LIST_HEAD(&session->legs);
+	init_waitqueue_head(&session->wait);
+	spin_lock_init(&session->stale_lock);
+	list_add(&session->entry, &sessions);
+	return session;
+}
+
+/**
+ * rdma_session_get() - what the RDMA paths of a session share
+ * @owner: the core's session
+ *
+ * Return: a reference, or NULL.
+ */
+struct rdma_session *rdma_session_get(struct unbd_session *owner)
+{
+	struct rdma_session *session;
+
+	mutex_lock(&sessions_mutex);
+	session = find_session(owner);
+	if (!session)
+		session = make_session(owner);
+	if (session)
+		session->users++;
+	mutex_unlock(&sessions_mutex);
+	return session;
+}
+
+static void forget_slots(struct rdma_session *session)
+{
+	if (session->queue_depth)
+		sbitmap_queue_free(&session->slots);
+	session->queue_depth = 0;
+	kvfree(session->stale);
+	session->stale = NULL;
+	session->nr_stale = 0;
+}
+
+/**
+ * rdma_session_put() - drop a reference
+ * @session: session
+ */
+void rdma_session_put(struct rdma_session *session)
+{
+	mutex_lock(&sessions_mutex);
+	if (--session->users) {
+		mutex_unlock(&sessions_mutex);
+		return;
+	}
+	list_del(&session->entry);
+	mutex_unlock(&sessions_mutex);
+	forget_slots(session);
+	mutex_destroy(&session->mutex);
+	kfree(session);
+}
+
+/* With a path connected the server knows the session. */
+static bool claim_creation(struct rdma_session *session)
+{
+	return READ_ONCE(session->connected) ||
+	       !atomic_cmpxchg(&session->creating, 0, 1);
+}
+
+/**
+ * rdma_session_begin() - a path is about to name the session to the server
+ * @path: path that is being connected
+ *
+ * The kernel's server makes two sessions of one if two paths come at once.
+ */
+void rdma_session_begin(struct rdma_path *path)
+{
+	struct rdma_session *session = path->session;
+
+	wait_event_timeout(session->wait, claim_creation(session) ||
+			   READ_ONCE(path->aborted), CREATE_TIME);
+}
+
+/**
+ * rdma_session_end() - the server has answered, or has not
+ * @path: path that has called rdma_session_begin()
+ */
+void rdma_session_end(struct rdma_path *path)
+{
+	atomic_set(&path->session->creating, 0);
+	wake_up_all(&path->session->wait);
+}
+
+static int make_slots(struct rdma_session *session, u32 depth)
+{
+	int err;
+
+	forget_slots(session);
+	session->stale = kvcalloc(depth, sizeof(*session->stale), GFP_KERNEL);
+	if (!session->stale)
+		return -ENOMEM;
+	err = sbitmap_queue_init_node(&session->slots, depth, -1, false,
+				      GFP_KERNEL, NUMA_NO_NODE);
+	if (!err)
+		session->queue_depth = depth;
+	return err;
+}
+
+/**
+ * rdma_session_join() - a path may use the slots
+ * @path: path that has path->pool
+ * @why: reason of a failure
+ * @len: size of @why
+ *
+ * Return: 0, or -errno.
+ */
+int rdma_session_join(struct rdma_path *path, char *why, size_t len)
+{
+	struct rdma_session *session = path->session;
+	u32 depth = path->pool.queue_depth;
+	int err = 0;
+
+	mutex_lock(&session->mutex);
+	if (session->queue_depth != depth && session->connected)
+		err = unbd_why(why, len, -EPROTO,
+			       "server has %u chunks, over another path %u",
+			       depth, session->queue_depth);
+	else if (session->queue_depth != depth && make_slots(session, depth))
+		err = unbd_why(why, len, -ENOMEM, "out of memory");
+	if (!err)
+		session->connected++;
+	mutex_unlock(&session->mutex);
+	return err;
+}
+
+/**
+ * rdma_session_leave() - a path uses no slots any more
+ * @path: path that has joined
+ */
+void rdma_session_leave(struct rdma_path *path)
+{
+	mutex_lock(&path->session->mutex);
+	path->session->connected--;
+	mutex_unlock(&path->session->mutex);
+}
+
+/**
+ * rdma_slot_get() - take a slot
+ * @session: session that the caller's path has joined
+ *
+ * Any context. Return: its number, or -1 if there is none.
+ */
+int rdma_slot_get(struct rdma_session *session)
+{
+	unsigned int cpu;
+
+	return sbitmap_queue_get(&session->slots, &cpu);
+}
+
+/**
+ * rdma_slot_put() - give a slot back
+ * @session: session
+ * @id: number of the slot, which the server is done with
+ */
+void rdma_slot_put(struct rdma_session *session, u32 id)
+{
+	sbitmap_queue_clear(&session->slots, id, raw_smp_processor_id());
+}
+
+/**
+ * rdma_slot_rest() - give a slot back that the server may not be done with
+ * @path: path that it was in flight on
+ * @id: number of the slot
+ */
+void rdma_slot_rest(struct rdma_path *path, u32 id)
+{
+	struct rdma_session *session = path->session;
+
+	spin_lock(&session->stale_lock);
+	session->stale[id].path = path;
+	session->stale[id].since = jiffies;
+	session->nr_stale++;
+	spin_unlock(&session->stale_lock);
+}
+
+/**
+ * rdma_slots_wake() - use slots again that have rested
+ * @session: session
+ * @path: a path whose predecessor the server is done with, or NULL
+ */
+void rdma_slots_wake(struct rdma_session *session,
+		     const struct rdma_path *path)
+{
+	unsigned long now = jiffies;
+	struct rdma_stale *stale;
+	u32 id;
+
+	if (!READ_ONCE(session->nr_stale))
+		return;
+	spin_lock(&session->stale_lock);
+	for (id = 0; id < session->queue_depth && session->nr_stale; id++) {
+		stale = &session->stale[id];
+		if (!stale->path || (stale->path != path &&
+				     !time_after(now, stale->since +
+						 REST_TIME)))
+			continue;
+		stale->path = NULL;
+		session->nr_stale--;
+		rdma_slot_put(session, id);
+	}
+	spin_unlock(&session->stale_lock);
+}

@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a client says that is no I/O: greetings, opening and closing devices.
+ */
+#define pr_fmt(fmt) "unbd-rdma-server: " fmt
+
+#include <linux/blkdev.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "server.h"
+
+/* Of one discard or zeroing; in units of any block size */
+#define SRV_MAX_RANGE		SZ_2G
+
+/* Of one request: what fits is limited by its chunk. */
+#define SRV_MAX_SEGMENTS	256
+
+/* ------------------------------------------------------------------ */
+/* Devices                                                            */
+
+static void srv_device_unused(struct percpu_ref *ref)
+{
+	struct srv_device *device = container_of(ref, struct srv_device, refs);
+
+	queue_work(srv_control_wq, &device->remove);
+}
+
+static void srv_device_remove(struct work_struct *work)
+{
+	struct srv_device *device = container_of(work, struct srv_device,
+						 remove);
+
+	/* Who finds it under srv_mutex may use it so long. */
+	mutex_lock(&srv_mutex);
+	xa_cmpxchg(&device->session->devices, device->id, device, NULL, 0);
+	mutex_unlock(&srv_mutex);
+	unbd_conn_remove(&device->base);
+}
+
+static void srv_device_free(struct srv_device *device)
+{
+	struct srv_session *session = device->session;
+
+	if (device->closed)
+		complete(device->closed);
+	percpu_ref_exit(&device->refs);
+	kfree_rcu(device, rcu);
+	srv_session_put(session);
+	srv_something_gone();
+}
+
+static void srv_device_release(struct unbd_conn *base)
+{
+	srv_device_free(to_srv_device(base));
+}
+
+/**
+ * srv_device_kill() - close a device soon
+ * @device: that the core knows
+ *
+ * Does not wait, takes no lock. Any number of times.
+ */
+void srv_device_kill(struct srv_device *device)
+{
+	if (test_and_set_bit(0, &device->killed))
+		return;
+	WRITE_ONCE(device->base.closing, true);
+	percpu_ref_kill(&device->refs);
+}
+
+/**
+ * srv_device_close() - what unbd_target_ops.close() is for a device
+ * @base: the device
+ *
+ * Its requests get ENOTCONN from then on; the client stays connected.
+ */
+void srv_device_close(struct unbd_conn *base)
+{
+	srv_device_kill(to_srv_device(base));
+}
+
+/**
+ * srv_device_get() - the device that a request is for
+ * @session: the client
+ * @id: device_id
+ *
+ * Any context. Return: the device with a reference, or NULL.
+ */
+struct srv_device *srv_device_get(struct srv_session *session, u32 id)
+{
+	struct srv_device *device;
+
+	rcu_read_lock();
+	device = xa_load(&session->devices, id);
+	if (device && !percpu_ref_tryget_live(&device->refs))
+		device = NULL;
+	rcu_read_unlock();
+	return device;
+}
+
+static struct srv_device *srv_device_alloc(struct srv_path *path,
+					   const char *name,
+					   enum unbd_access_mode mode)
+{
+	struct srv_device *device = kzalloc(sizeof(*device), GFP_NOIO);
+
+	if (!device)
+		return NULL;
+	if (percpu_ref_init(&device->refs, srv_device_unused, 0, GFP_NOIO)) {
+		kfree(device);
+		return NULL;
+	}
+	device->base.ops = &srv_target_ops;
+	device->base.release = srv_device_release;
+	device->base.peer = path->base.peer;
+	device->base.transport = "rdma";
+	strscpy(device->base.peer_name, path->base.peer_name,
+		sizeof(device->base.peer_name));
+	device->session = path->session;
+	refcount_inc(&path->session->refs);
+	device->mode = mode;
+	device->id = U32_MAX;
+	INIT_WORK(&device->remove, srv_device_remove);
+	strscpy(device->name, name, sizeof(device->name));
+	return device;
+}
+
+/* The client may come by several paths: what is open is open to all. */
+static int srv_device_publish(struct srv_device *device)
+{
+	struct srv_session *session = device->session;
+	struct srv_path *path;
+	int err = 0;
+
+	mutex_lock(&srv_mutex);
+	if (session->dying)
+		err = -ESHUTDOWN;
+	list_for_each_entry(path, &session->paths, entry)
+		if (!err && !unbd_conn_allows(&device->base, &path->base.peer))
+			err = -EACCES;
+	if (!err)
+		err = xa_alloc_cyclic(&session->devices, &device->id, device,
+				      XA_LIMIT(0, INT_MAX),
+				      &session->next_device, GFP_NOIO);
+	mutex_unlock(&srv_mutex);
+	return err < 0 ? err : 0;
+}
+
+/* Once the core knows it, only srv_device_kill() ends it. */
+static struct srv_device *srv_device_open(struct srv_path *path,
+					  const char *name,
+					  enum unbd_access_mode mode,
+					  struct unbd_export_info *info,
+					  int *err)
+{
+	struct srv_device *device = srv_device_alloc(path, name, mode);
+
+	*err = device ? unbd_conn_add(&device->base) : -ENOMEM;
+	if (*err) {
+		if (device)
+			srv_device_free(device);
+		return NULL;
+	}
+	percpu_ref_get(&device->refs);
+	*err = unbd_export_open_device(&device->base, path->session->name,
+				       name, mode, info);
+	if (!*err)
+		*err = srv_device_publish(device);
+	if (*err)
+		srv_device_kill(device);
+	percpu_ref_put(&device->refs);
+	return *err ? NULL : device;
+}
+
+/* Return: what is open under that name, maybe being closed. */
+static struct srv_device *srv_device_find(struct srv_session *session,
+					  const char *name)
+{
+	struct srv_device *device;
+	unsigned long id;
+
+	lockdep_assert_held(&srv_mutex);
+
+	xa_for_each(&session->devices, id, device)
+		if (!strcmp(device->name, name))
+			return device;
+	return NULL;
+}
+
+/**
+ * srv_device_is_closing() - is there something of that name that has to go?
+ * @session: the client
+ * @name: as it has given it
+ */
+bool srv_device_is_closing(struct srv_session *session, const char *name)
+{
+	struct srv_device *device;
+
+	lockdep_assert_held(&srv_mutex);
+
+	device = srv_device_find(session, name);
+	return device && test_bit(0, &device->killed);
+}
+
+/* A client that opens a device again wants to know what it is like now. */
+static struct srv_device *srv_device_again(struct srv_session *session,
+					   const char *name,
+					   enum unbd_access_mode mode,
+					   struct unbd_export_info *info,
+					   int *err)
+{
+	struct srv_device *device;
+
+	mutex_lock(&srv_mutex);
+	device = srv_device_find(session, name);
+	if (device && !percpu_ref_tryget_live(&device->refs))
+		device = NULL;
+	mutex_unlock(&srv_mutex);
+	if (!device)
+		return NULL;
+	*err = mode != UNBD_ACCESS_RO && device->mode == UNBD_ACCESS_RO ?
+		-EPERM : 0;
+	if (!*err)
+		unbd_export_current(&device->base, info);
+	percpu_ref_put(&device->refs);
+	return device;
+}
+
+/* ------------------------------------------------------------------ */
+/* Messages                                                           */
+
+static void srv_describe(const struct srv_request *req, u32 device_id,
+			 const struct unbd_export_info *info,
+			 struct rnbd_msg_open_rsp *rsp)
+{
+	u32 block = max_t(u32, info->min_io, SECTOR_SIZE);
+	struct rnbd_device_info wire = {
+		.device_id = device_id,
+		.size = info->size,
+		.max_io = req->path->session->pool.max_io_size,
+		.max_segments = SRV_MAX_SEGMENTS,
+		.logical_block_size = block,
+		.physical_block_size = max(info->preferred_io, block),
+		.discard_granularity = info->discard_granularity,
+		.secure_erase = info->features & UNBD_EXPORT_SECURE_ERASE,
+		.rotational = info->features & UNBD_EXPORT_ROTATIONAL,
+		.write_cache = info->features & UNBD_EXPORT_WRITE_CACHE,
+		.fua = info->features & UNBD_EXPORT_WRITE_CACHE,
+	};
+
+	if (info->features & (UNBD_EXPORT_DISCARD | UNBD_EXPORT_SECURE_ERASE))
+		wire.max_discard = SRV_MAX_RANGE;
+	if (info->features & UNBD_EXPORT_WRITE_ZEROES)
+		wire.max_write_zeroes = SRV_MAX_RANGE;
+	rnbd_put_open_rsp(rsp, &wire);
+}
+
+/* The answer goes into the chunk, as read data do. */
+static void srv_put_answer(struct srv_request *req, const void *rsp, u32 len)
+{
+	req->reply_len = min3(len, req->wire.data_len, req->wire.desc_len);
+	memcpy(srv_chunk(req->path->session, req->id), rsp, req->reply_len);
+}
+
+static int srv_message_greet(struct srv_request *req, const void *msg,
+			     char *why, size_t whylen)
+{
+	struct rnbd_msg_sess_info_rsp rsp;
+	u8 ver;
+	int err;
+
+	err = rnbd_get_sess_info(msg, req->wire.usr_len, &ver, why, whylen);
+	if (err)
+		return err;
+	rnbd_put_sess_info_rsp(&rsp, ver);
+	srv_put_answer(req, &rsp, sizeof(rsp));
+	return 0;
+}
+
+static int srv_message_open(struct srv_request *req, const void *msg,
+			    char *why, size_t whylen)
+{
+	struct srv_session *session = req->path->session;
+	struct unbd_export_info info = {};
+	struct rnbd_msg_open_rsp rsp;
+	char name[RNBD_DEV_NAME_LEN];
+	struct srv_device *device;
+	enum unbd_access_mode mode;
+	int err;
+
+	err = rnbd_get_open(msg, req->wire.usr_len, name, &mode, why, whylen);
+	if (err)
+		return err;
+	srv_session_wait(session, name);
+	mutex_lock(&session->open_mutex);
+	device = srv_device_again(session, name, mode, &info, &err);
+	if (!device)
+		device = srv_device_open(req->path, name, mode, &info, &err);
+	/* Whether it has gone again does not matter to its number. */
+	if (!err)
+		srv_describe(req, device->id, &info, &rsp);
+	mutex_unlock(&session->open_mutex);
+	if (!err)
+		srv_put_answer(req, &rsp, sizeof(rsp));
+	return err;
+}
+
+static int srv_message_close(struct srv_request *req, const void *msg,
+			     char *why, size_t whylen)
+{
+	struct srv_session *session = req->path->session;
+	DECLARE_COMPLETION_ONSTACK(closed);
+	struct srv_device *device;
+	u32 id;
+	int err;
+
+	err = rnbd_get_close(msg, req->wire.usr_len, &id, why, whylen);
+	if (err)
+		return err;
+	mutex_lock(&session->open_mutex);
+	device = srv_device_get(session, id);
+	if (device) {
+		device->closed = &closed;
+		srv_device_kill(device);
+		percpu_ref_put(&device->refs);
+	}
+	mutex_unlock(&session->open_mutex);
+	if (!device)
+		return -ENOENT;
+	/* So that somebody else can have it when the client knows. */
+	wait_for_completion(&closed);
+	return 0;
+}
+
+static int srv_message_obey(struct srv_request *req, char *why, size_t whylen)
+{
+	const struct rtrs_request *wire = &req->wire;
+	const u8 *chunk = srv_chunk(req->path->session, req->id);
+	u8 msg[RNBD_MAX_MSG_LEN];
+	int type;
+
+	if (wire->usr_len > sizeof(msg))
+		return unbd_why(why, whylen, -EPROTO,
+				"a message of %u bytes", wire->usr_len);
+	memcpy(msg, chunk + wire->usr_off, wire->usr_len);
+	type = rnbd_get_type(msg, wire->usr_len);
+	switch (type) {
+	case RNBD_MSG_SESS_INFO:
+		return srv_message_greet(req, msg, why, whylen);
+	case RNBD_MSG_OPEN:
+		return srv_message_open(req, msg, why, whylen);
+	case RNBD_MSG_CLOSE:
+		return srv_message_close(req, msg, why, whylen);
+	}
+	return unbd_why(why, whylen, -EPROTO, "a message of type %d", type);
+}
+
+/**
+ * srv_message() - carry out what is no I/O
+ * @req: with its chunk
+ *
+ * Process context, may sleep.
+ */
+void srv_message(struct srv_request *req)
+{
+	char why[UNBD_WHY_LEN] = "";
+	int err = srv_message_obey(req, why, sizeof(why));
+
+	if (err == -EPROTO) {
+		srv_path_drop(req->path, "%s", why);
+		srv_request_forget(req);
+		return;
+	}
+	if (err && *why)
+		pr_notice_ratelimited("%s: %s (%d)\n",
+				      req->path->base.peer_name, why, err);
+	srv_request_reply(req, err);
+}

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Our RDMA client and our RDMA server, in two guests over soft RoCE.
+# topology: two
+# kernels: 6.1 debug
+# timeout: 600
+# tags: rdma client server
+
+. /bed/rdma.sh
+
+THERE=(sessname=s path=rdma:10.0.0.1 device_path=vol0)
+
+setup() {
+	rxe_everywhere
+}
+
+# serve - in the other guest, for this one
+serve() {
+	on server <<-'EOF'
+		load rdma-server
+		export_dev name=vol0 "device_path=$(disk_file 64)" \
+			clients=10.0.0.0/16
+		listen rdma:0.0.0.0:1234
+	EOF
+}
+
+test_write_read_and_verify() {
+	local disk
+	serve
+	disk=$(map "${THERE[@]}")
+	compared "$disk" 4
+	SIZE=4M verified_fio "$disk" --bsrange=4k-128k
+	unmap "$disk"
+	on server <<-'EOF'
+		same "$(cat $SERVER/exports/vol0/stats/errors)" 0 errors
+	EOF
+}
+
+test_rounds_of_mapping_with_polled_queues() {
+	local disk i
+	serve
+	for i in {1..10}; do
+		disk=$(map "${THERE[@]}" nr_poll_queues=1)
+		direct_read "$disk" 0 > /dev/null
+		unmap "$disk"
+	done
+}
+
+test_a_server_that_freezes_and_thaws() {
+	local disk
+	serve
+	disk=$(map "${THERE[@]}" keepalive=1)
+	write_steadily "$disk"
+	host freeze server
+	eventually 5 path_is s reconnecting
+	host thaw server
+	eventually 30 path_is s live
+	sleep 1
+	end_writing
+	unmap "$disk"
+}
+
+# The server's modules go and come back, as in an upgrade.
+test_the_server_is_replaced_under_writes() {
+	local disk
+	on server <<-'EOF'
+		truncate -s 16M /root/disk
+		load rdma-server
+		export_dev name=vol0 device_path=/root/disk
+		listen rdma:0.0.0.0:1234
+	EOF
+	disk=$(map "${THERE[@]}")
+	write_steadily "$disk"
+	on server <<-'EOF'
+		unlisten rdma:0.0.0.0:1234
+		unexport vol0 force
+		unload rdma-server server
+		load rdma-server
+		export_dev name=vol0 device_path=/root/disk
+		listen rdma:0.0.0.0:1234
+	EOF
+	eventually 20 path_is s live
+	sleep 1
+	end_writing
+	unmap "$disk"
+}

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Our RDMA client and the kernel's own RNBD server, in two guests over soft
+# RoCE. One CPU: rxe of 6.1 loses wake-ups of LOCAL_INV with more, and the
+# kernel's server posts those.
+# topology: two
+# kernels: 6.1 debug
+# timeout: 600
+# cpus: 1
+# peers: rnbd
+# tags: rdma client interop
+
+. /bed/rdma.sh
+
+THERE=(sessname=s path=ip:10.0.0.1 device_path=/dev/ram0)
+
+setup() {
+	rxe_everywhere
+}
+
+# Each way of the server to handle keys; writes, reads, flushes, discards
+try_disk() {
+	local disk
+	rnbd_serve always_invalidate="$1"
+	disk=$(map "${THERE[@]}")
+	compared "$disk" 4
+	SIZE=2M verified_fio "$disk" --bsrange=4k-128k
+	unmap "$disk"
+}
+
+test_a_server_with_new_keys() {
+	try_disk Y
+}
+
+test_a_server_with_the_same_keys() {
+	try_disk N
+}
+
+test_names_sizes_and_access() {
+	local disk other
+	rnbd_serve always_invalidate=N
+	load client
+	map_refused ENOENT "sessname=s path=ip:10.0.0.1 device_path=/dev/none" \
+		"no device /dev/none"
+	map_refused ECONNREFUSED \
+		"sessname=s path=rdma:10.0.0.1:99 device_path=/dev/ram0" \
+		"nobody listens"
+	disk=$(map "${THERE[@]}" access_mode=ro)
+	same "$(cat "/sys/block/$disk/ro")" 1 ro
+	same "$(cat "/sys/block/$disk/size")" 131072 size
+	same "$(queue_limit "$disk" write_cache)" "write back" write_cache
+	other=$(map sessname=s device_path=/dev/ram1)
+	compared "$other" 1
+	unmap "$disk"
+	direct_read "$other" 0 > /dev/null
+	unmap "$other"
+	nothing_mapped
+}
+
+test_rounds_of_mapping() {
+	local disk i
+	rnbd_serve always_invalidate=N
+	for i in {1..20}; do
+		disk=$(map "${THERE[@]}")
+		direct_read "$disk" 0 > /dev/null
+		unmap "$disk"
+	done
+}
+
+test_polled_queues() {
+	local disk
+	rnbd_serve always_invalidate=N
+	disk=$(map "${THERE[@]}" nr_poll_queues=1)
+	same "$(queue_limit "$disk" io_poll)" 1 io_poll
+	fio --name=poll --filename="/dev/$disk" --ioengine=pvsync2 --hipri=1 \
+		--direct=1 --rw=randrw --bs=4k --size=1M --verify=crc32c \
+		--verify_fatal=1 --minimal > "$WORK/fio.out" 2>&1 ||
+		fail "fio: $(head -n 3 "$WORK/fio.out")"
+	unmap "$disk"
+}
+
+test_a_server_that_freezes_and_thaws() {
+	local disk begin took
+	rnbd_serve always_invalidate=N
+	disk=$(map "${THERE[@]}" keepalive=1)
+	write_steadily "$disk"
+	host freeze server
+	begin=$(milliseconds)
+	eventually 5 path_is s reconnecting
+	took=$(( $(milliseconds) - begin ))
+	(( took <= 3000 + $(scaled 500) )) ||
+		fail "noticed after $took ms, keepalive x 3 is 3000"
+	eventually 2 state_is "$disk" parked
+	host thaw server
+	eventually 30 path_is s live
+	sleep 1
+	end_writing
+	unmap "$disk"
+}
+
+test_a_second_path_takes_over() {
+	local disk
+	on server ip addr replace 10.0.1.1/24 dev eth0
+	ip addr replace 10.0.1.2/24 dev eth0
+	rnbd_serve always_invalidate=N
+	disk=$(map "${THERE[@]}" path=ip:10.0.1.1 policy=round-robin)
+	eventually 10 path_live s 1
+	write_steadily "$disk"
+	write_sysfs "$CLIENT/sessions/s/paths/0/remove" 1
+	sleep 1
+	write_sysfs "$CLIENT/sessions/s/add_path" ip:10.0.0.1
+	eventually 20 path_live s 0
+	write_sysfs "$CLIENT/sessions/s/paths/1/disconnect" 1
+	sleep 1
+	write_sysfs "$CLIENT/sessions/s/paths/1/reconnect" 1
+	eventually 20 path_live s 1
+	sleep 1
+	end_writing
+	unmap "$disk"
+}
+
+test_unmap_force_is_quick_when_the_host_is_dead() {
+	local disk begin took reader
+	rnbd_serve always_invalidate=N
+	disk=$(map "${THERE[@]}")
+	allow_log "dev $disk|Buffer I/O error"
+	host kill server
+	dd if="/dev/$disk" of=/dev/null bs=1M count=1 iflag=direct 2> /dev/null &
+	reader=$!
+	sleep 1
+	begin=$(milliseconds)
+	unmap "$disk" force
+	took=$(( $(milliseconds) - begin ))
+	(( took < $(scaled 1000) )) || fail "unmapping took $took ms"
+	within 5 tail --pid=$reader -f /dev/null
+	host start server
+}
