@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Our RDMA client and our RDMA server, in two guests over soft RoCE.
 # topology: two
-# kernels: 6.1 debug
+# kernels: 6.1
 # timeout: 600
 # tags: rdma client server
 
@@ -61,6 +61,7 @@ test_a_server_that_freezes_and_thaws() {
 }
 
 # The server's modules go and come back, as in an upgrade.
+# kernels: 6.1 debug
 test_the_server_is_replaced_under_writes() {
 	local disk
 	on server <<-'EOF'

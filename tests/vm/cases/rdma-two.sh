@@ -4,7 +4,7 @@
 # RoCE. One CPU: rxe of 6.1 loses wake-ups of LOCAL_INV with more, and the
 # kernel's server posts those.
 # topology: two
-# kernels: 6.1 debug
+# kernels: 6.1
 # timeout: 600
 # cpus: 1
 # peers: rnbd
@@ -28,6 +28,7 @@ try_disk() {
 	unmap "$disk"
 }
 
+# kernels: 6.1 debug
 test_a_server_with_new_keys() {
 	try_disk Y
 }
