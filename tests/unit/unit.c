@@ -22,6 +22,7 @@ static const struct unit_suite * const suites[] = {
 	&word_suite, &path_suite, &map_suite, &export_suite, &cidr_suite,
 	&address_suite, &handshake_suite, &closed_suite, &odd_suite,
 	&reply_suite, &option_suite, &request_suite, &pair_suite,
+	&shm_channel_suite, &shm_option_suite, &shm_codec_suite,
 };
 
 /* Where a test says why it failed */

@@ -82,6 +82,9 @@ extern const struct unit_suite path_suite;
 extern const struct unit_suite pair_suite;
 extern const struct unit_suite reply_suite;
 extern const struct unit_suite request_suite;
+extern const struct unit_suite shm_channel_suite;
+extern const struct unit_suite shm_codec_suite;
+extern const struct unit_suite shm_option_suite;
 extern const struct unit_suite word_suite;
 
 #endif
