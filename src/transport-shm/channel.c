@@ -138,23 +138,32 @@ static u64 epoch_of(const struct shm_reader *r)
 	return virt_load_acquire(&r->header->epoch);
 }
 
+static bool compatible(const struct shm_reader *r, u64 elements)
+{
+	const struct shm_stream_header *h = r->header;
+
+	return READ_ONCE(h->transport) == SHM_STREAM_TRANSPORT &&
+	       READ_ONCE(h->protocol) == r->protocol &&
+	       READ_ONCE(h->size) == r->size &&
+	       elements && elements <= MOST_ELEMENTS &&
+	       elements * r->size <= r->room;
+}
+
 /* Takes over what a new writer says of its channel, if that can be true. */
 static enum shm_read synchronise(struct shm_reader *r, u64 epoch)
 {
-	const struct shm_stream_header *h = r->header;
-	u64 elements = READ_ONCE(h->elements);
+	u64 elements = READ_ONCE(r->header->elements);
+	bool good = compatible(r, elements);
 
 	r->epoch = 0;
-	if (READ_ONCE(h->transport) != SHM_STREAM_TRANSPORT ||
-	    READ_ONCE(h->protocol) != r->protocol ||
-	    READ_ONCE(h->size) != r->size)
-		return SHM_READ_INCOMPATIBLE;
-	if (!elements || elements > MOST_ELEMENTS ||
-	    elements * r->size > r->room)
-		return SHM_READ_INCOMPATIBLE;
 	virt_rmb();
-	if (READ_ONCE(h->epoch) != epoch)
+	if (READ_ONCE(r->header->epoch) != epoch)
 		return SHM_READ_INACTIVE;
+	if (!good) {
+		r->refused = epoch;
+		return SHM_READ_INCOMPATIBLE;
+	}
+	r->refused = 0;
 	r->elements = elements;
 	r->slot = 0;
 	r->rc = 0;
@@ -249,8 +258,9 @@ bool shm_reader_pending(const struct shm_reader *r)
 {
 	u64 epoch = epoch_of(r);
 
-	return epoch != r->epoch ||
-		(epoch && READ_ONCE(r->header->wc) != r->rc);
+	if (epoch != r->epoch)
+		return !epoch || epoch != r->refused;
+	return epoch && READ_ONCE(r->header->wc) != r->rc;
 }
 
 /**

@@ -56,6 +56,7 @@ enum shm_read {
  * @protocol: that the writer has to speak
  * @size: bytes of an element that it has to write
  * @epoch: the writer's, 0 when none has been seen
+ * @refused: epoch of a writer that speaks something else
  * @elements: slots of the ring, in this epoch
  * @slot: where the next element is
  * @rc: elements read in this epoch
@@ -66,6 +67,7 @@ struct shm_reader {
 	u64 protocol;
 	u32 size;
 	u64 epoch;
+	u64 refused;
 	u32 elements;
 	u32 slot;
 	u64 rc;

@@ -283,3 +283,29 @@ int shm_parse_device(const char **text, struct shm_device_option *o,
 	*text = at + end;
 	return end_entry(text, why, len);
 }
+
+/**
+ * shm_parse_remove() - what was written to remove_connection
+ * @text: "ID [force]", maybe with a newline
+ * @id: result
+ * @force: result
+ * @why: reason of an error
+ * @len: size of @why
+ *
+ * Return: 0 or -EINVAL.
+ */
+int shm_parse_remove(const char *text, u32 *id, bool *force,
+		     char *why, size_t len)
+{
+	struct piece number = { text, strcspn(text, " \n") };
+	const char *rest = text + number.len;
+
+	*force = !strncmp(rest, " force", 6);
+	if (*force)
+		rest += 6;
+	if (*rest == '\n')
+		rest++;
+	if (*rest)
+		return unbd_why(why, len, -EINVAL, "ID [force] is expected");
+	return id_of(number, id, why, len);
+}

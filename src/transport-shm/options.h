@@ -73,5 +73,7 @@ int shm_parse_connection(const char **text, struct shm_connection_option *o,
 int shm_parse_device(const char **text, struct shm_device_option *o,
 		     char *why, size_t len);
 int shm_parse_id(const char *text, u32 *id);
+int shm_parse_remove(const char *text, u32 *id, bool *force,
+		     char *why, size_t len);
 
 #endif
