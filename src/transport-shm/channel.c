@@ -15,7 +15,7 @@
 #include "channel.h"
 
 /* Slots beyond that serve nobody, and counts stay far from their ends. */
-#define MOST_ELEMENTS	(1u << 20)
+#define MOST_ELEMENTS	0x100000u
 
 static u32 slots_in(size_t len, u32 size)
 {
@@ -64,6 +64,7 @@ void shm_writer_activate(struct shm_writer *w, u64 protocol, u64 epoch)
 	struct shm_stream_header *h = w->header;
 
 	WRITE_ONCE(h->epoch, 0);
+	/* A reader that sees anything new below sees that the epoch is over. */
 	virt_wmb();
 	WRITE_ONCE(h->transport, SHM_STREAM_TRANSPORT);
 	WRITE_ONCE(h->protocol, protocol);
@@ -84,6 +85,7 @@ void shm_writer_activate(struct shm_writer *w, u64 protocol, u64 epoch)
  */
 void shm_writer_deactivate(struct shm_writer *w)
 {
+	/* What was written before is complete. */
 	virt_store_release(&w->header->epoch, 0);
 }
 
@@ -100,11 +102,13 @@ void shm_writer_put(struct shm_writer *w, const void *element)
 	u8 *slots = (u8 *)(h + 1);
 
 	WRITE_ONCE(h->wsc, w->wc + 1);
+	/* Pairs with shm_reader_get(): who sees the element sees the count. */
 	virt_wmb();
 	memcpy(slots + (size_t)w->slot * w->size, element, w->size);
 	w->wc++;
 	if (++w->slot == w->elements)
 		w->slot = 0;
+	/* Pairs with shm_reader_get(): who sees the count sees the element. */
 	virt_store_release(&h->wc, w->wc);
 }
 
@@ -156,6 +160,7 @@ static enum shm_read synchronise(struct shm_reader *r, u64 epoch)
 	bool good = compatible(r, elements);
 
 	r->epoch = 0;
+	/* Pairs with shm_writer_activate(): all of it is of one epoch. */
 	virt_rmb();
 	if (READ_ONCE(r->header->epoch) != epoch)
 		return SHM_READ_INACTIVE;
@@ -179,6 +184,7 @@ static void skip_to(struct shm_reader *r, u64 wc)
 
 static bool epoch_changed(const struct shm_reader *r)
 {
+	/* What was read before this was of that epoch. */
 	virt_rmb();
 	return READ_ONCE(r->header->epoch) != r->epoch;
 }
@@ -204,12 +210,14 @@ enum shm_read shm_reader_get(struct shm_reader *r, void *element)
 	}
 	if (epoch != r->epoch)
 		return synchronise(r, epoch);
+	/* Both pair with shm_writer_put(). */
 	wc = virt_load_acquire(&h->wc);
 	if (wc < r->rc)
 		return synchronise(r, epoch);
 	if (wc == r->rc)
 		return SHM_READ_EMPTY;
 	memcpy(element, slots + (size_t)r->slot * r->size, r->size);
+	/* Was it still being written, or written over meanwhile? */
 	virt_rmb();
 	if (wc - r->rc > r->elements ||
 	    READ_ONCE(h->wsc) - r->rc > r->elements) {
@@ -243,6 +251,7 @@ enum shm_read shm_reader_drain(struct shm_reader *r)
 	result = synchronise(r, epoch);
 	if (result != SHM_READ_RESTARTED)
 		return result;
+	/* Pairs with shm_writer_put(). */
 	skip_to(r, virt_load_acquire(&r->header->wc));
 	return SHM_READ_EMPTY;
 }

@@ -155,7 +155,8 @@ blk_status_t shm_queue_rq(struct unbd_leg *base, unsigned int queue,
 	if (kind == MUENBLOCK_WRITE)
 		copy_to_slot(conn, nr, rq);
 	wire.kind = kind;
-	wire.tag = (u32)++slot->generation << 16 | nr;
+	slot->generation++;
+	wire.tag = (u32)slot->generation << 16 | nr;
 	slot->rq = rq;
 	slot->leg = leg;
 	slot->device = leg->device;

@@ -46,6 +46,7 @@ static const struct kernel_param_ops unit_ops = {
 	.set = set_unit,
 	.get = get_unit,
 };
+
 /* Requests that are sent again must mean the same: not while it is in use. */
 module_param_cb(offset_unit, &unit_ops, NULL, 0444);
 MODULE_PARM_DESC(offset_unit,

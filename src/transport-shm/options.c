@@ -297,7 +297,7 @@ int shm_parse_device(const char **text, struct shm_device_option *o,
 int shm_parse_remove(const char *text, u32 *id, bool *force,
 		     char *why, size_t len)
 {
-	struct piece number = { text, strcspn(text, " \n") };
+	struct piece number = { text, strcspn(text, "\n ") };
 	const char *rest = text + number.len;
 
 	*force = !strncmp(rest, " force", 6);

@@ -359,7 +359,8 @@ static int set_remove_connection(const char *text,
 	if (!err)
 		err = remove_conn(id, force, why, sizeof(why));
 	if (err)
-		pr_err("remove_connection: %.32s: %s (%d)\n", text, why, err);
+		pr_err("remove_connection: %.*s: %s (%d)\n",
+		       (int)strcspn(text, "\n"), text, why, err);
 	module_put(THIS_MODULE);
 	return err;
 }

@@ -148,9 +148,9 @@ struct srv_conn {
 	struct srv_device *devices[SHM_MAX_DEVICES];
 };
 
-/* Pairs with the adding of an export: what it is has been written. */
 static inline unsigned int srv_nr_exports(struct srv_conn *conn)
 {
+	/* Pairs with add_device(): what the export is has been written. */
 	return smp_load_acquire(&conn->nr_exports);
 }
 

@@ -32,8 +32,9 @@ MODULE_PARM_DESC(poll_us,
 void shm_thread_kick(struct shm_thread *thread)
 {
 	WRITE_ONCE(thread->kicked, true);
-	/* Pairs with prepare_to_wait(): it sees the flag or is seen. */
+	/* Pairs with prepare_to_wait(). */
 	smp_mb();
+	/* After the barrier of prepare_to_wait() it sees the flag, or is seen. */
 	if (waitqueue_active(&thread->wait))
 		wake_up(&thread->wait);
 }
