@@ -127,6 +127,11 @@ void srv_handle_request(struct srv_conn *conn, const struct shm_request *rq)
 {
 	struct srv_device *device = srv_device_of(conn, rq->device);
 
+	/* Its export may have come, or come back, since the reset. */
+	if (!device && rq->kind == MUENBLOCK_MEDIA_BLOCKS) {
+		srv_devices_open(conn);
+		device = srv_device_of(conn, rq->device);
+	}
 	if (answer(conn, rq, device))
 		return;
 	if (!device && needs_device(rq->kind))
