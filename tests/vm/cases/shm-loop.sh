@@ -126,9 +126,10 @@ test_connections_come_and_go() {
 	echo 2:loop@b/q:loop@b/r:loop@b/m > $SHM_CLIENT/connections
 	eventually 10 nr_disks 2
 	expect_errno EBUSY $SHM_SERVER/remove_connection 2
-	echo 2 > $SHM_CLIENT/remove_connection
+	# udev may be looking at the disk still, which is a user like any other.
+	eventually 10 remove $SHM_CLIENT 2
 	nr_disks 1
-	eventually 10 tried rm_connection 2
+	eventually 10 remove $SHM_SERVER 2
 	expect_errno ENOENT $SHM_CLIENT/remove_connection 2
 	expect_errno EINVAL $SHM_CLIENT/connections 3:x
 	expect_errno EEXIST $SHM_CLIENT/connections "$CONNECTION"
@@ -136,8 +137,9 @@ test_connections_come_and_go() {
 	allow_log 'unbd-shm-'
 }
 
-rm_connection() {
-	echo "$1" > $SHM_SERVER/remove_connection
+# remove SIDE ID
+remove() {
+	echo "$2" > "$1/remove_connection"
 }
 
 test_a_session_by_hand() {
