@@ -331,6 +331,27 @@ void unbd_export_submit(struct unbd_conn *conn, struct unbd_io *io);
 int unbd_export_extent(struct unbd_conn *conn, u64 offset, u64 length,
 		       struct unbd_extent *extent);
 
+/**
+ * unbd_export_line() - export a device as the administrator does
+ * @line: as written to export_device; modified
+ * @why: one sentence on error
+ * @len: its size
+ *
+ * For a transport whose exports are module parameters. Process context.
+ * Return: 0 or -errno.
+ */
+int unbd_export_line(char *line, char *why, size_t len);
+
+/**
+ * unbd_unexport_line() - the reverse of unbd_export_line()
+ * @line: as written to unexport_device; modified
+ * @why: one sentence on error
+ * @len: its size
+ *
+ * Return: 0 or -errno.
+ */
+int unbd_unexport_line(char *line, char *why, size_t len);
+
 int __unbd_register_target(struct unbd_target_ops *ops, unsigned int api,
 			   size_t conn_size, size_t io_size);
 

@@ -384,6 +384,31 @@ void unbd_path_failed(struct unbd_path *path, int error, const char *fmt, ...);
  */
 void unbd_leg_changed(struct unbd_leg *leg);
 
+/**
+ * unbd_map_line() - map a disk as the administrator does
+ * @line: as written to map_device; modified
+ * @why: gets the reason of a failure
+ * @len: size of @why
+ *
+ * For a transport whose disks appear by themselves. It holds a reference to
+ * its own module meanwhile: one that is being unloaded cannot be found.
+ * Process context, waits for the peer. Return: 0 or -errno.
+ */
+int unbd_map_line(char *line, char *why, size_t len);
+
+/**
+ * unbd_unmap_session() - take all disks of a session away
+ * @sessname: name of the session
+ * @force: even those that are open
+ * @why: gets the reason of a refusal
+ * @len: size of @why
+ *
+ * Return: 0, also when there is no such session; or the first -errno, and
+ * then what could go is gone.
+ */
+int unbd_unmap_session(const char *sessname, bool force, char *why,
+		       size_t len);
+
 int __unbd_register_transport(struct unbd_transport_ops *ops,
 			      unsigned int api, size_t path_size,
 			      size_t leg_size, size_t request_size);

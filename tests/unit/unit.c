@@ -22,7 +22,9 @@ static const struct unit_suite * const suites[] = {
 	&word_suite, &path_suite, &map_suite, &export_suite, &cidr_suite,
 	&address_suite, &handshake_suite, &closed_suite, &odd_suite,
 	&reply_suite, &option_suite, &request_suite, &pair_suite,
-	&rdma_address_suite, &rtrs_suite, &rnbd_suite, &search_suite, &search_length_suite,
+	&rdma_address_suite, &rtrs_suite, &rnbd_suite, &search_suite,
+	&search_length_suite,
+	&shm_channel_suite, &shm_option_suite, &shm_codec_suite,
 };
 
 /* Where a test says why it failed */

@@ -4,6 +4,7 @@
  */
 #define pr_fmt(fmt) "unbd: " fmt
 
+#include <linux/module.h>
 #include <linux/slab.h>
 
 #include "client.h"
@@ -518,6 +519,55 @@ int unbd_unmap(struct unbd_device *dev, bool force, char *why, size_t len)
 	leave(session);
 	return 0;
 }
+
+/* The next disk that nobody is removing, with a reference */
+static struct unbd_device *device_behind(struct unbd_session *session,
+					 long long last)
+{
+	struct unbd_device *dev, *found = NULL;
+
+	mutex_lock(&session->mutex);
+	list_for_each_entry(dev, &session->devices, entry) {
+		if (dev->index <= last || !READ_ONCE(dev->added) ||
+		    READ_ONCE(dev->removing))
+			continue;
+		if (!found || dev->index < found->index)
+			found = dev;
+	}
+	if (found)
+		unbd_device_get(found);
+	mutex_unlock(&session->mutex);
+	return found;
+}
+
+int unbd_unmap_session(const char *sessname, bool force, char *why,
+		       size_t len)
+{
+	struct unbd_session *session;
+	char cause[UNBD_WHY_LEN];
+	struct unbd_device *dev;
+	long long last = -1;
+	int err, result = 0;
+
+	mutex_lock(&sessions_mutex);
+	session = find_session(sessname);
+	if (session)
+		unbd_session_get(session);
+	mutex_unlock(&sessions_mutex);
+	if (!session)
+		return 0;
+	while ((dev = device_behind(session, last))) {
+		last = dev->index;
+		err = unbd_unmap(dev, force, cause, sizeof(cause));
+		if (err && !result)
+			result = unbd_why(why, len, err, "unbd%u: %s",
+					  dev->index, cause);
+		unbd_device_put(dev);
+	}
+	unbd_session_put(session);
+	return result;
+}
+EXPORT_SYMBOL_UNBD(unbd_unmap_session);
 
 /**
  * unbd_session_add_path() - give a session another path

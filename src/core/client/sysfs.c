@@ -6,6 +6,7 @@
 #define pr_fmt(fmt) "unbd: " fmt
 
 #include <linux/device.h>
+#include <linux/module.h>
 #include <linux/slab.h>
 
 #include "client.h"
@@ -29,34 +30,51 @@ static ssize_t map_device_show(struct device *dev,
 "	gid:GID rdma:HOST[:PORT] shm:ID\n", attr->attr.name);
 }
 
-static int map_line(char *line)
+static int map_options(struct unbd_map_options *o, char *why, size_t len)
 {
-	struct unbd_map_options *o;
-	char why[UNBD_WHY_LEN] = "out of memory";
-	int err = -ENOMEM;
+	char cause[UNBD_WHY_LEN] = "";
+	int err;
 
-	o = kzalloc(sizeof(*o), GFP_KERNEL);
+	if (o->tls != UNBD_TLS_OFF)
+		return unbd_why(why, len, -EOPNOTSUPP,
+				"tls=%s is not supported",
+				unbd_tls_mode_name(o->tls));
+	err = unbd_map(o, cause, sizeof(cause));
+	if (err)
+		snprintf(why, len, "sessname=%s device_path=%s: %s",
+			 o->sessname, o->device_path, cause);
+	return err;
+}
+
+int unbd_map_line(char *line, char *why, size_t len)
+{
+	struct unbd_map_options *o = kzalloc(sizeof(*o), GFP_KERNEL);
+	int err;
+
 	if (!o)
-		goto report;
-	err = unbd_parse_map(line, o, why, sizeof(why));
-	if (err)
-		goto report;
-	if (o->tls != UNBD_TLS_OFF) {
-		snprintf(why, sizeof(why), "tls=%s is not supported",
-			 unbd_tls_mode_name(o->tls));
-		err = -EOPNOTSUPP;
-		goto report;
-	}
-	err = unbd_map(o, why, sizeof(why));
-	if (err)
-		pr_err("map_device: sessname=%s device_path=%s: %s (%d)\n",
-		       o->sessname, o->device_path, why, err);
+		return unbd_why(why, len, -ENOMEM, "out of memory");
+	err = unbd_parse_map(line, o, why, len);
+	if (!err)
+		err = map_options(o, why, len);
 	kfree(o);
 	return err;
+}
+EXPORT_SYMBOL_UNBD(unbd_map_line);
 
-report:
-	pr_err("map_device: %s (%d)\n", why, err);
-	kfree(o);
+/* The names may be long: their part of the message is not to be cut off. */
+#define MAP_WHY_LEN	(UNBD_WHY_LEN + 512)
+
+static int map_and_report(char *line)
+{
+	char *why = kzalloc(MAP_WHY_LEN, GFP_KERNEL);
+	int err;
+
+	if (!why)
+		return -ENOMEM;
+	err = unbd_map_line(line, why, MAP_WHY_LEN);
+	if (err)
+		pr_err("map_device: %s (%d)\n", why, err);
+	kfree(why);
 	return err;
 }
 
@@ -76,7 +94,7 @@ static ssize_t map_device_store(struct device *dev,
 	line = kstrndup(page, count, GFP_KERNEL);
 	if (!line)
 		return -ENOMEM;
-	err = map_line(line);
+	err = map_and_report(line);
 	kfree(line);
 	return err ? err : count;
 }

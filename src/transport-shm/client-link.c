@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A connection's way up: wait for a server, reset it, ask what it has.
+ *
+ * What the server wrote for whoever was connected before is passed over; what
+ * it still does for them has ended when it answers the reset.
+ */
+#define pr_fmt(fmt) "unbd: " fmt
+
+#include <linux/random.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "client.h"
+
+/* How often to look whether there is a server */
+#define LOOK	msecs_to_jiffies(5)
+
+/**
+ * shm_conn_fail() - a connection has broken, and the path with it
+ * @conn: connection, its recv_mutex is held
+ * @error: -errno
+ * @fmt: what happened
+ *
+ * Only the first one is reported.
+ */
+void shm_conn_fail(struct shm_conn *conn, int error, const char *fmt, ...)
+{
+	struct va_format vaf = { .fmt = fmt };
+	va_list args;
+
+	if (conn->broken)
+		return;
+	WRITE_ONCE(conn->broken, true);
+	va_start(args, fmt);
+	vaf.va = &args;
+	unbd_path_failed(&conn->path->base, error, "%pV", &vaf);
+	va_end(args);
+	wake_up_all(&conn->control_wait);
+}
+
+/* ------------------------------------------------------------------ */
+/* Control requests                                                   */
+
+/**
+ * shm_control_answered() - a response with the tag of a control request
+ * @conn: connection, its recv_mutex is held
+ * @rp: the response
+ */
+void shm_control_answered(struct shm_conn *conn, const struct shm_response *rp)
+{
+	if (!rp->tag || rp->tag != conn->control_tag)
+		return;
+	conn->control_status = rp->status;
+	conn->control_tag = 0;
+	if (rp->kind == MUENBLOCK_RESET)
+		conn->resetting = false;
+	wake_up_all(&conn->control_wait);
+}
+
+static u32 next_tag(struct shm_conn *conn)
+{
+	if (!++conn->tags)
+		conn->tags = 1;
+	return (u32)conn->tags << 16;
+}
+
+/**
+ * shm_control_ping() - ask something, just to be answered
+ * @conn: connection, its recv_mutex is held
+ */
+void shm_control_ping(struct shm_conn *conn)
+{
+	struct shm_request rq = {
+		.kind = MUENBLOCK_MAX_DEVICES,
+		.tag = next_tag(conn),
+	};
+
+	shm_send(conn, &rq, true);
+}
+
+static bool control_over(struct shm_path *path)
+{
+	struct shm_conn *conn = path->conn;
+
+	return !READ_ONCE(conn->control_tag) || READ_ONCE(conn->broken) ||
+	       READ_ONCE(path->aborted);
+}
+
+static int control_result(struct shm_path *path, u16 kind, u64 *status,
+			  char *why, size_t len)
+{
+	struct shm_conn *conn = path->conn;
+	bool answered;
+
+	mutex_lock(&conn->recv_mutex);
+	answered = !conn->control_tag;
+	*status = conn->control_status;
+	conn->control_tag = 0;
+	mutex_unlock(&conn->recv_mutex);
+	if (answered)
+		return 0;
+	if (READ_ONCE(path->aborted))
+		return unbd_why(why, len, -ECANCELED, "interrupted");
+	if (READ_ONCE(conn->broken))
+		return unbd_why(why, len, -ECONNRESET,
+				"the server went away when asked for %s",
+				shm_kind_name(kind));
+	return unbd_why(why, len, -ETIMEDOUT,
+			"the server does not answer when asked for %s",
+			shm_kind_name(kind));
+}
+
+/**
+ * shm_control() - ask the server and wait for its answer
+ * @path: path that uses the connection
+ * @kind: what to ask for
+ * @device: number of the device
+ * @status: the answer, not checked
+ * @why: reason of a failure
+ * @len: size of @why
+ *
+ * Return: 0; -ETIMEDOUT, -ECONNRESET or -ECANCELED.
+ */
+int shm_control(struct shm_path *path, u16 kind, u16 device, u64 *status,
+		char *why, size_t len)
+{
+	struct shm_request rq = { .kind = kind, .device = device };
+	struct shm_conn *conn = path->conn;
+	int err;
+
+	mutex_lock(&conn->control_mutex);
+	mutex_lock(&conn->recv_mutex);
+	rq.tag = next_tag(conn);
+	conn->control_tag = rq.tag;
+	shm_send(conn, &rq, true);
+	mutex_unlock(&conn->recv_mutex);
+	shm_thread_kick(&conn->thread);
+	wait_event_timeout(conn->control_wait, control_over(path),
+			   path->base.connect_timeout);
+	err = control_result(path, kind, status, why, len);
+	mutex_unlock(&conn->control_mutex);
+	return err;
+}
+
+/* ------------------------------------------------------------------ */
+/* Up and down                                                        */
+
+static int wait_for_server(struct shm_path *path, char *why, size_t len)
+{
+	unsigned long end = jiffies + path->base.connect_timeout;
+	struct shm_conn *conn = path->conn;
+
+	while (!shm_reader_active(&conn->reader)) {
+		if (READ_ONCE(path->aborted))
+			return unbd_why(why, len, -ECANCELED, "interrupted");
+		if (time_after(jiffies, end))
+			return unbd_why(why, len, -ECONNREFUSED,
+					"there is no server");
+		wait_event_timeout(conn->control_wait,
+				   READ_ONCE(path->aborted), LOOK);
+	}
+	switch (shm_reader_drain(&conn->reader)) {
+	case SHM_READ_EMPTY:
+		return 0;
+	case SHM_READ_INCOMPATIBLE:
+		return unbd_why(why, len, -EPROTO,
+				"the server's channel is of another kind: protocol %#llx, elements of %llu bytes",
+				READ_ONCE(conn->reader.header->protocol),
+				READ_ONCE(conn->reader.header->size));
+	default:
+		return unbd_why(why, len, -ECONNRESET,
+				"the server has gone again");
+	}
+}
+
+static int find_devices(struct shm_path *path, char *why, size_t len)
+{
+	struct shm_conn *conn = path->conn;
+	unsigned int device, found = 0;
+	u64 nr, blocks;
+	int err;
+
+	err = shm_control(path, MUENBLOCK_MAX_DEVICES, 0, &nr, why, len);
+	if (err)
+		return err;
+	nr = min_t(u64, nr, SHM_MAX_DEVICES);
+	bitmap_zero(conn->valid, SHM_MAX_DEVICES);
+	/* There may be numbers without a device in between. */
+	for (device = 0; device < SHM_MAX_DEVICES && found < nr; device++) {
+		err = shm_control(path, MUENBLOCK_MEDIA_BLOCKS, device,
+				  &blocks, why, len);
+		if (err)
+			return err;
+		if (!blocks)
+			continue;
+		set_bit(device, conn->valid);
+		found++;
+	}
+	WRITE_ONCE(conn->nr_devices, found);
+	return 0;
+}
+
+static void reset_state(struct shm_conn *conn)
+{
+	u16 generation = get_random_u32();
+	unsigned int i;
+
+	bitmap_zero(conn->used, conn->nr_slots);
+	for (i = 0; i < conn->nr_slots; i++)
+		conn->slots[i] = (struct shm_slot){ .generation = generation };
+	set_bit(0, conn->used);
+	conn->tags = get_random_u32();
+	conn->control_tag = 0;
+	conn->unsent = false;
+	conn->resetting = true;
+	conn->warned = false;
+	conn->pinged = false;
+	conn->heard = jiffies;
+	WRITE_ONCE(conn->broken, false);
+}
+
+static int link_up(struct shm_path *path, char *why, size_t len)
+{
+	struct shm_conn *conn = path->conn;
+	u64 status;
+	int err;
+
+	shm_writer_deactivate(&conn->writer);
+	err = wait_for_server(path, why, len);
+	if (err)
+		return err;
+	reset_state(conn);
+	shm_writer_activate(&conn->writer, conn->option.request_protocol,
+			    get_random_u64() | 1);
+	err = shm_thread_start(&conn->thread, &shm_client_thread_ops,
+			       &conn->regions.response, "shm", conn->option.id);
+	if (err) {
+		snprintf(why, len, "cannot start a thread");
+		goto down;
+	}
+	err = shm_control(path, MUENBLOCK_RESET, 0, &status, why, len);
+	if (!err)
+		err = find_devices(path, why, len);
+	if (!err)
+		return 0;
+down:
+	shm_link_down(conn);
+	return err;
+}
+
+/**
+ * shm_link_up() - connect to the server
+ * @path: path that uses the connection
+ * @why: reason of a failure
+ * @len: size of @why
+ *
+ * Return: 0 or -errno.
+ */
+int shm_link_up(struct shm_path *path, char *why, size_t len)
+{
+	/* Reclaim may be waiting for the disks to come back. */
+	unsigned int noio = memalloc_noio_save();
+	int err = link_up(path, why, len);
+
+	memalloc_noio_restore(noio);
+	return err;
+}
+
+/**
+ * shm_link_down() - leave the server
+ * @conn: connection; no request of it is the transport's any more
+ *
+ * Does not wait for the peer.
+ */
+void shm_link_down(struct shm_conn *conn)
+{
+	shm_thread_stop(&conn->thread);
+	WRITE_ONCE(conn->broken, true);
+	shm_writer_deactivate(&conn->writer);
+	shm_region_notify(&conn->regions.request);
+}
+
+/* ------------------------------------------------------------------ */
+/* A connection's memory                                              */
+
+static int divide_buffer(struct shm_conn *conn, char *why, size_t len)
+{
+	size_t room = conn->regions.buffer.size;
+	size_t bytes = SHM_SLOT_BYTES;
+
+	/* Better a few requests of a page than one of 31. */
+	while (bytes > 4 * SHM_SLOT_SPARE && room / bytes < 16)
+		bytes /= 2;
+	conn->slot_bytes = bytes;
+	conn->nr_slots = min_t(size_t, room / bytes, SHM_MAX_SLOTS);
+	conn->nr_slots = min(conn->nr_slots, conn->writer.elements - 8);
+	conn->nr_slots = min_t(size_t, conn->nr_slots, conn->reader.room /
+			       sizeof(struct muenblock_response) - 8);
+	if (conn->nr_slots < 2)
+		return unbd_why(why, len, -EINVAL,
+				"the buffer has %zu bytes, too few", room);
+	return 0;
+}
+
+/**
+ * shm_link_init() - prepare a connection whose regions are open
+ * @conn: connection
+ * @why: reason of a failure
+ * @len: size of @why
+ *
+ * Return: 0, -EINVAL for regions that are too small, or -ENOMEM.
+ */
+int shm_link_init(struct shm_conn *conn, char *why, size_t len)
+{
+	struct shm_regions *r = &conn->regions;
+
+	spin_lock_init(&conn->send_lock);
+	mutex_init(&conn->recv_mutex);
+	mutex_init(&conn->control_mutex);
+	init_waitqueue_head(&conn->control_wait);
+	conn->broken = true;
+	if (shm_writer_init(&conn->writer, r->request.addr, r->request.size,
+			    sizeof(struct muenblock_request)) ||
+	    shm_reader_init(&conn->reader, r->response.addr, r->response.size,
+			    conn->option.response_protocol,
+			    sizeof(struct muenblock_response)) ||
+	    conn->writer.elements < 16 ||
+	    conn->reader.room < 16 * sizeof(struct muenblock_response))
+		return unbd_why(why, len, -EINVAL,
+				"a channel is smaller than 16 elements");
+	if (divide_buffer(conn, why, len))
+		return -EINVAL;
+	conn->slots = kvcalloc(conn->nr_slots, sizeof(*conn->slots),
+			       GFP_KERNEL);
+	conn->used = bitmap_zalloc(conn->nr_slots, GFP_KERNEL);
+	if (conn->slots && conn->used)
+		return 0;
+	shm_link_exit(conn);
+	return unbd_why(why, len, -ENOMEM, "out of memory");
+}
+
+/**
+ * shm_link_exit() - undo shm_link_init()
+ * @conn: connection
+ */
+void shm_link_exit(struct shm_conn *conn)
+{
+	kvfree(conn->slots);
+	bitmap_free(conn->used);
+	conn->slots = NULL;
+	conn->used = NULL;
+}

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * unbd-shm-client: muenblock over shared memory as a transport of unbd-client.
+ *
+ * This file has what the core calls but for the way of a request.
+ */
+#define pr_fmt(fmt) "unbd-shm-client: " fmt
+
+#include <linux/log2.h>
+#include <linux/minmax.h>
+#include <linux/module.h>
+
+#include "client.h"
+
+#define SCHEME	"shm:"
+
+struct workqueue_struct *shm_map_wq;
+
+/* ------------------------------------------------------------------ */
+/* Parameters                                                         */
+
+unsigned int shm_offset_unit = SHM_OFFSET_BLOCKS;
+
+static const char * const unit_names[] = {
+	[SHM_OFFSET_BLOCKS] = "lba",
+	[SHM_OFFSET_SECTORS] = "512",
+	[SHM_OFFSET_BYTES] = "bytes",
+};
+
+static int set_unit(const char *text, const struct kernel_param *kp)
+{
+	int unit = sysfs_match_string(unit_names, text);
+
+	if (unit < 0)
+		return unit;
+	WRITE_ONCE(shm_offset_unit, unit);
+	return 0;
+}
+
+static int get_unit(char *page, const struct kernel_param *kp)
+{
+	return scnprintf(page, PAGE_SIZE, "%s\n", unit_names[shm_offset_unit]);
+}
+
+static const struct kernel_param_ops unit_ops = {
+	.set = set_unit,
+	.get = get_unit,
+};
+
+/* Requests that are sent again must mean the same: not while it is in use. */
+module_param_cb(offset_unit, &unit_ops, NULL, 0444);
+MODULE_PARM_DESC(offset_unit,
+		 "what the server counts offsets in: lba, 512 or bytes (default lba)");
+
+/* ------------------------------------------------------------------ */
+/* Paths                                                              */
+
+static int shm_path_init(struct unbd_path *base, char *why, size_t len)
+{
+	u32 id;
+
+	if (shm_parse_id(base->dst + strlen(SCHEME), &id))
+		return unbd_why(why, len, -EINVAL, "%s: shm:ID is expected",
+				base->dst);
+	return shm_conn_claim(to_shm_path(base), id, why, len);
+}
+
+static void shm_path_exit(struct unbd_path *base)
+{
+	shm_conn_unclaim(to_shm_path(base));
+}
+
+static int shm_connect(struct unbd_path *base, char *why, size_t len)
+{
+	struct shm_path *path = to_shm_path(base);
+	int err = shm_link_up(path, why, len);
+
+	if (!err)
+		shm_conn_show_disks(path->conn);
+	return err;
+}
+
+static void shm_disconnect(struct unbd_path *base)
+{
+	shm_link_down(to_shm_path(base)->conn);
+}
+
+static void shm_abort(struct unbd_path *base)
+{
+	struct shm_path *path = to_shm_path(base);
+
+	WRITE_ONCE(path->aborted, true);
+	wake_up_all(&path->conn->control_wait);
+}
+
+static void shm_abort_clear(struct unbd_path *base)
+{
+	WRITE_ONCE(to_shm_path(base)->aborted, false);
+}
+
+static void describe_region(char *to, size_t len,
+			    const struct shm_region_name *name)
+{
+	if (name->length)
+		snprintf(to, len, "%s@%s+%#llx+%#llx", name->provider,
+			 name->place, name->offset, name->length);
+	else
+		snprintf(to, len, "%s%s%s/%s", name->provider,
+			 *name->place ? "@" : "", name->place, name->name);
+}
+
+static void shm_describe(struct unbd_path *base, char *src, char *dst,
+			 size_t len)
+{
+	struct shm_conn *conn = to_shm_path(base)->conn;
+
+	describe_region(src, len, &conn->option.request);
+	describe_region(dst, len, &conn->option.response);
+}
+
+/* ------------------------------------------------------------------ */
+/* Legs                                                               */
+
+/* What the server says of a device, before it is believed */
+struct answers {
+	u64 blocks;
+	u64 block;
+	u64 most;
+};
+
+static int ask(struct shm_leg *leg, struct answers *a, char *why, size_t len)
+{
+	struct shm_path *path = to_shm_path(leg->base.path);
+	int err;
+
+	err = shm_control(path, MUENBLOCK_MEDIA_BLOCKS, leg->device,
+			  &a->blocks, why, len);
+	if (!err)
+		err = shm_control(path, MUENBLOCK_BLOCK_LENGTH, leg->device,
+				  &a->block, why, len);
+	if (!err)
+		err = shm_control(path, MUENBLOCK_MAX_BLOCKS, leg->device,
+				  &a->most, why, len);
+	return err;
+}
+
+static int check_answers(const struct answers *a, unsigned int device,
+			 char *why, size_t len)
+{
+	if (!a->blocks)
+		return unbd_why(why, len, -ENOENT,
+				"the server has no device %u", device);
+	if (a->block < SHM_MIN_BLOCK || a->block > SHM_MAX_BLOCK ||
+	    !is_power_of_2(a->block))
+		return unbd_why(why, len, -EPROTO,
+				"blocks of %llu bytes make no sense", a->block);
+	if (a->blocks > (u64)S64_MAX >> ilog2(a->block))
+		return unbd_why(why, len, -EPROTO,
+				"%llu blocks of %llu bytes make no sense",
+				a->blocks, a->block);
+	return 0;
+}
+
+/*
+ * The protocol tells nothing of caches, and has a command for them: so there
+ * is one. What is not told is left at what is always right.
+ */
+static int set_geometry(struct shm_leg *leg, const struct answers *a,
+			char *why, size_t len)
+{
+	struct shm_conn *conn = conn_of(leg);
+	struct unbd_geometry g = {};
+	u64 most = a->most;
+
+	if (!most || most > MUENBLOCK_SAFE_DISCARD)
+		most = MUENBLOCK_SAFE_DISCARD;
+	g.size = a->blocks * a->block;
+	g.logical_block_size = a->block;
+	g.physical_block_size = max_t(u32, a->block, 4096);
+	g.max_io = min_t(u64, most * a->block,
+			 conn->slot_bytes - SHM_SLOT_SPARE);
+	g.max_io = min_t(u32, g.max_io,
+			 MUENBLOCK_SAFE_SECTORS << SECTOR_SHIFT);
+	/* Whole pages, and whole blocks, which may be larger */
+	if (g.max_io > PAGE_SIZE)
+		g.max_io = round_down(g.max_io, PAGE_SIZE);
+	g.max_io = round_down(g.max_io, g.logical_block_size);
+	if (g.max_io < PAGE_SIZE)
+		return unbd_why(why, len, -EOPNOTSUPP,
+				"no request of a page fits: the server takes %llu blocks of %llu bytes, a slot %u bytes",
+				most, a->block, conn->slot_bytes);
+	g.max_discard = min_t(u64, most * a->block,
+			      round_down(U32_MAX, g.logical_block_size));
+	g.discard_granularity = a->block;
+	g.features = UNBD_FEAT_WRITE_CACHE | UNBD_FEAT_MULTI_QUEUE;
+	leg->block = a->block;
+	leg->base.geometry = g;
+	return 0;
+}
+
+static int learn(struct shm_leg *leg, char *why, size_t len)
+{
+	struct answers a;
+	int err;
+
+	err = ask(leg, &a, why, len);
+	if (!err)
+		err = check_answers(&a, leg->device, why, len);
+	if (!err)
+		err = set_geometry(leg, &a, why, len);
+	return err;
+}
+
+static int shm_attach(struct unbd_leg *base, char *why, size_t len)
+{
+	struct shm_leg *leg = to_shm_leg(base);
+	u32 device = 0;
+	int err;
+
+	if (*base->export_name && shm_parse_id(base->export_name, &device))
+		return unbd_why(why, len, -ENOENT,
+				"device_path=%.64s: devices have numbers here",
+				base->export_name);
+	if (device >= SHM_MAX_DEVICES)
+		return unbd_why(why, len, -ENOENT,
+				"device numbers are below %u",
+				SHM_MAX_DEVICES);
+	leg->device = device;
+	err = learn(leg, why, len);
+	if (err)
+		return err;
+	/* One channel for all; blk-mq has its own reasons for queues. */
+	base->nr_queues = base->want_queues;
+	base->nr_poll_queues = base->want_poll_queues;
+	return 0;
+}
+
+static void shm_detach(struct unbd_leg *base)
+{
+	shm_orphan_requests(to_shm_leg(base));
+}
+
+static int shm_refresh(struct unbd_leg *base, char *why, size_t len)
+{
+	return learn(to_shm_leg(base), why, len);
+}
+
+static struct unbd_transport_ops shm_ops = {
+	.owner		= THIS_MODULE,
+	.name		= "shm",
+	.path_size	= sizeof(struct shm_path),
+	.leg_size	= sizeof(struct shm_leg),
+	.request_size	= 0,
+	.path_init	= shm_path_init,
+	.path_exit	= shm_path_exit,
+	.connect	= shm_connect,
+	.disconnect	= shm_disconnect,
+	.attach		= shm_attach,
+	.detach		= shm_detach,
+	.abort		= shm_abort,
+	.abort_clear	= shm_abort_clear,
+	.queue_rq	= shm_queue_rq,
+	.commit_rqs	= shm_commit_rqs,
+	.poll		= shm_poll,
+	.refresh	= shm_refresh,
+	.describe	= shm_describe,
+};
+
+static int __init unbd_shm_client_init(void)
+{
+	int err;
+
+	/* A mapping may wait for its server for seconds. */
+	shm_map_wq = alloc_workqueue("unbd-shm-map",
+				     WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!shm_map_wq)
+		return -ENOMEM;
+	err = unbd_register_transport(&shm_ops);
+	if (err)
+		goto err_wq;
+	err = shm_conns_init();
+	if (err)
+		goto err_conns;
+	return 0;
+
+err_conns:
+	shm_conns_exit();
+	unbd_unregister_transport(&shm_ops);
+err_wq:
+	destroy_workqueue(shm_map_wq);
+	return err;
+}
+
+static void __exit unbd_shm_client_exit(void)
+{
+	shm_conns_exit();
+	unbd_unregister_transport(&shm_ops);
+	destroy_workqueue(shm_map_wq);
+}
+
+module_init(unbd_shm_client_init);
+module_exit(unbd_shm_client_exit);
+
+MODULE_DESCRIPTION("unbd: muenblock client over shared memory");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(UNBD_VERSION);
+MODULE_IMPORT_NS("UNBD");
+MODULE_ALIAS("unbd-transport-shm");

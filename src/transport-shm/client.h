@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Inside unbd-shm-client: connections, paths, legs and requests.
+ *
+ * A connection is one of connections=. It exists whether or not somebody uses
+ * it; a path takes it for itself. All devices behind it share its channels
+ * and its buffer, which is divided into slots of one size: a request has a
+ * slot from the moment it is sent until the server has answered, whatever
+ * becomes of the disk in the meantime.
+ *
+ * Locks, outermost first:
+ *
+ *	conns_mutex	(client-conn.c) which connections exist, conn->path
+ *	recv_mutex	the response channel; who holds it completes requests
+ *	send_lock	the request channel
+ */
+#ifndef UNBD_SHM_CLIENT_H
+#define UNBD_SHM_CLIENT_H
+
+#include <linux/bitmap.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include <unbd/transport.h>
+
+#include "block-codec.h"
+#include "channel.h"
+#include "options.h"
+#include "provider.h"
+#include "thread.h"
+
+/*
+ * A request's data begin at a slot and never fill it. So no two requests
+ * have data side by side, which servers would take for one request.
+ */
+#define SHM_SLOT_BYTES		(128u << 10)
+#define SHM_SLOT_SPARE		4096u
+
+/* Slot 0 has no data: SMART data land there, and control requests use it. */
+#define SHM_FIRST_SLOT		1
+
+/* Fewer than the response channel has, and some left for control */
+#define SHM_MAX_SLOTS		1000
+
+/**
+ * struct shm_slot - a request in flight and its part of the buffer
+ * @rq: the request; NULL when it was taken back, but the server has it still
+ * @leg: where it was sent; to compare, it may be gone
+ * @tag: as on the wire, 0 while the slot is free; written last
+ * @kind: as on the wire
+ * @device: likewise
+ * @generation: makes tags differ
+ */
+struct shm_slot {
+	struct request *rq;
+	struct shm_leg *leg;
+	u32 tag;
+	u16 kind;
+	u16 device;
+	u16 generation;
+};
+
+/**
+ * struct shm_conn - a connection
+ * @entry: in the list of all
+ * @text: what it was made from
+ * @option: the same, taken apart
+ * @regions: its memory
+ * @path: who uses it, NULL when nobody does
+ * @send_lock: @writer and @unsent
+ * @writer: request channel
+ * @unsent: something was written that the server has not been told of
+ * @slots: requests in flight
+ * @nr_slots: how many fit
+ * @slot_bytes: each one's part of the buffer
+ * @used: slots in use
+ * @recv_mutex: the members below
+ * @reader: response channel
+ * @resetting: drop what comes until the answer to the reset
+ * @heard: jiffies when the server last answered
+ * @pinged: it was asked since
+ * @broken: reported; no more I/O until it has been connected again
+ * @warned: about responses to nothing
+ * @thread: reads the response channel
+ * @control_mutex: one control request at a time
+ * @control_wait: for its answer
+ * @control_tag: of the one under way, 0 for none
+ * @control_status: the answer
+ * @tags: control requests so far
+ * @nr_devices: that the server has
+ * @valid: which numbers they have
+ * @shown: those that have been mapped by themselves
+ * @letters: of /dev/muendiska and so on by number of the device, from 1
+ * @map_work: maps them
+ * @map_delay: jiffies until it looks again
+ * @map_error: of the last attempt, to log it once
+ */
+struct shm_conn {
+	struct list_head entry;
+	char *text;
+	struct shm_connection_option option;
+	struct shm_regions regions;
+	struct shm_path *path;
+
+	spinlock_t send_lock;		/* writer, unsent */
+	struct shm_writer writer;
+	bool unsent;
+
+	struct shm_slot *slots;
+	unsigned int nr_slots;
+	unsigned int slot_bytes;
+	unsigned long *used;
+
+	struct mutex recv_mutex;	/* what follows, see above */
+	struct shm_reader reader;
+	bool resetting;
+	unsigned long heard;
+	bool pinged;
+	bool broken;
+	bool warned;
+	struct shm_thread thread;
+
+	struct mutex control_mutex;	/* one control request at a time */
+	wait_queue_head_t control_wait;
+	u32 control_tag;
+	u64 control_status;
+	u16 tags;
+
+	unsigned int nr_devices;
+	DECLARE_BITMAP(valid, SHM_MAX_DEVICES);
+	DECLARE_BITMAP(shown, SHM_MAX_DEVICES);
+	u16 letters[SHM_MAX_DEVICES];
+	struct delayed_work map_work;
+	unsigned long map_delay;
+	int map_error;
+};
+
+/**
+ * struct shm_path - a session's way through a connection
+ * @base: the core's part
+ * @conn: the connection
+ * @aborted: between abort and abort_clear
+ */
+struct shm_path {
+	struct unbd_path base;
+	struct shm_conn *conn;
+	bool aborted;
+};
+
+/**
+ * struct shm_leg - a device behind a connection
+ * @base: the core's part
+ * @device: its number there
+ * @block: bytes of a block
+ */
+struct shm_leg {
+	struct unbd_leg base;
+	u16 device;
+	u32 block;
+};
+
+static inline struct shm_path *to_shm_path(struct unbd_path *path)
+{
+	return container_of(path, struct shm_path, base);
+}
+
+static inline struct shm_leg *to_shm_leg(struct unbd_leg *leg)
+{
+	return container_of(leg, struct shm_leg, base);
+}
+
+static inline struct shm_conn *conn_of(struct shm_leg *leg)
+{
+	return to_shm_path(leg->base.path)->conn;
+}
+
+extern struct workqueue_struct *shm_map_wq;
+extern unsigned int shm_offset_unit;
+
+/* client-conn.c: which connections there are, and the disks that appear */
+int shm_conn_claim(struct shm_path *path, u32 id, char *why, size_t len);
+void shm_conn_unclaim(struct shm_path *path);
+void shm_conn_show_disks(struct shm_conn *conn);
+int shm_conns_init(void);
+void shm_conns_exit(void);
+
+/* client-link.c: from nothing to a server that has answered */
+int shm_link_init(struct shm_conn *conn, char *why, size_t len);
+void shm_link_exit(struct shm_conn *conn);
+int shm_link_up(struct shm_path *path, char *why, size_t len);
+void shm_link_down(struct shm_conn *conn);
+int shm_control(struct shm_path *path, u16 kind, u16 device, u64 *status,
+		char *why, size_t len);
+void shm_control_answered(struct shm_conn *conn, const struct shm_response *rp);
+void shm_control_ping(struct shm_conn *conn);
+__printf(3, 4)
+void shm_conn_fail(struct shm_conn *conn, int error, const char *fmt, ...);
+
+/* client-io.c: requests and responses */
+blk_status_t shm_queue_rq(struct unbd_leg *base, unsigned int queue,
+			  struct request *rq, bool last);
+void shm_commit_rqs(struct unbd_leg *base, unsigned int queue);
+int shm_poll(struct unbd_leg *base, unsigned int queue);
+void shm_send(struct shm_conn *conn, const struct shm_request *rq, bool last);
+unsigned int shm_receive(struct shm_conn *conn);
+void shm_orphan_requests(struct shm_leg *leg);
+extern const struct shm_thread_ops shm_client_thread_ops;
+
+#endif

@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The work of a connection's thread: requests to the storage, straight from
+ * and to the pages of the buffer, and responses to the client.
+ */
+#define pr_fmt(fmt) "unbd-shm-server: " fmt
+
+#include <linux/delay.h>
+#include <linux/mm.h>
+#include <linux/random.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+
+#include "server.h"
+
+/* Requests that are taken before the responses get their turn */
+#define MOST_AT_ONCE	64
+
+/**
+ * srv_respond() - write a response
+ * @conn: connection
+ * @wire: the request
+ * @status: depends on its kind
+ */
+void srv_respond(struct srv_conn *conn, const struct shm_request *wire,
+		 u64 status)
+{
+	struct shm_response rp = {
+		.kind = wire->kind,
+		.device = wire->device,
+		.tag = wire->tag,
+		.status = status,
+	};
+	struct muenblock_response element;
+
+	shm_pack_response(&element, &rp);
+	shm_writer_put(&conn->writer, &element);
+	conn->untold = true;
+}
+
+static void tell_client(struct srv_conn *conn)
+{
+	if (!conn->untold)
+		return;
+	conn->untold = false;
+	shm_region_notify(&conn->regions.response);
+}
+
+/* ------------------------------------------------------------------ */
+/* To the storage and back                                            */
+
+static struct srv_request *take_request(struct srv_device *device,
+					const struct shm_request *wire)
+{
+	struct srv_conn *conn = device->conn;
+	struct srv_request *req = conn->free;
+
+	conn->free = req->next;
+	req->device = device;
+	req->wire = *wire;
+	req->vecs = req->inline_vecs;
+	conn->inflight++;
+	device->inflight++;
+	return req;
+}
+
+static void give_back_request(struct srv_request *req)
+{
+	struct srv_conn *conn = req->conn;
+
+	if (req->vecs != req->inline_vecs)
+		kvfree(req->vecs);
+	req->device->inflight--;
+	conn->inflight--;
+	req->next = conn->free;
+	conn->free = req;
+}
+
+/* In any context. The thread itself need not be woken. */
+static void io_done(struct unbd_io *io, int error)
+{
+	struct srv_request *req = container_of(io, struct srv_request, io);
+	struct srv_conn *conn = req->conn;
+	struct shm_thread *thread = &conn->thread;
+
+	req->error = error;
+	if (in_task() && current == thread->task) {
+		llist_add(&req->node, &conn->done);
+		return;
+	}
+	/* With the last one on the list, the connection may go: see stop. */
+	rcu_read_lock();
+	if (llist_add(&req->node, &conn->done))
+		shm_thread_kick(thread);
+	rcu_read_unlock();
+}
+
+static bool drops_responses(const struct srv_conn *conn)
+{
+	return conn->barrier >= SRV_RESET;
+}
+
+/**
+ * srv_reap() - answer what has come back from the storage
+ * @conn: connection
+ *
+ * Return: whether there was anything.
+ */
+bool srv_reap(struct srv_conn *conn)
+{
+	struct llist_node *list = llist_del_all(&conn->done);
+	struct srv_request *req, *next;
+
+	if (!list)
+		return false;
+	list = llist_reverse_order(list);
+	llist_for_each_entry_safe(req, next, list, node) {
+		if (!drops_responses(conn))
+			srv_respond(conn, &req->wire,
+				    shm_status_of_error(req->error));
+		give_back_request(req);
+	}
+	return true;
+}
+
+static int map_data(struct srv_request *req)
+{
+	struct shm_region *buffer = &req->conn->regions.buffer;
+	u64 at = req->wire.buffer, left = req->wire.length;
+	unsigned int nr = DIV_ROUND_UP(offset_in_page(at) + left, PAGE_SIZE);
+	struct bio_vec *bv;
+	unsigned int n;
+
+	if (nr > SRV_INLINE_VECS)
+		req->vecs = kvmalloc_array(nr, sizeof(*bv), GFP_NOIO);
+	if (!req->vecs) {
+		req->vecs = req->inline_vecs;
+		return -ENOMEM;
+	}
+	for (bv = req->vecs; left; bv++) {
+		n = min_t(u64, left, PAGE_SIZE - offset_in_page(at));
+		bvec_set_page(bv, shm_region_page(buffer, at), n,
+			      offset_in_page(at));
+		at += n;
+		left -= n;
+	}
+	req->io.bvec = req->vecs;
+	req->io.nr_bvec = nr;
+	return 0;
+}
+
+static enum unbd_io_op op_of(u16 kind)
+{
+	switch (kind) {
+	case MUENBLOCK_READ:
+		return UNBD_IO_READ;
+	case MUENBLOCK_WRITE:
+		return UNBD_IO_WRITE;
+	case MUENBLOCK_DISCARD:
+		return UNBD_IO_DISCARD;
+	default:
+		return UNBD_IO_FLUSH;
+	}
+}
+
+static void fill_io(struct srv_request *req)
+{
+	struct unbd_io *io = &req->io;
+
+	io->op = op_of(req->wire.kind);
+	io->flags = 0;
+	io->offset = 0;
+	io->length = 0;
+	io->bvec = NULL;
+	io->nr_bvec = 0;
+	io->done = io_done;
+	if (io->op == UNBD_IO_FLUSH)
+		return;
+	/* The request has been checked. */
+	shm_byte_offset(req->wire.offset, req->device->block,
+			srv_offset_unit, &io->offset);
+	io->length = req->wire.length;
+}
+
+/**
+ * srv_submit() - hand a request to the storage
+ * @device: device that is open
+ * @wire: request that was checked; conn->free is not empty
+ */
+void srv_submit(struct srv_device *device, const struct shm_request *wire)
+{
+	struct srv_request *req = take_request(device, wire);
+	int err = 0;
+
+	fill_io(req);
+	if (req->io.op == UNBD_IO_READ || req->io.op == UNBD_IO_WRITE)
+		err = map_data(req);
+	if (err)
+		io_done(&req->io, err);
+	else
+		unbd_export_submit(&device->base, &req->io);
+}
+
+/* ------------------------------------------------------------------ */
+/* The thread                                                         */
+
+static void set_barrier(struct srv_conn *conn, enum srv_barrier barrier)
+{
+	conn->barrier = barrier;
+	conn->refused = false;
+}
+
+static void client_came(struct srv_conn *conn)
+{
+	pr_info("shm:%u: a client has %s\n", conn->option.id,
+		conn->present ? "begun anew" : "come");
+	conn->present = true;
+	set_barrier(conn, SRV_RESTART);
+}
+
+static void client_went(struct srv_conn *conn)
+{
+	if (conn->present)
+		pr_info("shm:%u: the client has gone\n", conn->option.id);
+	if (conn->present || conn->refused)
+		set_barrier(conn, SRV_GONE);
+	conn->present = false;
+}
+
+static void refuse_client(struct srv_conn *conn)
+{
+	if (conn->refused)
+		return;
+	client_went(conn);
+	conn->refused = true;
+	pr_warn("shm:%u: a client's channel is of another kind: protocol %#llx, elements of %llu bytes\n",
+		conn->option.id,
+		(u64)READ_ONCE(conn->reader.header->protocol),
+		(u64)READ_ONCE(conn->reader.header->size));
+}
+
+/* A client that was here before this server did not begin an epoch for it. */
+static void greet(struct srv_conn *conn)
+{
+	if (conn->present)
+		return;
+	conn->present = true;
+	srv_devices_open(conn);
+}
+
+/* Returns whether to go on reading. */
+static bool read_one(struct srv_conn *conn)
+{
+	struct muenblock_request element;
+	struct shm_request rq;
+
+	switch (shm_reader_get(&conn->reader, &element)) {
+	case SHM_READ_OK:
+		greet(conn);
+		shm_unpack_request(&rq, &element);
+		srv_handle_request(conn, &rq);
+		return true;
+	case SHM_READ_RESTARTED:
+		client_came(conn);
+		return true;
+	case SHM_READ_INACTIVE:
+		client_went(conn);
+		return false;
+	case SHM_READ_INCOMPATIBLE:
+		refuse_client(conn);
+		return false;
+	case SHM_READ_OVERRUN:
+		pr_warn_ratelimited("shm:%u: the client has overrun its channel, requests are lost\n",
+				    conn->option.id);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool read_requests(struct srv_conn *conn)
+{
+	unsigned int i;
+
+	for (i = 0; i < MOST_AT_ONCE; i++) {
+		if (conn->barrier && !conn->inflight)
+			srv_pass_barrier(conn);
+		/* A client that goes does not have to wait for the storage. */
+		if (conn->barrier || !conn->free)
+			break;
+		if (!read_one(conn))
+			break;
+	}
+	return i;
+}
+
+static struct srv_conn *conn_of_thread(struct shm_thread *thread)
+{
+	return container_of(thread, struct srv_conn, thread);
+}
+
+static bool srv_work(struct shm_thread *thread)
+{
+	struct srv_conn *conn = conn_of_thread(thread);
+	bool busy;
+
+	busy = srv_reap(conn);
+	busy |= read_requests(conn);
+	busy |= srv_reap(conn);
+	tell_client(conn);
+	srv_devices_close(conn, false);
+	return busy;
+}
+
+static bool srv_pending(struct shm_thread *thread)
+{
+	struct srv_conn *conn = conn_of_thread(thread);
+
+	if (!llist_empty(&conn->done))
+		return true;
+	if (conn->barrier || !conn->free)
+		return conn->barrier && !conn->inflight;
+	return shm_reader_pending(&conn->reader);
+}
+
+static bool srv_busy(struct shm_thread *thread)
+{
+	return conn_of_thread(thread)->inflight;
+}
+
+static const struct shm_thread_ops srv_thread_ops = {
+	.work = srv_work,
+	.pending = srv_pending,
+	.busy = srv_busy,
+};
+
+/* ------------------------------------------------------------------ */
+/* Beginning and end                                                  */
+
+static int alloc_requests(struct srv_conn *conn)
+{
+	struct srv_request *req;
+	unsigned int i;
+
+	conn->requests = kvcalloc(SRV_REQUESTS, sizeof(*conn->requests),
+				  GFP_KERNEL);
+	if (!conn->requests)
+		return -ENOMEM;
+	for (i = 0; i < SRV_REQUESTS; i++) {
+		req = &conn->requests[i];
+		req->conn = conn;
+		req->next = conn->free;
+		conn->free = req;
+	}
+	return 0;
+}
+
+/**
+ * srv_io_init() - prepare a connection whose regions are open
+ * @conn: connection
+ * @why: reason of a failure
+ * @len: size of @why
+ *
+ * Return: 0 or -errno.
+ */
+int srv_io_init(struct srv_conn *conn, char *why, size_t len)
+{
+	struct shm_regions *r = &conn->regions;
+
+	if (shm_writer_init(&conn->writer, r->response.addr, r->response.size,
+			    sizeof(struct muenblock_response)) ||
+	    shm_reader_init(&conn->reader, r->request.addr, r->request.size,
+			    conn->option.request_protocol,
+			    sizeof(struct muenblock_request)))
+		return unbd_why(why, len, -EINVAL, "a channel is too small");
+	if (!shm_region_page(&r->buffer, 0))
+		return unbd_why(why, len, -EOPNOTSUPP,
+				"the buffer's memory has no pages to do I/O with");
+	init_llist_head(&conn->done);
+	if (alloc_requests(conn))
+		return unbd_why(why, len, -ENOMEM, "out of memory");
+	return 0;
+}
+
+/**
+ * srv_io_start() - begin to serve
+ * @conn: connection
+ *
+ * What a client wrote for a server that was here before is passed over: its
+ * data may no longer be where it had them. It sees the new epoch and begins
+ * anew. Return: 0 or -errno.
+ */
+int srv_io_start(struct srv_conn *conn)
+{
+	int err;
+
+	shm_writer_deactivate(&conn->writer);
+	shm_reader_drain(&conn->reader);
+	shm_writer_activate(&conn->writer, conn->option.response_protocol,
+			    get_random_u64() | 1);
+	err = shm_thread_start(&conn->thread, &srv_thread_ops,
+			       &conn->regions.request, "shmd",
+			       conn->option.id);
+	if (err) {
+		shm_writer_deactivate(&conn->writer);
+		return err;
+	}
+	shm_region_notify(&conn->regions.response);
+	return 0;
+}
+
+/**
+ * srv_io_stop() - cease to serve
+ * @conn: connection, started or not
+ *
+ * Waits for the storage, not for the client.
+ */
+void srv_io_stop(struct srv_conn *conn)
+{
+	shm_thread_stop(&conn->thread);
+	shm_writer_deactivate(&conn->writer);
+	shm_region_notify(&conn->regions.response);
+	conn->barrier = SRV_GONE;
+	while (srv_reap(conn) || conn->inflight)
+		usleep_range(500, 1000);
+	srv_devices_close(conn, true);
+	/* Whoever completed the last request may not have left it yet. */
+	synchronize_rcu();
+}
+
+/**
+ * srv_io_exit() - undo srv_io_init()
+ * @conn: connection that does not serve
+ */
+void srv_io_exit(struct srv_conn *conn)
+{
+	kvfree(conn->requests);
+	conn->requests = NULL;
+}

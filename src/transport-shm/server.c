@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * unbd-shm-server: muenblock over shared memory for unbd-server.
+ */
+#define pr_fmt(fmt) "unbd-shm-server: " fmt
+
+#include <linux/module.h>
+
+#include "server.h"
+
+unsigned int srv_offset_unit = SHM_OFFSET_BLOCKS;
+
+static const char * const unit_names[] = {
+	[SHM_OFFSET_BLOCKS] = "lba",
+	[SHM_OFFSET_SECTORS] = "512",
+	[SHM_OFFSET_BYTES] = "bytes",
+};
+
+static int set_unit(const char *text, const struct kernel_param *kp)
+{
+	int unit = sysfs_match_string(unit_names, text);
+
+	if (unit < 0)
+		return unit;
+	srv_offset_unit = unit;
+	return 0;
+}
+
+static int get_unit(char *page, const struct kernel_param *kp)
+{
+	return scnprintf(page, PAGE_SIZE, "%s\n", unit_names[srv_offset_unit]);
+}
+
+static const struct kernel_param_ops unit_ops = {
+	.set = set_unit,
+	.get = get_unit,
+};
+module_param_cb(offset_unit, &unit_ops, NULL, 0444);
+MODULE_PARM_DESC(offset_unit,
+		 "what clients count offsets in: lba, 512 or bytes (default lba)");
+
+static int srv_listen(struct unbd_listener *listener, char *why, size_t len)
+{
+	return unbd_why(why, len, -EOPNOTSUPP,
+			"%s: connections are made by the module's parameter connections",
+			listener->address);
+}
+
+static void srv_unlisten(struct unbd_listener *listener)
+{
+}
+
+struct unbd_target_ops srv_target_ops = {
+	.owner = THIS_MODULE,
+	.name = "shm",
+	.listener_size = sizeof(struct unbd_listener),
+	.listen = srv_listen,
+	.unlisten = srv_unlisten,
+	.close = srv_close,
+};
+
+static int __init srv_init(void)
+{
+	int err = unbd_register_target(&srv_target_ops);
+
+	if (err)
+		return err;
+	err = srv_conns_init();
+	if (!err)
+		return 0;
+	srv_conns_exit();
+	unbd_unregister_target(&srv_target_ops);
+	return err;
+}
+
+static void __exit srv_exit(void)
+{
+	srv_conns_exit();
+	unbd_unregister_target(&srv_target_ops);
+}
+
+module_init(srv_init);
+module_exit(srv_exit);
+
+MODULE_DESCRIPTION("unbd: muenblock server over shared memory");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(UNBD_VERSION);
+MODULE_ALIAS("unbd-target-shm");
+MODULE_IMPORT_NS("UNBD");

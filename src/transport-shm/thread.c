@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The thread that reads a channel.
+ */
+#include <linux/hrtimer.h>
+#include <linux/kthread.h>
+
+#include "thread.h"
+
+static unsigned int poll_us = 50;
+module_param(poll_us, uint, 0644);
+MODULE_PARM_DESC(poll_us,
+		 "microseconds to look for more before sleeping (default 50)");
+
+/* Looking costs a processor: not for longer than that, whatever is asked */
+#define MOST_POLL_US	10000
+
+/* Sleep without notifications: from, to, and to while something is expected */
+#define FIRST_NAP_US	20
+#define LAST_NAP_US	4000
+#define BUSY_NAP_US	200
+
+/* What no notification tells of: a peer that has gone, keepalive */
+#define TICK_US		100000
+
+/**
+ * shm_thread_kick() - let a thread look
+ * @thread: started or not
+ *
+ * Any context.
+ */
+void shm_thread_kick(struct shm_thread *thread)
+{
+	WRITE_ONCE(thread->kicked, true);
+	/* Pairs with prepare_to_wait(). */
+	smp_mb();
+	/* After the barrier of prepare_to_wait() it sees the flag, or is seen. */
+	if (waitqueue_active(&thread->wait))
+		wake_up(&thread->wait);
+}
+EXPORT_SYMBOL_UNBD(shm_thread_kick);
+
+static void notified(struct shm_watch *watch)
+{
+	shm_thread_kick(container_of(watch, struct shm_thread, watch));
+}
+
+static bool wanted(struct shm_thread *thread)
+{
+	return READ_ONCE(thread->kicked) || thread->ops->pending(thread) ||
+	       kthread_should_stop();
+}
+
+/* Where there is one processor, looking keeps the peer from working. */
+static bool look_around(struct shm_thread *thread)
+{
+	unsigned int us = min(READ_ONCE(poll_us), MOST_POLL_US + 0U);
+	ktime_t end;
+
+	if (!us || num_online_cpus() == 1)
+		return false;
+	end = ktime_add_us(ktime_get(), us);
+	do {
+		if (wanted(thread))
+			return true;
+		cpu_relax();
+	} while (!need_resched() && ktime_before(ktime_get(), end));
+	return false;
+}
+
+static unsigned int next_nap(struct shm_thread *thread)
+{
+	unsigned int most;
+
+	if (!thread->region->polled)
+		return TICK_US;
+	most = thread->ops->busy(thread) ? BUSY_NAP_US : LAST_NAP_US;
+	thread->nap = clamp(2 * thread->nap, FIRST_NAP_US + 0U, most);
+	return thread->nap;
+}
+
+static void take_a_nap(struct shm_thread *thread)
+{
+	unsigned int us = next_nap(thread);
+	ktime_t timeout = ns_to_ktime((u64)us * NSEC_PER_USEC);
+	DEFINE_WAIT(wait);
+
+	prepare_to_wait(&thread->wait, &wait, TASK_IDLE);
+	if (!wanted(thread))
+		schedule_hrtimeout_range(&timeout, us * (NSEC_PER_USEC / 4),
+					 HRTIMER_MODE_REL);
+	finish_wait(&thread->wait, &wait);
+}
+
+static int run(void *arg)
+{
+	struct shm_thread *thread = arg;
+
+	while (!kthread_should_stop()) {
+		WRITE_ONCE(thread->kicked, false);
+		/* Pairs with shm_thread_kick(): what it is for comes after. */
+		smp_mb();
+		if (thread->ops->work(thread)) {
+			thread->nap = 0;
+			cond_resched();
+			continue;
+		}
+		if (!look_around(thread))
+			take_a_nap(thread);
+	}
+	return 0;
+}
+
+/**
+ * shm_thread_start() - begin to read a channel
+ * @thread: zeroed, or one that was stopped
+ * @ops: what it does
+ * @region: of the channel
+ * @role: for the thread's name
+ * @id: likewise
+ *
+ * Return: 0 or -errno.
+ */
+int shm_thread_start(struct shm_thread *thread,
+		     const struct shm_thread_ops *ops,
+		     struct shm_region *region, const char *role, u32 id)
+{
+	struct task_struct *task;
+
+	thread->ops = ops;
+	thread->region = region;
+	thread->watch.notified = notified;
+	thread->nap = 0;
+	init_waitqueue_head(&thread->wait);
+	task = kthread_create(run, thread, "unbd-%s-%u", role, id);
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	thread->task = task;
+	if (!region->polled)
+		region->provider->watch(region, &thread->watch);
+	wake_up_process(task);
+	return 0;
+}
+EXPORT_SYMBOL_UNBD(shm_thread_start);
+
+/**
+ * shm_thread_stop() - cease to read a channel
+ * @thread: started or not
+ */
+void shm_thread_stop(struct shm_thread *thread)
+{
+	if (!thread->task)
+		return;
+	kthread_stop(thread->task);
+	thread->task = NULL;
+	if (!thread->region->polled)
+		thread->region->provider->unwatch(thread->region,
+						  &thread->watch);
+}
+EXPORT_SYMBOL_UNBD(shm_thread_stop);

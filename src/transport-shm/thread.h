@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The thread that reads a channel: looks for a while before it sleeps, and
+ * sleeps until it is notified, or for a short time where nobody notifies.
+ */
+#ifndef UNBD_SHM_THREAD_H
+#define UNBD_SHM_THREAD_H
+
+#include <linux/ktime.h>
+#include <linux/sched.h>
+#include <linux/wait.h>
+
+#include "provider.h"
+
+struct shm_thread;
+
+/**
+ * struct shm_thread_ops - what a thread does
+ * @work: a bounded piece of work, at least ten times a second. Returns
+ *	whether there may be more to do at once.
+ * @pending: would @work find something? Cheap.
+ * @busy: is the peer expected to write soon? Then a thread that has to look
+ *	looks more often.
+ */
+struct shm_thread_ops {
+	bool (*work)(struct shm_thread *thread);
+	bool (*pending)(struct shm_thread *thread);
+	bool (*busy)(struct shm_thread *thread);
+};
+
+/**
+ * struct shm_thread - a thread that reads a channel
+ * @ops: what it does
+ * @region: of the channel
+ * @task: the thread, NULL while it does not run
+ * @watch: of @region
+ * @wait: where it sleeps
+ * @kicked: somebody wants it to look
+ * @nap: microseconds that it last slept without a notification
+ */
+struct shm_thread {
+	const struct shm_thread_ops *ops;
+	struct shm_region *region;
+	struct task_struct *task;
+	struct shm_watch watch;
+	wait_queue_head_t wait;
+	bool kicked;
+	unsigned int nap;
+};
+
+int shm_thread_start(struct shm_thread *thread,
+		     const struct shm_thread_ops *ops,
+		     struct shm_region *region, const char *role, u32 id);
+void shm_thread_stop(struct shm_thread *thread);
+void shm_thread_kick(struct shm_thread *thread);
+
+#endif

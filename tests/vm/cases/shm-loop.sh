@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Client and server of muenblock in one kernel, over memory of that kernel:
+# disks appear by themselves, in either order, survive a server that begins
+# anew, and go.
+# timeout: 300
+# tags: shm muenblock
+
+CONNECTION=1:loop@a/request:loop@a/response:loop@a/memory
+SHM_CLIENT=/sys/module/unbd_shm_client/parameters
+SHM_SERVER=/sys/module/unbd_shm_server/parameters
+
+# serve DEVICE... - load the server, all devices on connection 1
+serve() {
+	modprobe unbd-shm-server connections="$CONNECTION" \
+		devices="$(printf '%s:1,' "$@" | sed 's/,$//')"
+}
+
+attach() {
+	modprobe unbd-shm-client connections="$CONNECTION" "$@"
+}
+
+nr_disks() {
+	(( $(unbd_disks | wc -l) == $1 ))
+}
+
+# by_letter a - the disk that a udev link names
+by_letter() {
+	eventually 10 test -b "/dev/muendisk$1" > /dev/null
+	basename "$(readlink -f "/dev/muendisk$1")"
+}
+
+test_disks_appear_and_carry_file_systems() {
+	local a b
+	a=$(disk_file 300 a)
+	b=$(disk_file 350 b)
+	serve "$a" "$b"
+	attach
+	eventually 10 nr_disks 2
+	a=$(by_letter a)
+	b=$(by_letter b)
+	[[ $(blockdev --getsize64 "/dev/$a") == $(( 300 << 20 )) ]]
+	[[ $(blockdev --getsize64 "/dev/$b") == $(( 350 << 20 )) ]]
+	mkfs.ext4 -q "/dev/$a"
+	mkfs.xfs -q "/dev/$b"
+	mounted "/dev/$a" "$WORK/ext4"
+	mounted "/dev/$b" "$WORK/xfs"
+	make_tree "$WORK/ext4/tree" 8
+	cp -a "$WORK/ext4/tree" "$WORK/xfs/tree"
+	drop_caches
+	same_tree "$WORK/ext4/tree" "$WORK/xfs/tree"
+	umount "$WORK/ext4" "$WORK/xfs"
+	fsck.ext4 -fn "/dev/$a"
+}
+
+test_the_client_may_be_first() {
+	local disk
+	attach
+	sleep 1
+	nr_disks 0
+	serve "$(disk_file 16)"
+	eventually 10 nr_disks 1
+	disk=$(by_letter a)
+	fio --name=v --filename="/dev/$disk" --rw=randwrite --bsrange=512-256k \
+		--blockalign=512 --verify=crc32c --direct=1 --size=8M \
+		--ioengine=libaio --iodepth=32 --verify_fatal=1 --output=/dev/null
+	blkdiscard "/dev/$disk"
+	nothing_went_wrong "$disk"
+}
+
+nothing_went_wrong() {
+	local stat
+	for stat in requeued parked timeouts failed; do
+		[[ $(cat "/sys/block/$1/unbd/stats/$stat") == 0 ]] ||
+			fail "$stat: $(cat "/sys/block/$1/unbd/stats/$stat")"
+	done
+}
+
+test_a_server_that_begins_anew() {
+	local disk file i writer
+	file=$(disk_file 32)
+	serve "$file"
+	attach
+	eventually 10 nr_disks 1
+	disk=$(by_letter a)
+	fio --name=v --filename="/dev/$disk" --rw=randwrite --bs=4k \
+		--verify=crc32c --direct=1 --size=32M --ioengine=libaio \
+		--iodepth=8 --verify_fatal=1 --loops=2 --output="$WORK/fio" &
+	writer=$!
+	for i in 1 2 3; do
+		sleep 1
+		echo "1 force" > $SHM_SERVER/remove_connection
+		eventually 10 grep -q parked "/sys/block/$disk/unbd/state"
+		echo "$CONNECTION" > $SHM_SERVER/connections
+		echo "$file:1" > $SHM_SERVER/devices
+		eventually 10 grep -q live "/sys/block/$disk/unbd/state"
+	done
+	wait $writer || fail "fio: $(tail -n 3 "$WORK/fio")"
+}
+
+test_a_disk_goes_while_its_server_is_away() {
+	local disk
+	serve "$(disk_file 16)"
+	attach
+	eventually 10 nr_disks 1
+	disk=$(by_letter a)
+	echo "1 force" > $SHM_SERVER/remove_connection
+	dd if=/dev/zero of="/dev/$disk" bs=4k count=8 oflag=direct \
+		2> /dev/null &
+	eventually 10 grep -q parked "/sys/block/$disk/unbd/state"
+	allow_log "I/O error, dev $disk|Buffer I/O error on dev $disk"
+	within 2 bedctl write "/sys/block/$disk/unbd/unmap_device" force
+	wait $! && fail "dd wrote to nowhere"
+	nr_disks 0
+}
+
+test_connections_come_and_go() {
+	local a b
+	a=$(disk_file 16 a)
+	b=$(disk_file 17 b)
+	serve "$a"
+	attach
+	eventually 10 nr_disks 1
+	echo 2:loop@b/q:loop@b/r:loop@b/m > $SHM_SERVER/connections
+	echo "$b:2" > $SHM_SERVER/devices
+	echo 2:loop@b/q:loop@b/r:loop@b/m > $SHM_CLIENT/connections
+	eventually 10 nr_disks 2
+	expect_errno EBUSY $SHM_SERVER/remove_connection 2
+	# udev may be looking at the disk still, which is a user like any other.
+	eventually 10 remove $SHM_CLIENT 2
+	nr_disks 1
+	eventually 10 remove $SHM_SERVER 2
+	expect_errno ENOENT $SHM_CLIENT/remove_connection 2
+	expect_errno EINVAL $SHM_CLIENT/connections 3:x
+	expect_errno EEXIST $SHM_CLIENT/connections "$CONNECTION"
+	expect_errno EPROTONOSUPPORT $SHM_CLIENT/connections 3:nobody/a:b:c
+	allow_log 'unbd-shm-'
+}
+
+# remove SIDE ID
+remove() {
+	echo "$2" > "$1/remove_connection"
+}
+
+test_a_session_by_hand() {
+	local disk
+	serve "$(disk_file 16 a)" "$(disk_file 17 b)"
+	attach auto_map=N
+	disk=$(map sessname=s path=shm:1 device_path=1 nr_queues=1)
+	[[ $(blockdev --getsize64 "/dev/$disk") == $(( 17 << 20 )) ]]
+	expect_errno ENOENT "$CLIENT/map_device" \
+		"sessname=s path=shm:1 device_path=7"
+	expect_errno EBUSY "$CLIENT/map_device" \
+		"sessname=t path=shm:1 device_path=0"
+	expect_errno ENOENT "$CLIENT/map_device" \
+		"sessname=t path=shm:9 device_path=0"
+	allow_log 'map_device'
+	unmap "$disk"
+}
