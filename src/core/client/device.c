@@ -236,7 +236,7 @@ static void hold(struct unbd_device *dev, struct unbd_leg *leg)
 	mutex_unlock(&dev->mutex);
 	while (unbd_leg_busy(leg) && !READ_ONCE(leg->path->aborters) &&
 	       time_before(jiffies, until))
-		msleep(1);
+		usleep_range(500, 1000);
 }
 
 /* Go on over the legs that there are, or park as whenever there are none. */
