@@ -75,7 +75,9 @@ test_the_server_is_replaced_under_writes() {
 	on server <<-'EOF'
 		unlisten rdma:0.0.0.0:1234
 		unexport vol0 force
-		unload rdma-server server
+		# The client closes its path when it learns of that.
+		eventually 15 unload rdma-server
+		unload server
 		load rdma-server
 		export_dev name=vol0 device_path=/root/disk
 		listen rdma:0.0.0.0:1234
