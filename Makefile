@@ -30,7 +30,7 @@ endif
 .PHONY: need-headers need-root need-dkms uninstall-modules
 
 help:
-	@echo "unbd $(VERSION), network block devices over TCP"
+	@echo "unbd $(VERSION), network block devices over TCP, RDMA and shared memory"
 	@echo
 	@echo "  make modules [KVER=release|KDIR=dir] [BUILD=dir]"
 	@echo "                  build for a kernel: the running one, another"

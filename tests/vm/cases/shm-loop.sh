@@ -3,6 +3,7 @@
 # Client and server of muenblock in one kernel, over memory of that kernel:
 # disks appear by themselves, in either order, survive a server that begins
 # anew, and go.
+# kernels: 6.1
 # timeout: 300
 # tags: shm muenblock
 
