@@ -62,7 +62,7 @@ def load(path):
         text = f.read()
     fields = {}
     for line in text.splitlines():
-        if line and not line.startswith("#"):
+        if not line.startswith("#"):
             break
         m = HEADER.fullmatch(line)
         if m:

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Clients that break every rule, on a file and on a block device: each gets
 # the error that is due or is dropped, and the server is as good as before.
-# kernels: 6.1 debug
+# kernels: 6.1
 # timeout: 900
 # tags: tcp server bad-input
 
@@ -48,18 +48,19 @@ no_connections() {
 SLOW=silence,dawdling
 LOAD="stall stall-sending too-many coming-and-going"
 
+# kernels: 6.1 debug
 test_handshakes_and_requests_on_a_file() {
 	serve_file
 	hostile --skip "$SLOW,${LOAD// /,}"
 	same "$(cat "$SERVER/exports/vol0/connections")" 0 connections
 }
 
+# kernels: 6.1 debug
 test_handshakes_and_requests_on_a_block_device() {
 	serve_disk
 	hostile --skip "$SLOW,${LOAD// /,}" --seed 2
 }
 
-# kernels: 6.1
 test_handshakes_have_ten_seconds() {
 	serve_file
 	# shellcheck disable=SC2086
@@ -68,6 +69,7 @@ test_handshakes_have_ten_seconds() {
 }
 
 # What clients make the server hold is bounded, and theirs alone.
+# kernels: 6.1 debug
 test_clients_that_stop_reading() {
 	local before least
 	serve_file
@@ -115,7 +117,6 @@ test_thousands_of_connections() {
 	hostile --rounds $rounds coming-and-going
 }
 
-# kernels: 6.1
 test_over_a_unix_socket() {
 	serve_file
 	listen "unix:$WORK/socket"
@@ -124,7 +125,6 @@ test_over_a_unix_socket() {
 		half-close gone-with-requests random-requests random-options
 }
 
-# kernels: 6.1
 test_over_vsock() {
 	need_module vsock_loopback
 	serve_file

@@ -3,7 +3,7 @@
 # Servers that break the protocol in the middle of I/O. The connection is given
 # up with one line that says why; a new one is made, and the request is asked
 # again: whoever reads gets the right bytes or an error, never wrong ones.
-# kernels: 6.1 debug
+# kernels: 6.1
 # timeout: 900
 # tags: tcp client bad-input
 
@@ -79,6 +79,7 @@ end() {
 	unmap "$DISK"
 }
 
+# kernels: 6.1 debug
 test_replies_that_do_not_belong() {
 	begin
 	breaks 'unknown cookie' wrong-cookie
@@ -94,6 +95,7 @@ test_replies_that_do_not_belong() {
 	end
 }
 
+# kernels: 6.1 debug
 test_data_that_does_not_fit() {
 	begin
 	breaks 'bytes at .* answer a READ' chunk-before
@@ -111,7 +113,6 @@ test_data_that_does_not_fit() {
 	end
 }
 
-# kernels: 6.1
 test_reads_that_come_back_short_or_long() {
 	begin
 	breaks 'READ came back short, 524288 bytes of 1048576' short-data
@@ -121,7 +122,6 @@ test_reads_that_come_back_short_or_long() {
 	end
 }
 
-# kernels: 6.1
 test_chunks_that_are_malformed() {
 	begin
 	breaks 'chunk of type 1, 4294967295 bytes' absurd-length
@@ -144,7 +144,6 @@ test_servers_that_go_silent() {
 	end
 }
 
-# kernels: 6.1
 test_simple_replies_only() {
 	begin structured=0
 	breaks 'unknown cookie' wrong-cookie
@@ -159,6 +158,7 @@ test_simple_replies_only() {
 	end
 }
 
+# kernels: 6.1 debug
 test_extended_headers() {
 	begin extended=1
 	breaks 'unknown cookie' wrong-cookie
@@ -178,7 +178,6 @@ test_extended_headers() {
 
 # Only the server's word for "out of order" counts as the path's failure: what
 # it says of the medium goes up as it is.
-# kernels: 6.1
 test_errors_reach_whoever_asked() {
 	begin
 	fails 'Input/output error' error=EIO
@@ -204,6 +203,7 @@ test_errors_reach_whoever_asked() {
 
 # An answer that comes while its WRITE is still being sent must not free what
 # the socket has yet to send.
+# kernels: 6.1 debug
 test_answers_before_the_request_is_complete() {
 	begin
 	for _ in 1 2 3; do
@@ -216,7 +216,6 @@ test_answers_before_the_request_is_complete() {
 }
 
 # A write to which data are the answer.
-# kernels: 6.1
 test_data_in_the_answer_to_a_write() {
 	begin
 	script data-for-write,at=9M,cmd=WRITE,times=1
@@ -228,7 +227,6 @@ test_data_in_the_answer_to_a_write() {
 }
 
 # Slow, in pieces, in any order, with holes: all of it allowed.
-# kernels: 6.1
 test_correct_servers_that_are_odd() {
 	local words
 	for words in "slow=1000:1" "chunks=1 reorder=16" \
@@ -245,7 +243,6 @@ test_correct_servers_that_are_odd() {
 }
 
 # A server that is wrong each time: no loop without end, no wrong data.
-# kernels: 6.1
 test_a_server_that_never_gets_it_right() {
 	local out
 	start_script "$SCRIPT_FLAGS"

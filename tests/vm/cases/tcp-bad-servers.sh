@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Servers that do not get through the handshake, or should not: what is wrong
 # is the errno and the one line in the log, and nothing stays.
-# kernels: 6.1 debug
+# kernels: 6.1
 # timeout: 600
 # tags: tcp client bad-input
 
@@ -35,7 +35,6 @@ good() {
 }
 MAP=()
 
-# kernels: 6.1
 test_what_speaks_no_nbd() {
 	bad EPROTO 'no NBD server, it says "HTTP/1.1 400' banner=http
 	bad EPROTO 'no NBD server, it says "SSH-2.0' banner=ssh
@@ -51,7 +50,6 @@ test_who_says_nothing() {
 	bad ETIMEDOUT 'no answer to the handshake within 10000 ms' hang=30
 }
 
-# kernels: 6.1
 test_replies_to_options_that_make_no_sense() {
 	bad EPROTO 'has magic' reply-magic
 	bad EPROTO 'is for option' reply-option
@@ -62,6 +60,7 @@ test_replies_to_options_that_make_no_sense() {
 	bad EPROTO 'more than .* replies' reply-endless
 }
 
+# kernels: 6.1 debug
 test_options_that_are_refused() {
 	bad ENOENT 'refused GO with .*UNKNOWN' opt-error=GO:UNKNOWN
 	bad EACCES 'refused GO with .*POLICY' opt-error=GO:POLICY
@@ -78,7 +77,6 @@ test_options_that_are_refused() {
 	traced 'option GO'
 }
 
-# kernels: 6.1
 test_an_export_that_does_not_exist() {
 	bad ENOENT 'refused GO with .*UNKNOWN' names=vol1:vol2
 	bad ENOENT 'closed the connection when asked for the export' \
@@ -87,6 +85,7 @@ test_an_export_that_does_not_exist() {
 		names=vol1 style=plain
 }
 
+# kernels: 6.1 debug
 test_what_is_said_of_the_export() {
 	bad EPROTO 'without the export' no-export-info
 	bad EPROTO 'information 0 .* has 11 bytes' short-export-info
@@ -99,7 +98,6 @@ test_what_is_said_of_the_export() {
 	good text-info
 }
 
-# kernels: 6.1
 test_block_sizes_that_make_no_sense() {
 	local sizes
 	for sizes in 3:4096:32M 0:4096:32M 128K:128K:32M 4096:512:32M \
@@ -112,6 +110,7 @@ test_block_sizes_that_make_no_sense() {
 	good blocksize=none
 }
 
+# kernels: 6.1 debug
 test_a_server_that_goes_away() {
 	bad ECONNRESET 'closed the connection without a greeting' die=0
 	bad ECONNRESET 'closed the connection' die=16
@@ -121,6 +120,7 @@ test_a_server_that_goes_away() {
 }
 
 # Each connection asks again; what comes must be the same export.
+# kernels: 6.1 debug
 test_connections_that_see_different_exports() {
 	MAP=(nr_queues=2)
 	good
@@ -140,7 +140,6 @@ bad_second() {
 }
 
 # A server may take fewer connections than it promised.
-# kernels: 6.1
 test_a_server_that_takes_one_connection_only() {
 	local disk how
 	for how in die=0,conn=2- die=40,conn=2- reset=18,conn=2- \
@@ -154,7 +153,6 @@ test_a_server_that_takes_one_connection_only() {
 	done
 }
 
-# kernels: 6.1
 test_styles_that_are_older() {
 	good style=oldstyle size=20M
 	good style=plain
@@ -168,7 +166,6 @@ test_styles_that_are_older() {
 }
 
 # The best that both sides know is agreed on.
-# kernels: 6.1
 test_the_newest_headers_are_asked_for() {
 	good extended=1
 	traced 'option EXTENDED_HEADERS'

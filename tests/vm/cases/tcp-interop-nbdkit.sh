@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Our client and nbdkit in all its shapes: file systems, a real tree, checksums
 # after mapping again, and verified random I/O at depth 32 over 4 queues.
-# kernels: 6.1 debug
+# kernels: 6.1
 # timeout: 900
 # tags: tcp client interop
 # cpus: 4
@@ -12,6 +12,7 @@
 SIZE_MIB=${ROUND_TRIP_MIB}M
 DEFAULT=(sessname=s "$HERE" device_path= nr_queues=4)
 
+# kernels: 6.1 debug
 test_memory() {
 	start_nbdkit memory "$SIZE_MIB"
 	round_trip "${DEFAULT[@]}"
@@ -47,6 +48,7 @@ test_blocksize_policy() {
 }
 
 # The filter fails requests for as long as a file is there.
+# kernels: 6.1 debug
 test_error() {
 	local disk
 	start_nbdkit --filter=error memory "$SIZE_MIB" error=ENOSPC \

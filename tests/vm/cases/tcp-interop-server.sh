@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Our server and other people's clients: each reads back what it or another one
 # wrote, and is told what the export is.
-# kernels: 6.1 debug
+# kernels: 6.1
 # timeout: 600
 # tags: tcp server interop
 
@@ -46,7 +46,6 @@ test_nbdinfo_learns_what_a_file_export_is() {
 	matches "$(info contexts)" base:allocation contexts
 }
 
-# kernels: 6.1
 test_nbdinfo_learns_what_a_disk_export_is() {
 	need_module brd
 	modprobe -r brd
@@ -60,7 +59,6 @@ test_nbdinfo_learns_what_a_disk_export_is() {
 		"$(blockdev --getss /dev/ram0)" "minimum block size"
 }
 
-# kernels: 6.1
 test_exports_are_listed() {
 	serve "$(disk_file 4 a)"
 	export_dev name=vol1 device_path="$(disk_file 8 b)"
@@ -72,6 +70,7 @@ test_exports_are_listed() {
 	must_fail nbdinfo nbd://127.0.0.1/vol2
 }
 
+# kernels: 6.1 debug
 test_nbdcopy_both_ways() {
 	local image
 	image=$(disk_file 24)
@@ -100,6 +99,7 @@ test_qemu_img_converts_compares_and_maps() {
 	must_fail qemu-img compare -f raw -F raw $URI "$WORK/data"
 }
 
+# kernels: 6.1 7.2
 test_qemu_io_does_what_it_is_told() {
 	local image
 	image=$(disk_file 8)
@@ -116,7 +116,6 @@ test_qemu_io_does_what_it_is_told() {
 	must_fail qemu-io -f raw -c 'write 8M 512' $URI
 }
 
-# kernels: 6.1
 test_a_read_only_export_refuses_changes() {
 	serve "$(disk_file 4)" access_mode=ro
 	must_fail qemu-io -f raw -c 'write 0 4096' $URI
@@ -124,6 +123,7 @@ test_a_read_only_export_refuses_changes() {
 	must_fail grep -qi 'failed' "$WORK/out"
 }
 
+# kernels: 6.1 debug
 test_fio_verifies_over_its_nbd_engine() {
 	serve "$(disk_file 16)"
 	fio --name=nbd --ioengine=nbd --uri=$URI --rw=randrw --bs=4k \
@@ -134,6 +134,7 @@ test_fio_verifies_over_its_nbd_engine() {
 
 # The kernel's own client never asks for block sizes, and may have several
 # connections.
+# kernels: 6.1 debug
 test_nbd_client_and_the_kernels_nbd() {
 	need_module nbd
 	serve "$(disk_file 400)"
@@ -159,7 +160,6 @@ nbd_round_trip() {
 	umount "$WORK/mnt"
 }
 
-# kernels: 6.1
 test_files_serve_single_bytes() {
 	local image
 	image=$(disk_file 1)

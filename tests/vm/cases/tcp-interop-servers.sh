@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Our client and the other servers people use: file systems, a real tree,
 # checksums after mapping again, and verified random I/O.
-# kernels: 6.1 debug
+# kernels: 6.1
 # timeout: 600
 # tags: tcp client interop
 # cpus: 4
@@ -21,6 +21,7 @@ test_nbd_server_as_it_is() {
 	unmap "$disk"
 }
 
+# kernels: 6.1 debug
 test_nbd_server_with_flush_fua_and_trim() {
 	local disk
 	start_nbd_server "$(disk_file "$ROUND_TRIP_MIB")" flush=true fua=true \
@@ -48,6 +49,7 @@ test_nbd_server_without_that_export() {
 	map_refused ENOENT "sessname=s $HERE device_path=other" 'refused GO'
 }
 
+# kernels: 6.1 debug
 test_qemu_nbd_raw() {
 	start_qemu_nbd -f raw --discard=unmap --detect-zeroes=unmap \
 		"$(disk_file "$ROUND_TRIP_MIB")"

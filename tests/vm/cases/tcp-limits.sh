@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # What a server says of its export reaches the disk's limits, and what is done
 # to the disk reaches the wire as the command that is meant.
-# kernels: 5.10 6.1
+# kernels: 6.1
 # timeout: 400
 # tags: tcp client limits
 
@@ -22,6 +22,7 @@ limit() {
 	same "$(queue_limit "$DISK" "$1")" "$2" "$1"
 }
 
+# kernels: 5.10 6.1 7.2
 test_flush_and_fua() {
 	shape flags=flush:fua
 	limit write_cache "write back"
@@ -72,6 +73,7 @@ test_discard_and_write_zeroes() {
 	unmap "$DISK"
 }
 
+# kernels: 5.10 6.1 7.2
 test_block_sizes() {
 	shape blocksize=1:4096:32M
 	limit logical_block_size 512
@@ -171,6 +173,7 @@ write_one() {
 		oflag="direct${1:+,$1}" status=none
 }
 
+# kernels: 5.10 6.1 7.2
 test_flush_and_fua_on_the_wire() {
 	shape flags=flush:fua
 	write_one dsync
@@ -193,6 +196,7 @@ test_flush_and_fua_on_the_wire() {
 	no_violations
 }
 
+# kernels: 5.10 6.1 7.2
 test_discard_and_zeroes_on_the_wire() {
 	shape flags=flush:trim:zeroes:fast
 	blkdiscard -o 1M -l 2M "/dev/$DISK"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # Every form that a path over a stream socket can have.
-# kernels: 6.1 debug
+# kernels: 6.1
 # timeout: 400
 # tags: tcp client paths
 
@@ -29,14 +29,12 @@ test_ipv4() {
 	use tcp:127.0.0.2:10809
 }
 
-# kernels: 6.1
 test_ipv4_with_a_source() {
 	start_nbdkit memory 16M
 	use tcp:127.0.0.5,tcp:127.0.0.1 '127.0.0.5'
 	use tcp:127.0.0.6@127.0.0.1:10809 '127.0.0.6'
 }
 
-# kernels: 6.1
 test_ipv6() {
 	start_nbdkit memory 16M
 	use 'tcp:[::1]:10809' '::1'
@@ -65,7 +63,7 @@ link_local() {
 	[[ -n $address ]] && echo "$address"
 }
 
-# kernels: 5.10 6.1 7.2 debug
+# kernels: 5.10 6.1 7.2
 test_unix() {
 	start_nbdkit -U "$WORK/socket" memory 16M
 	use "unix:$WORK/socket"
@@ -76,7 +74,7 @@ test_unix_abstract() {
 	use unix:@bed
 }
 
-# kernels: 5.10 6.1 7.2 debug
+# kernels: 5.10 6.1 7.2
 test_vsock() {
 	need_module vsock_loopback
 	start_nbdkit --vsock memory 16M
@@ -86,7 +84,7 @@ test_vsock() {
 
 # A connected socket of the writing process. It belongs to the kernel then,
 # whatever becomes of the process, and cannot be connected again.
-# kernels: 5.10 6.1 7.2 debug
+# kernels: 6.1 debug
 test_a_descriptor() {
 	local disk
 	load client
@@ -124,7 +122,7 @@ test_a_descriptor_serves_one_device_once() {
 	exec 8>&-
 }
 
-# kernels: 6.1
+# kernels: 6.1 debug
 test_a_unix_descriptor() {
 	local disk
 	load client
@@ -169,7 +167,6 @@ test_poll_queues() {
 	unmap "$disk"
 }
 
-# kernels: 6.1
 test_poll_queues_over_a_unix_socket() {
 	local disk
 	start_nbdkit -U "$WORK/socket" memory 16M

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Servers that die, hang, come back or do not: I/O waits and goes on, or fails
 # when it is time, and nobody is stuck.
-# kernels: 6.1 debug
+# kernels: 6.1
 # timeout: 900
 # tags: tcp client recovery
 
@@ -82,7 +82,7 @@ test_a_server_restarted_twenty_times_under_writes() {
 	nobody_stuck
 }
 
-# kernels: 5.10 6.1 7.2 debug
+# kernels: 5.10 6.1 7.2
 test_io_fails_after_fail_timeout_and_not_before() {
 	local begin took
 	begin fail_timeout=6
@@ -109,7 +109,6 @@ test_io_fails_after_fail_timeout_and_not_before() {
 	nobody_stuck
 }
 
-# kernels: 6.1
 test_fail_timeout_of_nothing() {
 	local begin took
 	begin fail_timeout=0
@@ -122,7 +121,6 @@ test_fail_timeout_of_nothing() {
 	unmap "$DISK"
 }
 
-# kernels: 6.1
 test_io_that_waits_for_ever_waits() {
 	local reader
 	begin fail_timeout=-1
@@ -140,6 +138,7 @@ test_io_that_waits_for_ever_waits() {
 }
 
 # The process stands still, its host's TCP does not.
+# kernels: 6.1 debug
 test_a_server_that_hangs_is_noticed_by_io_timeout() {
 	local reader
 	begin io_timeout=3 keepalive=1
@@ -159,7 +158,6 @@ test_a_server_that_hangs_is_noticed_by_io_timeout() {
 }
 
 # Packets vanish, nothing is reset: silence for three probes is the end.
-# kernels: 5.10 6.1 7.2 debug
 test_a_cut_network_is_noticed_while_idle() {
 	local begin took
 	begin keepalive=1
@@ -197,7 +195,6 @@ test_a_cut_network_is_noticed_under_load() {
 }
 
 # A busy connection that is healthy must not be given up.
-# kernels: 6.1
 test_a_slow_server_is_not_given_up() {
 	start_script
 	DISK=$(map sessname=s "$HERE" device_path= keepalive=1 nr_queues=1)
@@ -231,6 +228,7 @@ force_is_quick() {
 	same "$(ls -A "$CLIENT/sessions")" "" sessions
 }
 
+# kernels: 6.1 debug
 test_unmap_force_is_quick_when_the_server_hangs() {
 	begin
 	kill -STOP "$PEER_PID"
@@ -238,7 +236,6 @@ test_unmap_force_is_quick_when_the_server_hangs() {
 	force_is_quick "server stopped"
 }
 
-# kernels: 5.10 6.1 7.2 debug
 test_unmap_force_is_quick_when_the_server_is_dead() {
 	begin
 	server_dies
@@ -251,6 +248,7 @@ test_unmap_force_is_quick_when_the_network_is_cut() {
 	force_is_quick "network cut"
 }
 
+# kernels: 6.1 debug
 test_unmap_force_is_quick_while_it_reconnects() {
 	begin
 	server_dies
@@ -299,7 +297,7 @@ reconnected() {
 }
 
 # What comes back must be what was mapped.
-# kernels: 5.10 6.1 7.2 debug
+# kernels: 6.1 debug
 test_another_disk_that_comes_back_is_refused() {
 	start_script "$SCRIPT_FLAGS"
 	DISK=$(map sessname=s "$HERE" device_path= nr_queues=1)
@@ -332,7 +330,6 @@ comes_back_as() {
 
 # While a server refuses, it is asked again soon, but not all the time, and the
 # log does not fill.
-# kernels: 6.1
 test_reconnecting_has_a_back_off() {
 	local count
 	begin
@@ -373,7 +370,6 @@ test_resize_takes_up_the_servers_size() {
 	unmap "$DISK"
 }
 
-# kernels: 6.1
 test_resize_without_a_server() {
 	begin
 	server_dies

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # A server that dies at each byte of the handshake, in each style of it. What
 # the mapping had made by then must go: the leak scan comes after the case.
-# kernels: 6.1 debug
+# kernels: 6.1
 # timeout: 600
 # tags: tcp client leaks
 
@@ -48,31 +48,29 @@ handshake_bytes() {
 	sed -n 's/^1 transmission after \([0-9]*\) bytes$/\1/p' "$WORK/trace"
 }
 
+# kernels: 6.1 debug
 test_fixed_newstyle() {
 	sweep "$SCRIPT_FLAGS" extended=1
 }
 
-# kernels: 6.1
 test_fixed_newstyle_without_extended_headers() {
 	sweep "$SCRIPT_FLAGS" text-info
 }
 
-# kernels: 6.1
 test_export_name() {
 	sweep "$SCRIPT_FLAGS" structured=0 go=0 nozeroes=0
 }
 
-# kernels: 6.1
 test_plain_newstyle() {
 	sweep "$SCRIPT_FLAGS" style=plain
 }
 
-# kernels: 6.1
 test_oldstyle() {
 	sweep "$SCRIPT_FLAGS" style=oldstyle
 }
 
 # The further connections: fewer of them will do.
+# kernels: 6.1 debug
 test_the_second_connection() {
 	local bytes disk
 	start_script "$SCRIPT_FLAGS" extended=1
@@ -85,6 +83,7 @@ test_the_second_connection() {
 }
 
 # A user who loses patience: the mapping ends with the signal, at once.
+# kernels: 6.1 debug
 test_a_mapping_that_is_interrupted() {
 	local bytes writer
 	start_script "$SCRIPT_FLAGS"

@@ -28,7 +28,6 @@ milliseconds() {
 	echo $(( ${now/[.,]/} / 1000 ))
 }
 
-# kernels: 5.10 6.1 7.2
 test_file_systems_and_a_tree() {
 	serve
 	round_trip "${THERE[@]}"
@@ -50,7 +49,7 @@ test_ipv6_with_a_scope() {
 	unmap "$disk"
 }
 
-# kernels: 5.10 6.1 7.2
+# kernels: 6.1 7.2
 test_a_cut_network_under_verified_writes() {
 	local disk begin took
 	serve

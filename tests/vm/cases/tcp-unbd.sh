@@ -36,7 +36,6 @@ no_connections() {
 	[[ -z $(ls -A "$SERVER/connections") ]]
 }
 
-# kernels: 5.10 6.1 7.2 debug
 test_a_block_device() {
 	local loop
 	need_module loop
@@ -49,7 +48,6 @@ test_a_block_device() {
 }
 
 # What the storage is reaches the disk at the other end.
-# kernels: 5.10 6.1 7.2
 test_limits_pass_through() {
 	local loop disk
 	need_module loop
@@ -103,7 +101,6 @@ test_discarded_and_zeroed_blocks_leave_the_file() {
 }
 
 # A full disk below is a full disk above.
-# kernels: 5.10 6.1 7.2
 test_no_space_reaches_the_writer() {
 	local disk out
 	mkdir "$WORK/small"
@@ -166,7 +163,6 @@ test_read_only_exports() {
 	unmap "$disk"
 }
 
-# kernels: 6.1 debug
 test_refused_clients() {
 	load client
 	serve "$(disk_file 16)" clients=10.0.0.0/8
@@ -201,7 +197,7 @@ test_size_changes() {
 	unmap "$disk"
 }
 
-# kernels: 5.10 6.1 7.2 debug
+# kernels: 5.10 6.1 7.2
 test_all_paths() {
 	local disk path
 	serve "$(disk_file 16)"
@@ -218,7 +214,7 @@ test_all_paths() {
 }
 
 # Dirty pages of the disk can only be written back through more memory.
-# kernels: 5.10 6.1 7.2 debug
+# kernels: 6.1 debug
 test_writeback_with_little_memory() {
 	local disk group=/sys/fs/cgroup/bed
 	mountpoint -q /sys/fs/cgroup || mount -t cgroup2 cgroup2 /sys/fs/cgroup
@@ -241,7 +237,7 @@ test_writeback_with_little_memory() {
 	unmap "$disk"
 }
 
-# kernels: 5.10 6.1 7.2 debug
+# kernels: 6.1 7.2 debug
 test_swap() {
 	local disk
 	serve "$(disk_file 64)"

@@ -37,6 +37,7 @@ property() {
 	udevadm info --query=property --property="$2" --value "/dev/$1"
 }
 
+# kernels: 6.1 7.2
 test_a_disk_is_found_by_its_export() {
 	local disk
 	export_file vol0 64
@@ -68,6 +69,7 @@ test_a_new_file_system_is_noticed() {
 	links_to by-unbd/s1:vol0 "$disk"
 }
 
+# kernels: 6.1 7.2
 test_partitions_have_links_of_their_own() {
 	local disk table=by-partuuid/11111111-2222-3333-4444-555555555555
 	export_file vol0 64
