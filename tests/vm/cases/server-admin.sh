@@ -107,7 +107,6 @@ test_lines_that_are_wrong() {
 	bad listen EINVAL " " 'one address is expected'
 	bad listen EINVAL tcp:here 'is no numeric'
 	bad listen EPROTONOSUPPORT udp:127.0.0.1 'names no transport'
-	bad listen EPROTONOSUPPORT rdma:127.0.0.1 'rdma'
 	bad listen EADDRNOTAVAIL tcp:192.0.2.1:10809 'no such address'
 	bad listen ENODEV 'tcp:[fe80::1%nosuch0]:10809' 'interface'
 	bad listen ENOENT unix:/nonexistent/socket 'no such directory'

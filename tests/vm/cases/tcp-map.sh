@@ -222,6 +222,7 @@ test_connections_are_made_in_the_writers_namespace() {
 	defer ip netns del bed
 	$inside ip link set lo up
 	$inside nbdkit -p 10810 -P "$WORK/peer.pid" memory 16M
+	eventually 5 test -s "$WORK/peer.pid"
 	defer stop_peer "$(< "$WORK/peer.pid")"
 	load client
 	expect_errno ECONNREFUSED "$CLIENT/map_device" \
