@@ -346,7 +346,7 @@ test_limits_of_connections() {
 	begin
 	echo 5 > /sys/module/unbd_server/parameters/max_connections
 	echo 3 > /sys/module/unbd_server/parameters/max_connections_per_export
-	python3 - "$PEERS" > "$WORK/limits" 2>&1 <<-'EOF'
+	python3 - "$PEERS" > "$WORK/limits" 2>&1 <<-'EOF' || true
 		import sys
 		sys.path.insert(0, sys.argv[1])
 		from hostile_wire import Link, Wrong, go_data
@@ -356,8 +356,10 @@ test_limits_of_connections() {
 		fourth = Link(Target)
 		fourth.refused("POLICY", "GO", go_data("vol0"))
 		fifth = Link(Target)
-		sixth = Link(Target, greet=False)
-		sixth.closed()
+		try:
+		    Link(Target, greet=False).closed()
+		except ConnectionResetError:
+		    pass  # before connect() had returned
 		for link in links:
 		    link.alive()
 		print("fine")

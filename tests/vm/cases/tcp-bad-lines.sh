@@ -124,6 +124,10 @@ test_descriptors_that_are_no_connection() {
 }
 
 test_a_transport_that_is_not_there() {
+	mkdir -p /run/modprobe.d
+	printf 'install unbd-%s-client /bin/false\n' rdma shm \
+		> /run/modprobe.d/bed.conf
+	defer rm /run/modprobe.d/bed.conf
 	path EPROTONOSUPPORT rdma:10.0.0.1 'rdma'
 	path EPROTONOSUPPORT shm:1 'shm'
 }

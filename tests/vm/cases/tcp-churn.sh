@@ -18,6 +18,8 @@ test_a_thousand_rounds_with_openers() {
 	load client
 	export_dev name=vol0 "device_path=$(disk_file 16)"
 	listen tcp:127.0.0.1
+	# Of openers whose disk is taken away by force.
+	allow_log 'dev unbd'
 	python3 $PEERS/map_churn.py --rounds $rounds \
 		--line "$HERE device_path=vol0 nr_queues=2" > "$WORK/churn" ||
 		fail "$(tail -n 3 "$WORK/churn")"
