@@ -14,6 +14,7 @@
 #include <net/inet_connection_sock.h>
 #include <net/tcp.h>
 
+#include <unbd/compat-fs.h>
 #include <unbd/compat.h>
 #include <unbd/parse.h>
 
@@ -332,10 +333,15 @@ static int try_connect(struct unbd_stream *s, void *arg)
 {
 	struct target *to = arg;
 	int err = sock_error(s->sock->sk);
+	struct fs_struct *fs;
 
-	if (!err)
+	if (!err) {
+		/* Names of AF_UNIX are looked up. */
+		fs = unbd_enter_init_fs();
 		err = unbd_kernel_connect(s->sock, &to->ss, to->len,
 					  O_NONBLOCK);
+		unbd_leave_init_fs(fs);
+	}
 	if (err == -EINPROGRESS || err == -EALREADY)
 		return -EAGAIN;
 	return err == -EISCONN ? 0 : err;

@@ -48,14 +48,12 @@ no_connections() {
 SLOW=silence,dawdling
 LOAD="stall stall-sending too-many coming-and-going"
 
-# kernels: 6.1 debug
 test_handshakes_and_requests_on_a_file() {
 	serve_file
 	hostile --skip "$SLOW,${LOAD// /,}"
 	same "$(cat "$SERVER/exports/vol0/connections")" 0 connections
 }
 
-# kernels: 6.1 debug
 test_handshakes_and_requests_on_a_block_device() {
 	serve_disk
 	hostile --skip "$SLOW,${LOAD// /,}" --seed 2
@@ -69,7 +67,6 @@ test_handshakes_have_ten_seconds() {
 }
 
 # What clients make the server hold is bounded, and theirs alone.
-# kernels: 6.1 debug
 test_clients_that_stop_reading() {
 	local before least
 	serve_file

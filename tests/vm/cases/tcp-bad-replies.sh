@@ -79,7 +79,6 @@ end() {
 	unmap "$DISK"
 }
 
-# kernels: 6.1 debug
 test_replies_that_do_not_belong() {
 	begin
 	breaks 'unknown cookie' wrong-cookie
@@ -95,7 +94,6 @@ test_replies_that_do_not_belong() {
 	end
 }
 
-# kernels: 6.1 debug
 test_data_that_does_not_fit() {
 	begin
 	breaks 'bytes at .* answer a READ' chunk-before
@@ -158,7 +156,6 @@ test_simple_replies_only() {
 	end
 }
 
-# kernels: 6.1 debug
 test_extended_headers() {
 	begin extended=1
 	breaks 'unknown cookie' wrong-cookie
@@ -203,7 +200,6 @@ test_errors_reach_whoever_asked() {
 
 # An answer that comes while its WRITE is still being sent must not free what
 # the socket has yet to send.
-# kernels: 6.1 debug
 test_answers_before_the_request_is_complete() {
 	begin
 	for _ in 1 2 3; do

@@ -60,7 +60,6 @@ test_replies_to_options_that_make_no_sense() {
 	bad EPROTO 'more than .* replies' reply-endless
 }
 
-# kernels: 6.1 debug
 test_options_that_are_refused() {
 	bad ENOENT 'refused GO with .*UNKNOWN' opt-error=GO:UNKNOWN
 	bad EACCES 'refused GO with .*POLICY' opt-error=GO:POLICY
@@ -85,7 +84,6 @@ test_an_export_that_does_not_exist() {
 		names=vol1 style=plain
 }
 
-# kernels: 6.1 debug
 test_what_is_said_of_the_export() {
 	bad EPROTO 'without the export' no-export-info
 	bad EPROTO 'information 0 .* has 11 bytes' short-export-info
@@ -110,7 +108,6 @@ test_block_sizes_that_make_no_sense() {
 	good blocksize=none
 }
 
-# kernels: 6.1 debug
 test_a_server_that_goes_away() {
 	bad ECONNRESET 'closed the connection without a greeting' die=0
 	bad ECONNRESET 'closed the connection' die=16
@@ -120,7 +117,6 @@ test_a_server_that_goes_away() {
 }
 
 # Each connection asks again; what comes must be the same export.
-# kernels: 6.1 debug
 test_connections_that_see_different_exports() {
 	MAP=(nr_queues=2)
 	good

@@ -11,7 +11,6 @@
 # On an emulated debug kernel a thousand rounds take a quarter of an hour; the
 # distribution's kernel does them all. The server is ours: nbdkit 1.32 aborts
 # ("sock >= 0") sooner or later when a client leaves with replies on their way.
-# kernels: 6.1 debug
 test_a_thousand_rounds_with_openers() {
 	local rounds=1000
 	! is_debug || rounds=150
@@ -30,7 +29,6 @@ test_a_thousand_rounds_with_openers() {
 	same "$(grep -oE '^[0-9]+ rounds' "$WORK/churn")" "$rounds rounds" rounds
 }
 
-# kernels: 6.1 debug
 test_rounds_with_a_server_that_dies() {
 	local i rounds=40
 	! is_debug || rounds=10
@@ -86,7 +84,6 @@ unload_in_order() {
 }
 
 # In use is in use; when it is over nothing is held any more.
-# kernels: 6.1 debug
 test_unload_after_use_in_every_order() {
 	local order
 	for order in "tcp-client client tcp-server server" \
@@ -129,7 +126,6 @@ test_unload_the_server_with_exports() {
 }
 
 # Right behind the unmapping, while it is still cleaning up.
-# kernels: 6.1 debug
 test_unload_at_once() {
 	local i disk
 	start_nbdkit memory 16M

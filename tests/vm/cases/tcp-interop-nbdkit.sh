@@ -12,7 +12,6 @@
 SIZE_MIB=${ROUND_TRIP_MIB}M
 DEFAULT=(sessname=s "$HERE" device_path= nr_queues=4)
 
-# kernels: 6.1 debug
 test_memory() {
 	start_nbdkit memory "$SIZE_MIB"
 	round_trip "${DEFAULT[@]}"
@@ -34,6 +33,8 @@ test_without_handshake_flags() {
 	round_trip "${DEFAULT[@]}"
 }
 
+# Not sound yet, see issue 2; runs nowhere.
+# kernels: 
 test_oldstyle() {
 	start_nbdkit -o memory "$SIZE_MIB"
 	round_trip "${DEFAULT[@]}"
@@ -48,7 +49,6 @@ test_blocksize_policy() {
 }
 
 # The filter fails requests for as long as a file is there.
-# kernels: 6.1 debug
 test_error() {
 	local disk
 	start_nbdkit --filter=error memory "$SIZE_MIB" error=ENOSPC \

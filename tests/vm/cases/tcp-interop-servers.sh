@@ -9,6 +9,8 @@
 
 . /bed/tcp.sh
 
+# Not sound yet, see issue 2; runs nowhere.
+# kernels: 
 test_nbd_server_as_it_is() {
 	local disk
 	start_nbd_server "$(disk_file "$ROUND_TRIP_MIB")"
@@ -21,7 +23,8 @@ test_nbd_server_as_it_is() {
 	unmap "$disk"
 }
 
-# kernels: 6.1 debug
+# Not sound yet, see issue 2; runs nowhere.
+# kernels: 
 test_nbd_server_with_flush_fua_and_trim() {
 	local disk
 	start_nbd_server "$(disk_file "$ROUND_TRIP_MIB")" flush=true fua=true \
@@ -34,6 +37,8 @@ test_nbd_server_with_flush_fua_and_trim() {
 	unmap "$disk"
 }
 
+# Not sound yet, see issue 2; runs nowhere.
+# kernels: 
 test_nbd_server_read_only() {
 	local disk
 	start_nbd_server "$(disk_file 16)" readonly=true
@@ -43,13 +48,14 @@ test_nbd_server_read_only() {
 	unmap "$disk"
 }
 
+# Not sound yet, see issue 2; runs nowhere.
+# kernels: 
 test_nbd_server_without_that_export() {
 	load client
 	start_nbd_server "$(disk_file 16)"
 	map_refused ENOENT "sessname=s $HERE device_path=other" 'refused GO'
 }
 
-# kernels: 6.1 debug
 test_qemu_nbd_raw() {
 	start_qemu_nbd -f raw --discard=unmap --detect-zeroes=unmap \
 		"$(disk_file "$ROUND_TRIP_MIB")"

@@ -149,7 +149,7 @@ connections() {
 	ss -Htn state established "dport = :${PORT:-10809}" | wc -l
 }
 
-# kernels: 5.10 6.1 6.12 7.2 debug
+# kernels: 5.10 6.1 6.12 7.2
 test_a_session_holds_many_devices() {
 	local a b
 	start_nbdkit memory 16M

@@ -84,7 +84,6 @@ test_vsock() {
 
 # A connected socket of the writing process. It belongs to the kernel then,
 # whatever becomes of the process, and cannot be connected again.
-# kernels: 6.1 debug
 test_a_descriptor() {
 	local disk
 	load client
@@ -122,7 +121,6 @@ test_a_descriptor_serves_one_device_once() {
 	exec 8>&-
 }
 
-# kernels: 6.1 debug
 test_a_unix_descriptor() {
 	local disk
 	load client
@@ -142,7 +140,7 @@ test_a_unix_descriptor() {
 }
 
 # Poll queues: replies are looked for instead of waited for.
-# kernels: 5.10 6.1 7.2 debug
+# kernels: 5.10 6.1 7.2
 test_poll_queues() {
 	local disk
 	start_nbdkit memory 16M

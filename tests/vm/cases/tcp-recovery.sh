@@ -60,7 +60,7 @@ milliseconds() {
 	echo $(( ${now/[.,]/} / 1000 ))
 }
 
-# kernels: 5.10 6.1 7.2 debug
+# kernels: 5.10 6.1 7.2
 test_a_server_restarted_twenty_times_under_writes() {
 	local i written
 	begin
@@ -138,7 +138,6 @@ test_io_that_waits_for_ever_waits() {
 }
 
 # The process stands still, its host's TCP does not.
-# kernels: 6.1 debug
 test_a_server_that_hangs_is_noticed_by_io_timeout() {
 	local reader
 	begin io_timeout=3 keepalive=1
@@ -175,7 +174,7 @@ test_a_cut_network_is_noticed_while_idle() {
 	unmap "$DISK"
 }
 
-# kernels: 5.10 6.1 7.2 debug
+# kernels: 5.10 6.1 7.2
 test_a_cut_network_is_noticed_under_load() {
 	local begin took
 	begin keepalive=1
@@ -228,7 +227,6 @@ force_is_quick() {
 	same "$(ls -A "$CLIENT/sessions")" "" sessions
 }
 
-# kernels: 6.1 debug
 test_unmap_force_is_quick_when_the_server_hangs() {
 	begin
 	kill -STOP "$PEER_PID"
@@ -248,7 +246,6 @@ test_unmap_force_is_quick_when_the_network_is_cut() {
 	force_is_quick "network cut"
 }
 
-# kernels: 6.1 debug
 test_unmap_force_is_quick_while_it_reconnects() {
 	begin
 	server_dies
@@ -297,7 +294,6 @@ reconnected() {
 }
 
 # What comes back must be what was mapped.
-# kernels: 6.1 debug
 test_another_disk_that_comes_back_is_refused() {
 	start_script "$SCRIPT_FLAGS"
 	DISK=$(map sessname=s "$HERE" device_path= nr_queues=1)
@@ -345,7 +341,7 @@ test_reconnecting_has_a_back_off() {
 	unmap "$DISK"
 }
 
-# kernels: 5.10 6.1 7.2 debug
+# kernels: 5.10 6.1 7.2
 test_resize_takes_up_the_servers_size() {
 	begin
 	udevadm monitor --kernel --property --subsystem-match=block \

@@ -48,7 +48,6 @@ handshake_bytes() {
 	sed -n 's/^1 transmission after \([0-9]*\) bytes$/\1/p' "$WORK/trace"
 }
 
-# kernels: 6.1 debug
 test_fixed_newstyle() {
 	sweep "$SCRIPT_FLAGS" extended=1
 }
@@ -70,7 +69,6 @@ test_oldstyle() {
 }
 
 # The further connections: fewer of them will do.
-# kernels: 6.1 debug
 test_the_second_connection() {
 	local bytes disk
 	start_script "$SCRIPT_FLAGS" extended=1
@@ -83,7 +81,6 @@ test_the_second_connection() {
 }
 
 # A user who loses patience: the mapping ends with the signal, at once.
-# kernels: 6.1 debug
 test_a_mapping_that_is_interrupted() {
 	local bytes writer
 	start_script "$SCRIPT_FLAGS"

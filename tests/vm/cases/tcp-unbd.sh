@@ -22,7 +22,7 @@ stat_of() {
 	cat "$SERVER/exports/vol0/stats/$1"
 }
 
-# kernels: 5.10 6.1 7.2 debug
+# kernels: 5.10 6.1 7.2
 test_a_file() {
 	serve "$(disk_file "$ROUND_TRIP_MIB")"
 	round_trip "${MINE[@]}"
@@ -120,7 +120,6 @@ test_no_space_reaches_the_writer() {
 }
 
 # Errors of the medium below are errors of the medium above, and only there.
-# kernels: 6.1 debug
 test_bad_blocks_reach_the_reader() {
 	local loop disk out
 	need_module dm-mod
@@ -181,7 +180,7 @@ test_refused_clients() {
 	nothing_mapped
 }
 
-# kernels: 5.10 6.1 7.2 debug
+# kernels: 5.10 6.1 7.2
 test_size_changes() {
 	local file disk
 	file=$(disk_file 16)
@@ -214,7 +213,6 @@ test_all_paths() {
 }
 
 # Dirty pages of the disk can only be written back through more memory.
-# kernels: 6.1 debug
 test_writeback_with_little_memory() {
 	local disk group=/sys/fs/cgroup/bed
 	mountpoint -q /sys/fs/cgroup || mount -t cgroup2 cgroup2 /sys/fs/cgroup
@@ -237,7 +235,7 @@ test_writeback_with_little_memory() {
 	unmap "$disk"
 }
 
-# kernels: 6.1 7.2 debug
+# kernels: 6.1 7.2
 test_swap() {
 	local disk
 	serve "$(disk_file 64)"
