@@ -55,7 +55,7 @@ test_error() {
 		error-rate=100% error-file="$WORK/trigger"
 	round_trip "${DEFAULT[@]}"
 	disk=$(map "${DEFAULT[@]}")
-	allow_log "dev $disk|Buffer I/O error"
+	allow_log "[dD]ev $disk|Buffer I/O error"
 	udevadm settle
 	touch "$WORK/trigger"
 	matches "$(write_block "$disk")" 'No space left on device' "a write"

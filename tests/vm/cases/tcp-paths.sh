@@ -140,7 +140,7 @@ test_a_unix_descriptor() {
 }
 
 # Poll queues: replies are looked for instead of waited for.
-# kernels: 5.10 6.1 7.2
+# kernels: 5.10 6.1
 test_poll_queues() {
 	local disk
 	start_nbdkit memory 16M
