@@ -34,7 +34,7 @@ test_without_handshake_flags() {
 }
 
 # Not sound yet, see issue 2; runs nowhere.
-# kernels: 
+# kernels:
 test_oldstyle() {
 	start_nbdkit -o memory "$SIZE_MIB"
 	round_trip "${DEFAULT[@]}"

@@ -10,7 +10,7 @@
 . /bed/tcp.sh
 
 # Not sound yet, see issue 2; runs nowhere.
-# kernels: 
+# kernels:
 test_nbd_server_as_it_is() {
 	local disk
 	start_nbd_server "$(disk_file "$ROUND_TRIP_MIB")"
@@ -24,7 +24,7 @@ test_nbd_server_as_it_is() {
 }
 
 # Not sound yet, see issue 2; runs nowhere.
-# kernels: 
+# kernels:
 test_nbd_server_with_flush_fua_and_trim() {
 	local disk
 	start_nbd_server "$(disk_file "$ROUND_TRIP_MIB")" flush=true fua=true \
@@ -38,7 +38,7 @@ test_nbd_server_with_flush_fua_and_trim() {
 }
 
 # Not sound yet, see issue 2; runs nowhere.
-# kernels: 
+# kernels:
 test_nbd_server_read_only() {
 	local disk
 	start_nbd_server "$(disk_file 16)" readonly=true
@@ -49,7 +49,7 @@ test_nbd_server_read_only() {
 }
 
 # Not sound yet, see issue 2; runs nowhere.
-# kernels: 
+# kernels:
 test_nbd_server_without_that_export() {
 	load client
 	start_nbd_server "$(disk_file 16)"
