@@ -93,34 +93,34 @@ static void conn_work(struct work_struct *work)
  * tcp_conn_poll() - look for replies instead of waiting for a report
  * @conn: connection
  *
- * Process context. Return: number of requests that were completed.
+ * Process context; does not sleep, the block layer polls within an RCU
+ * read-side critical section. AF_UNIX and AF_VSOCK sleep when they receive,
+ * so that is left to the work there.
+ *
+ * Return: number of requests that were completed.
  */
 int tcp_conn_poll(struct tcp_conn *conn)
 {
 	struct sock *sk = conn->stream.sock->sk;
-	bool quiet = conn->stream.is_tcp;
 	int found = 0;
 
-	if (quiet) {
-		set_bit(TCP_CONN_POLLING, &conn->flags);
-		if (skb_queue_empty_lockless(&sk->sk_receive_queue))
-			sk_busy_loop(sk, 1);
-	}
+	if (!conn->stream.is_tcp)
+		return 0;
+	set_bit(TCP_CONN_POLLING, &conn->flags);
+	if (skb_queue_empty_lockless(&sk->sk_receive_queue))
+		sk_busy_loop(sk, 1);
 	if (mutex_trylock(&conn->recv_mutex)) {
 		conn->completed = 0;
-		if (tcp_recv(conn))
-			tcp_conn_kick(conn);
+		tcp_recv_poll(conn);
 		found = conn->completed;
 		mutex_unlock(&conn->recv_mutex);
 	}
-	if (quiet) {
-		clear_bit(TCP_CONN_POLLING, &conn->flags);
-		/* What came in between was not reported. */
-		smp_mb__after_atomic();
-		if (!skb_queue_empty_lockless(&sk->sk_receive_queue) ||
-		    unbd_stream_status(&conn->stream))
-			tcp_conn_kick(conn);
-	}
+	clear_bit(TCP_CONN_POLLING, &conn->flags);
+	/* What came in between was not reported. */
+	smp_mb__after_atomic();
+	if (!skb_queue_empty_lockless(&sk->sk_receive_queue) ||
+	    unbd_stream_status(&conn->stream))
+		tcp_conn_kick(conn);
 	return found;
 }
 
@@ -145,7 +145,7 @@ void tcp_conn_init(struct tcp_conn *conn, struct tcp_leg *leg,
 	conn->index = index;
 	conn->headers = leg->info.headers;
 	init_llist_head(&conn->submitted);
-	init_llist_head(&conn->early);
+	init_llist_head(&conn->finished);
 	mutex_init(&conn->send_mutex);
 	mutex_init(&conn->recv_mutex);
 	INIT_WORK(&conn->work, conn_work);

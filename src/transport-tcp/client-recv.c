@@ -59,9 +59,9 @@ static void end_request(struct tcp_conn *conn, struct tcp_request *req)
 	unbd_complete_request(req->rq, status_of(req->inflight.error));
 }
 
-static void end_early_requests(struct tcp_conn *conn)
+static void end_finished(struct tcp_conn *conn)
 {
-	struct llist_node *node = llist_del_all(&conn->early);
+	struct llist_node *node = llist_del_all(&conn->finished);
 	struct tcp_request *req, *next;
 
 	llist_for_each_entry_safe(req, next, node, node)
@@ -69,18 +69,18 @@ static void end_early_requests(struct tcp_conn *conn)
 }
 
 /**
- * tcp_reap_early() - end requests whose answer came before they were sent
+ * tcp_reap_finished() - end requests that are over
  * @conn: connection
  *
  * Process context, no lock held.
  */
-void tcp_reap_early(struct tcp_conn *conn)
+void tcp_reap_finished(struct tcp_conn *conn)
 {
 	if (!mutex_trylock(&conn->recv_mutex)) {
 		tcp_conn_kick(conn);
 		return;
 	}
-	end_early_requests(conn);
+	end_finished(conn);
 	mutex_unlock(&conn->recv_mutex);
 }
 
@@ -117,7 +117,11 @@ static int answered(struct tcp_conn *conn)
 	if (req->inflight.error == NBD_ESHUTDOWN)
 		return unbd_why(conn->why, sizeof(conn->why), -ESHUTDOWN,
 				"the server is shutting down");
-	if (atomic_fetch_or(TCP_REQ_ANSWERED, &req->state) & TCP_REQ_SENT)
+	if (!(atomic_fetch_or(TCP_REQ_ANSWERED, &req->state) & TCP_REQ_SENT))
+		return 0;
+	if (conn->bh_off)
+		llist_add(&req->node, &conn->finished);
+	else
 		end_request(conn, req);
 	return 0;
 }
@@ -238,16 +242,47 @@ static int take_buffer(read_descriptor_t *desc, struct sk_buff *skb,
 	return taken ? taken : desc->error;
 }
 
-static int recv_tcp(struct tcp_conn *conn)
+/* Takes what is in the socket, which is locked. */
+static int read_tcp(struct tcp_conn *conn)
 {
 	read_descriptor_t desc = { .arg.data = conn, .count = 1 };
 	struct socket *sock = conn->stream.sock;
 	int n;
 
-	lock_sock(sock->sk);
 	n = sock->ops->read_sock(sock->sk, &desc, take_buffer);
-	release_sock(sock->sk);
 	return desc.error ? desc.error : n;
+}
+
+static int recv_tcp(struct tcp_conn *conn)
+{
+	struct sock *sk = conn->stream.sock->sk;
+	int n;
+
+	lock_sock(sk);
+	n = read_tcp(conn);
+	release_sock(sk);
+	return n;
+}
+
+/*
+ * For those who must not sleep; -EAGAIN while a process has the socket. The
+ * block layer wants polled requests to be ended with bottom halves on.
+ */
+static int poll_tcp(struct tcp_conn *conn)
+{
+	struct sock *sk = conn->stream.sock->sk;
+	int n = -EAGAIN;
+
+	conn->bh_off = true;
+	local_bh_disable();
+	bh_lock_sock(sk);
+	if (!sock_owned_by_user_nocheck(sk))
+		n = read_tcp(conn);
+	bh_unlock_sock(sk);
+	local_bh_enable();
+	conn->bh_off = false;
+	end_finished(conn);
+	return n;
 }
 
 /* ------------------------------------------------------------------ */
@@ -327,6 +362,29 @@ static void recv_failed(struct tcp_conn *conn, int err)
 		tcp_conn_fail(conn, err, "the connection broke");
 }
 
+/* Receives with @receive, returns what it does; -EAGAIN leaves all as it is. */
+static int recv_with(struct tcp_conn *conn,
+		     int (*receive)(struct tcp_conn *conn))
+{
+	int ended, n;
+
+	lockdep_assert_held(&conn->recv_mutex);
+
+	end_finished(conn);
+	if (tcp_conn_broken(conn))
+		return 0;
+	/* Asked first: what came before the end is received all the same. */
+	ended = unbd_stream_status(&conn->stream);
+	do {
+		n = receive(conn);
+	} while (n > 0 && ended);
+	if (n >= 0 && ended)
+		n = ended;
+	if (n < 0 && n != -EAGAIN)
+		recv_failed(conn, n);
+	return n;
+}
+
 /**
  * tcp_recv() - receive what has come and end what is answered by it
  * @conn: connection
@@ -337,24 +395,22 @@ static void recv_failed(struct tcp_conn *conn, int err)
  */
 bool tcp_recv(struct tcp_conn *conn)
 {
-	int ended, n;
+	if (!conn->stream.is_tcp)
+		return recv_with(conn, recv_messages) >= RECV_QUOTA;
+	recv_with(conn, recv_tcp);
+	return false;
+}
 
-	lockdep_assert_held(&conn->recv_mutex);
-
-	end_early_requests(conn);
-	if (tcp_conn_broken(conn))
-		return false;
-	/* Asked first: what came before the end is received all the same. */
-	ended = unbd_stream_status(&conn->stream);
-	do {
-		n = conn->stream.is_tcp ? recv_tcp(conn) :
-			recv_messages(conn);
-	} while (n > 0 && ended);
-	if (n >= 0 && ended)
-		n = ended;
-	if (n < 0)
-		recv_failed(conn, n);
-	return n >= RECV_QUOTA && !conn->stream.is_tcp;
+/**
+ * tcp_recv_poll() - tcp_recv() for those who must not sleep
+ * @conn: connection over TCP
+ *
+ * Process context, within an RCU read-side critical section too. Takes nothing
+ * while somebody else has the socket's lock. Adds to conn->completed.
+ */
+void tcp_recv_poll(struct tcp_conn *conn)
+{
+	recv_with(conn, poll_tcp);
 }
 
 /**

@@ -93,7 +93,7 @@ static void request_sent(struct tcp_conn *conn)
 	WRITE_ONCE(conn->queue, conn->queue->next);
 	/* Unless it has been answered the receiver may end it any time. */
 	if (atomic_fetch_or(TCP_REQ_SENT, &req->state) & TCP_REQ_ANSWERED)
-		llist_add(&req->node, &conn->early);
+		llist_add(&req->node, &conn->finished);
 }
 
 /* ------------------------------------------------------------------ */
@@ -240,8 +240,8 @@ bool tcp_send(struct tcp_conn *conn, bool wait)
 	} while (!unfinished && !tcp_conn_broken(conn) &&
 		 !READ_ONCE(conn->queue) && !llist_empty(&conn->submitted));
 
-	if (unlikely(!llist_empty(&conn->early)))
-		tcp_reap_early(conn);
+	if (unlikely(!llist_empty(&conn->finished)))
+		tcp_reap_finished(conn);
 	return unfinished;
 }
 

@@ -34,7 +34,7 @@
 
 /**
  * struct tcp_request - the transport's part of a block request
- * @node: in conn->submitted, then conn->queue, perhaps then conn->early
+ * @node: in conn->submitted, then conn->queue, perhaps then conn->finished
  * @rq: the request
  * @inflight: what the reply parser knows of it
  * @generation: the upper half of the cookie on the wire; written last, so that
@@ -88,6 +88,7 @@ enum {
  * @parser: what to do with the bytes to come
  * @action: what it said last
  * @left: bytes that this still needs
+ * @bh_off: see poll_tcp()
  * @completed: requests completed since the caller has set it to 0
  * @missed: looks of the watchdog since the server's host has been silent
  * @why: what the parser has against the server
@@ -106,11 +107,12 @@ struct tcp_conn {
 	struct mutex send_mutex ____cacheline_aligned_in_smp; /* see above */
 	struct llist_node *queue;
 
-	struct llist_head early ____cacheline_aligned_in_smp;
+	struct llist_head finished ____cacheline_aligned_in_smp;
 	struct mutex recv_mutex;	/* parser and completion, see above */
 	struct nbd_reply_parser parser;
 	enum nbd_reply_action action;
 	u32 left;
+	bool bh_off;
 	unsigned int completed;
 	unsigned int missed;
 	char why[UNBD_WHY_LEN];
@@ -228,6 +230,7 @@ static inline bool tcp_send_pending(const struct tcp_conn *conn)
 /* client-recv.c */
 void tcp_recv_start(struct tcp_conn *conn);
 bool tcp_recv(struct tcp_conn *conn);
-void tcp_reap_early(struct tcp_conn *conn);
+void tcp_recv_poll(struct tcp_conn *conn);
+void tcp_reap_finished(struct tcp_conn *conn);
 
 #endif
