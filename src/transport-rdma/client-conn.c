@@ -17,6 +17,9 @@
 /* As large as RTRS's; 7 retries without limit for a peer that is not ready */
 #define RETRIES		7
 
+/* How long one attempt to resolve an address takes */
+#define RESOLVE_MS	1000
+
 /* ------------------------------------------------------------------ */
 /* Events                                                             */
 
@@ -136,6 +139,28 @@ int rdma_wait(struct rdma_path *path, const int *result, char *why,
 /* ------------------------------------------------------------------ */
 /* From an address to a queue pair                                    */
 
+/*
+ * The kernel asks for a neighbour once and then waits for an event, which gets
+ * lost if it comes at once; so ask again instead of waiting longer.
+ */
+static int resolve_address(struct rdma_conn *conn, struct sockaddr *src,
+			   struct sockaddr *dst, char *why, size_t len)
+{
+	unsigned long deadline = jiffies + conn->path->base.connect_timeout;
+	int err;
+
+	do {
+		conn->result = -EINPROGRESS;
+		err = rdma_resolve_addr(conn->id, src, dst, RESOLVE_MS);
+		if (err)
+			return unbd_why(why, len, err,
+					"no RDMA adapter leads to that address");
+		err = rdma_wait(conn->path, &conn->result, why, len,
+				"resolving the address");
+	} while (err == -ETIMEDOUT && time_before(jiffies, deadline));
+	return err;
+}
+
 static int resolve(struct rdma_conn *conn, char *why, size_t len)
 {
 	struct rdma_path *path = conn->path;
@@ -148,15 +173,8 @@ static int resolve(struct rdma_conn *conn, char *why, size_t len)
 		err = unbd_rdma_resolve(path->base.net, &path->src, &src);
 	if (err)
 		return unbd_why(why, len, err, "the address is gone");
-	conn->result = -EINPROGRESS;
-	err = rdma_resolve_addr(conn->id, path->has_src ?
-				(struct sockaddr *)&src : NULL,
-				(struct sockaddr *)&dst, ms);
-	if (err)
-		return unbd_why(why, len, err,
-				"no RDMA adapter leads to that address");
-	err = rdma_wait(path, &conn->result, why, len,
-			"resolving the address");
+	err = resolve_address(conn, path->has_src ? (struct sockaddr *)&src :
+			      NULL, (struct sockaddr *)&dst, why, len);
 	if (err)
 		return err;
 	conn->result = -EINPROGRESS;
@@ -441,11 +459,11 @@ int rdma_conn_poll(struct rdma_conn *conn)
 {
 	int found = 0;
 
-	if (!spin_trylock_bh(&conn->poll_lock))
+	if (!spin_trylock(&conn->poll_lock))
 		return 0;
 	if (!READ_ONCE(conn->stopped))
 		found = ib_process_cq_direct(conn->cq, -1);
-	spin_unlock_bh(&conn->poll_lock);
+	spin_unlock(&conn->poll_lock);
 	return found;
 }
 
@@ -478,8 +496,8 @@ void rdma_conn_stop(struct rdma_conn *conn)
 	WRITE_ONCE(conn->stopped, true);
 	spin_unlock(&conn->lock);
 	/* Whoever polls has seen that or is done. */
-	spin_lock_bh(&conn->poll_lock);
-	spin_unlock_bh(&conn->poll_lock);
+	spin_lock(&conn->poll_lock);
+	spin_unlock(&conn->poll_lock);
 	if (!conn->qp)
 		return;
 	if (conn->established)
