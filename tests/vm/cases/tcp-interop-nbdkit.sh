@@ -33,11 +33,16 @@ test_without_handshake_flags() {
 	round_trip "${DEFAULT[@]}"
 }
 
-# Not sound yet, see issue 2; runs nowhere.
-# kernels:
+# nbdkit announces flushes, discards and FUA with -o, but refuses them then.
+# What writes to an oldstyle server is in tcp-sweep.
 test_oldstyle() {
-	start_nbdkit -o memory "$SIZE_MIB"
-	round_trip "${DEFAULT[@]}"
+	local disk
+	pattern "$WORK/pattern" 16
+	start_nbdkit -o -r file "$WORK/pattern"
+	disk=$(map "${DEFAULT[@]}")
+	same "$(cat "/sys/block/$disk/ro")" 1 ro
+	direct_read "$disk" 0 16 | cmp - "$WORK/pattern"
+	unmap "$disk"
 }
 
 # Requests that do not keep to these sizes are errors.

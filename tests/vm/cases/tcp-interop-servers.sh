@@ -9,8 +9,6 @@
 
 . /bed/tcp.sh
 
-# Not sound yet, see issue 2; runs nowhere.
-# kernels:
 test_nbd_server_as_it_is() {
 	local disk
 	start_nbd_server "$(disk_file "$ROUND_TRIP_MIB")"
@@ -23,8 +21,6 @@ test_nbd_server_as_it_is() {
 	unmap "$disk"
 }
 
-# Not sound yet, see issue 2; runs nowhere.
-# kernels:
 test_nbd_server_with_flush_fua_and_trim() {
 	local disk
 	start_nbd_server "$(disk_file "$ROUND_TRIP_MIB")" flush=true fua=true \
@@ -37,8 +33,6 @@ test_nbd_server_with_flush_fua_and_trim() {
 	unmap "$disk"
 }
 
-# Not sound yet, see issue 2; runs nowhere.
-# kernels:
 test_nbd_server_read_only() {
 	local disk
 	start_nbd_server "$(disk_file 16)" readonly=true
@@ -48,8 +42,6 @@ test_nbd_server_read_only() {
 	unmap "$disk"
 }
 
-# Not sound yet, see issue 2; runs nowhere.
-# kernels:
 test_nbd_server_without_that_export() {
 	load client
 	start_nbd_server "$(disk_file 16)"

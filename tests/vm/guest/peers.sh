@@ -22,8 +22,21 @@ start_nbd_server() {
 		printf '[disk]\nexportname = %s\n' "$file"
 		(( !$# )) || printf '%s\n' "$@"
 	} > "$WORK/nbd-server.conf"
-	start_peer nbd-server -d -C "$WORK/nbd-server.conf" \
-		-p "$WORK/peer.pid"
+	# In the foreground (-d) it would serve a single connection, then end.
+	rm -f "$WORK/peer.pid"
+	local BED_ROWS=${BED_ROWS:-9}
+	nbd-server -C "$WORK/nbd-server.conf" -p "$WORK/peer.pid" \
+		>> "$WORK/peer.log" 2>&1 < /dev/null {BED_ROWS}>&-
+	eventually 15 test -s "$WORK/peer.pid"
+	PEER_PID=$(< "$WORK/peer.pid")
+	defer stop_peer "$PEER_PID"
+	# It listens long before it is ready: it computes keys first.
+	eventually 120 nbd_greets
+}
+
+nbd_greets() {
+	[[ $(timeout 1 head -c 8 < "/dev/tcp/127.0.0.1/${PORT:-10809}" \
+		2> /dev/null) == NBDMAGIC ]]
 }
 
 # start_qemu_nbd ARG... - options and the image; the export is "" unless -x
