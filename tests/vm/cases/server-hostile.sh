@@ -48,6 +48,7 @@ no_connections() {
 SLOW=silence,dawdling
 LOAD="stall stall-sending too-many coming-and-going"
 
+# kernels: 6.1 debug
 test_handshakes_and_requests_on_a_file() {
 	serve_file
 	hostile --skip "$SLOW,${LOAD// /,}"

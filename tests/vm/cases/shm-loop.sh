@@ -31,6 +31,7 @@ by_letter() {
 	basename "$(readlink -f "/dev/muendisk$1")"
 }
 
+# kernels: 6.1 debug
 test_disks_appear_and_carry_file_systems() {
 	local a b
 	a=$(disk_file 300 a)
@@ -52,6 +53,8 @@ test_disks_appear_and_carry_file_systems() {
 	same_tree "$WORK/ext4/tree" "$WORK/xfs/tree"
 	umount "$WORK/ext4" "$WORK/xfs"
 	fsck.ext4 -fn "/dev/$a"
+	unmap "$a"
+	unmap "$b"
 }
 
 test_the_client_may_be_first() {
@@ -67,6 +70,7 @@ test_the_client_may_be_first() {
 		--ioengine=libaio --iodepth=32 --verify_fatal=1 --output=/dev/null
 	blkdiscard "/dev/$disk"
 	nothing_went_wrong "$disk"
+	unmap "$disk"
 }
 
 nothing_went_wrong() {
@@ -97,6 +101,7 @@ test_a_server_that_begins_anew() {
 		eventually 10 grep -q live "/sys/block/$disk/unbd/state"
 	done
 	wait $writer || fail "fio: $(tail -n 3 "$WORK/fio")"
+	unmap "$disk"
 }
 
 test_a_disk_goes_while_its_server_is_away() {

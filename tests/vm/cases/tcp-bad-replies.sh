@@ -79,6 +79,7 @@ end() {
 	unmap "$DISK"
 }
 
+# kernels: 6.1 debug
 test_replies_that_do_not_belong() {
 	begin
 	breaks 'unknown cookie' wrong-cookie

@@ -11,6 +11,7 @@
 # On an emulated debug kernel a thousand rounds take a quarter of an hour; the
 # distribution's kernel does them all. The server is ours: nbdkit 1.32 aborts
 # ("sock >= 0") sooner or later when a client leaves with replies on their way.
+# kernels: 6.1 debug
 test_a_thousand_rounds_with_openers() {
 	local rounds=1000
 	! is_debug || rounds=150
@@ -52,6 +53,7 @@ test_rounds_with_a_server_that_dies() {
 
 # Each order in which four modules can be removed: those that others need stay
 # until these have gone, the others go at once.
+# kernels: 6.1 debug
 test_unload_in_every_order() {
 	local a b c d modules="client tcp-client server tcp-server"
 	for a in $modules; do for b in $modules; do for c in $modules; do

@@ -34,8 +34,6 @@ fail_each() {
 
 # The kernel does not look whether the name of a disk that it adds could be
 # allocated; a device without a name is invalid then.
-# To be run again on the debug kernel, see issue 2; runs nowhere now.
-# kernels:
 test_a_mapping() {
 	local ALLOW=EINVAL
 	load client tcp-client
@@ -47,8 +45,6 @@ test_a_mapping() {
 	nothing_mapped
 }
 
-# To be run again on the debug kernel, see issue 2; runs nowhere now.
-# kernels:
 test_an_export_of_a_file() {
 	load server
 	fail_each "$SERVER/export_device" \
@@ -57,8 +53,6 @@ test_an_export_of_a_file() {
 	same "$(ls -A "$SERVER/exports")" "" exports
 }
 
-# To be run again on the debug kernel, see issue 2; runs nowhere now.
-# kernels:
 test_an_export_of_a_block_device() {
 	local device
 	need_module brd
@@ -70,8 +64,6 @@ test_an_export_of_a_block_device() {
 	same "$(ls -A "$SERVER/exports")" "" exports
 }
 
-# To be run again on the debug kernel, see issue 2; runs nowhere now.
-# kernels:
 test_a_listener() {
 	load server tcp-server
 	fail_each "$SERVER/listen" tcp:127.0.0.1:10809 \
@@ -83,8 +75,6 @@ test_a_listener() {
 
 # In all the modules' contexts, a few of a hundred allocations, while data go
 # over it: I/O may fail or wait, what is read back is right.
-# To be run again on the debug kernel, see issue 2; runs nowhere now.
-# kernels:
 test_io_with_little_memory() {
 	local disk
 	export_dev name=vol0 "device_path=$(disk_file 16)"

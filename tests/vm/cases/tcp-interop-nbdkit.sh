@@ -12,6 +12,7 @@
 SIZE_MIB=${ROUND_TRIP_MIB}M
 DEFAULT=(sessname=s "$HERE" device_path= nr_queues=4)
 
+# kernels: 6.1 debug
 test_memory() {
 	start_nbdkit memory "$SIZE_MIB"
 	round_trip "${DEFAULT[@]}"

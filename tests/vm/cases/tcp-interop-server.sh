@@ -70,6 +70,7 @@ test_exports_are_listed() {
 	must_fail nbdinfo nbd://127.0.0.1/vol2
 }
 
+# kernels: 6.1 debug
 test_nbdcopy_both_ways() {
 	local image
 	image=$(disk_file 24)
@@ -122,6 +123,7 @@ test_a_read_only_export_refuses_changes() {
 	must_fail grep -qi 'failed' "$WORK/out"
 }
 
+# kernels: 6.1 debug
 test_fio_verifies_over_its_nbd_engine() {
 	serve "$(disk_file 16)"
 	fio --name=nbd --ioengine=nbd --uri=$URI --rw=randrw --bs=4k \
@@ -132,6 +134,7 @@ test_fio_verifies_over_its_nbd_engine() {
 
 # The kernel's own client never asks for block sizes, and may have several
 # connections.
+# kernels: 6.1 debug
 test_nbd_client_and_the_kernels_nbd() {
 	need_module nbd
 	serve "$(disk_file 400)"

@@ -48,6 +48,7 @@ test_nbd_server_without_that_export() {
 	map_refused ENOENT "sessname=s $HERE device_path=other" 'refused GO'
 }
 
+# kernels: 6.1 debug
 test_qemu_nbd_raw() {
 	start_qemu_nbd -f raw --discard=unmap --detect-zeroes=unmap \
 		"$(disk_file "$ROUND_TRIP_MIB")"

@@ -72,7 +72,7 @@ test_udev_names_the_disk() {
 	eventually 10 test ! -L /dev/disk/by-label/unbdlabel
 }
 
-# kernels: 5.10 6.1 6.12 7.2
+# kernels: 5.10 6.1 6.12 7.2 debug
 test_partitions_are_scanned() {
 	local disk image
 	image=$(disk_file 32)

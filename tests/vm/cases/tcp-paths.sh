@@ -74,7 +74,7 @@ test_unix_abstract() {
 	use unix:@bed
 }
 
-# kernels: 5.10 6.1 7.2
+# kernels: 5.10 6.1 7.2 debug
 test_vsock() {
 	need_module vsock_loopback
 	start_nbdkit --vsock memory 16M
@@ -140,7 +140,7 @@ test_a_unix_descriptor() {
 }
 
 # Poll queues: replies are looked for instead of waited for.
-# kernels: 5.10 6.1
+# kernels: 5.10 6.1 7.2 debug
 test_poll_queues() {
 	local disk
 	start_nbdkit memory 16M

@@ -60,7 +60,7 @@ milliseconds() {
 	echo $(( ${now/[.,]/} / 1000 ))
 }
 
-# kernels: 5.10 6.1 7.2
+# kernels: 5.10 6.1 7.2 debug
 test_a_server_restarted_twenty_times_under_writes() {
 	local i written
 	begin
@@ -174,7 +174,7 @@ test_a_cut_network_is_noticed_while_idle() {
 	unmap "$DISK"
 }
 
-# kernels: 5.10 6.1 7.2
+# kernels: 5.10 6.1 7.2 debug
 test_a_cut_network_is_noticed_under_load() {
 	local begin took
 	begin keepalive=1
@@ -227,6 +227,7 @@ force_is_quick() {
 	same "$(ls -A "$CLIENT/sessions")" "" sessions
 }
 
+# kernels: 6.1 debug
 test_unmap_force_is_quick_when_the_server_hangs() {
 	begin
 	kill -STOP "$PEER_PID"

@@ -48,6 +48,7 @@ handshake_bytes() {
 	sed -n 's/^1 transmission after \([0-9]*\) bytes$/\1/p' "$WORK/trace"
 }
 
+# kernels: 6.1 debug
 test_fixed_newstyle() {
 	sweep "$SCRIPT_FLAGS" extended=1
 }
@@ -81,6 +82,7 @@ test_the_second_connection() {
 }
 
 # A user who loses patience: the mapping ends with the signal, at once.
+# kernels: 6.1 debug
 test_a_mapping_that_is_interrupted() {
 	local bytes writer
 	start_script "$SCRIPT_FLAGS"

@@ -22,7 +22,7 @@ stat_of() {
 	cat "$SERVER/exports/vol0/stats/$1"
 }
 
-# kernels: 5.10 6.1 7.2
+# kernels: 5.10 6.1 7.2 debug
 test_a_file() {
 	serve "$(disk_file "$ROUND_TRIP_MIB")"
 	round_trip "${MINE[@]}"
@@ -180,7 +180,7 @@ test_refused_clients() {
 	nothing_mapped
 }
 
-# kernels: 5.10 6.1 7.2
+# kernels: 5.10 6.1 7.2 debug
 test_size_changes() {
 	local file disk
 	file=$(disk_file 16)
