@@ -86,6 +86,7 @@ enum unbd_refresh {
  * @failing: no leg is live and fail_timeout has passed, or the device is
  *	being removed by force: requests fail instead of waiting
  * @dying: removed by force, @failing for good
+ * @mapped: a leg has come up: those that are not are tried again from now on
  * @removing: no new openers, no new legs; set once, by unbd_disk_claim()
  * @openers: of the disk and its partitions
  * @fail_timeout: seconds that I/O is parked, -1 for ever
@@ -111,6 +112,7 @@ struct unbd_device {
 	bool parked;
 	bool failing;
 	bool dying;
+	bool mapped;
 	bool removing;
 	unsigned int openers;
 	int fail_timeout;

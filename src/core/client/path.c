@@ -283,6 +283,17 @@ static void give_up_legs(struct unbd_path *path)
 			leg_tried(leg, -ENOTCONN, "the path has failed");
 }
 
+/* A mapping tries each path once; what fails then is removed with it. */
+static bool shall_retry(struct unbd_path *path)
+{
+	struct unbd_leg *leg;
+
+	list_for_each_entry(leg, &path->legs, entry)
+		if (!leg->live && (READ_ONCE(leg->dev->mapped) || !leg->tried))
+			return true;
+	return false;
+}
+
 static unsigned long backoff(struct unbd_path *path)
 {
 	if (!path->attempts)
@@ -327,7 +338,8 @@ static void path_work(struct work_struct *work)
 		refresh_legs(path);
 	}
 out:
-	if (err && path->state != UNBD_PATH_REMOVING)
+	if (err && path->state != UNBD_PATH_REMOVING &&
+	    (err == -ECANCELED || shall_retry(path)))
 		queue_delayed_work(unbd_wq, &path->work,
 				   err == -ECANCELED ? 0 : backoff(path));
 	mutex_unlock(&path->mutex);

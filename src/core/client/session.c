@@ -427,6 +427,15 @@ static int wait_for_leg(struct unbd_device *dev, char *why, size_t len)
 	return 0;
 }
 
+/* The mapping will last: from now on its paths do what they can to come up. */
+static void keep_device(struct unbd_device *dev)
+{
+	mutex_lock(&dev->session->mutex);
+	WRITE_ONCE(dev->mapped, true);
+	kick_paths(dev->session);
+	mutex_unlock(&dev->session->mutex);
+}
+
 static void forget_device(struct unbd_device *dev)
 {
 	struct unbd_session *session = dev->session;
@@ -462,8 +471,10 @@ int unbd_map(struct unbd_map_options *o, char *why, size_t len)
 		goto leave;
 	}
 	err = wait_for_leg(dev, why, len);
-	if (!err)
-		err = unbd_disk_add(dev, why, len);
+	if (err)
+		goto forget;
+	keep_device(dev);
+	err = unbd_disk_add(dev, why, len);
 	if (err)
 		goto forget;
 	pr_info("unbd%u: %s of %s, %llu bytes, %u+%u queues\n", dev->index,
