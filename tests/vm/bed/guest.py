@@ -81,7 +81,9 @@ class Guest:
         argv = [store.find_tool("qemu-system-x86_64"), "-nodefaults",
                 "-no-user-config", "-no-reboot", "-display", "none",
                 "-machine", "pc", "-accel", self.accel, "-cpu", "max",
-                "-smp", str(self.cpus), "-m", str(self.memory),
+                # A socket each: the MP table lists no further cores.
+                "-smp", f"{self.cpus},sockets={self.cpus}",
+                "-m", str(self.memory),
                 "-kernel", k.path("vmlinux"), "-initrd", k.path("initrd.cpio"),
                 "-chardev", f"file,id=con,append=on,path={self.console}",
                 "-device", "isa-serial,chardev=con",

@@ -212,23 +212,33 @@ test_all_paths() {
 	done
 }
 
-# Dirty pages of the disk can only be written back through more memory.
-test_writeback_with_little_memory() {
-	local disk group=/sys/fs/cgroup/bed
+# memory_group MAX - make GROUP, whose processes have no more memory than that
+memory_group() {
+	GROUP=/sys/fs/cgroup/bed
 	mountpoint -q /sys/fs/cgroup || mount -t cgroup2 cgroup2 /sys/fs/cgroup
 	[[ -e /sys/fs/cgroup/cgroup.controllers ]] || skip "no cgroup2"
 	echo +memory > /sys/fs/cgroup/cgroup.subtree_control 2> /dev/null ||
 		skip "no memory controller"
-	mkdir $group
-	defer rmdir $group
-	echo 16M > $group/memory.max
+	mkdir $GROUP
+	defer rmdir $GROUP
+	echo "$1" > $GROUP/memory.max
+}
+
+# in_group CMD [ARG...] - run it there
+in_group() {
+	bash -c 'echo $$ > "$0/cgroup.procs"; exec "$@"' "$GROUP" "$@"
+}
+
+# Dirty pages of the disk can only be written back through more memory.
+test_writeback_with_little_memory() {
+	local disk
+	memory_group 16M
 	serve "$(disk_file 128)"
 	disk=$(map "${MINE[@]}")
 	mkfs.ext4 -q "/dev/$disk"
 	mounted "/dev/$disk" "$WORK/mnt"
 	pattern "$WORK/pattern" 48
-	bash -c "echo \$\$ > $group/cgroup.procs
-		exec cp '$WORK/pattern' '$WORK/mnt/copy'"
+	in_group cp "$WORK/pattern" "$WORK/mnt/copy"
 	drop_caches
 	cmp "$WORK/pattern" "$WORK/mnt/copy"
 	umount "$WORK/mnt"
@@ -238,16 +248,16 @@ test_writeback_with_little_memory() {
 # kernels: 6.1 7.2
 test_swap() {
 	local disk
+	memory_group 24M
 	serve "$(disk_file 64)"
 	disk=$(map "${MINE[@]}")
 	mkswap "/dev/$disk" > /dev/null
 	swapon "/dev/$disk"
 	defer swapoff "/dev/$disk"
 	# More than fits, all of it used twice.
-	python3 - <<-'EOF'
-		import mmap, os
-		free = os.sysconf("SC_AVPHYS_PAGES") * 4096
-		size = min(free + (24 << 20), 1 << 30) >> 20 << 20
+	in_group python3 - <<-'EOF'
+		import mmap
+		size = 48 << 20
 		area = mmap.mmap(-1, size)
 		for i in range(0, size, 4096):
 		    area[i:i + 8] = i.to_bytes(8, "little")

@@ -106,6 +106,8 @@ test_odd_export_names_make_one_link() {
 	disk=$(map sessname=s1 path=tcp:127.0.0.1 \
 		'"device_path=../a dir/vol 0"')
 	links_to by-unbd/s1:.._a_dir_vol_0 "$disk"
+	# Links of the disk before this one may still be going.
+	udevadm settle -t "$(scaled 20)"
 	same "$(find /dev/disk/by-unbd | wc -l)" 2 "entries in by-unbd"
 }
 
