@@ -90,6 +90,9 @@ enum unbd_refresh {
  * @removing: no new openers, no new legs; set once, by unbd_disk_claim()
  * @openers: of the disk and its partitions
  * @fail_timeout: seconds that I/O is parked, -1 for ever
+ * @fail_at: jiffies, when the outage has lasted for @fail_timeout
+ * @unproven: nothing was answered since the device was parked: what comes next
+ *	is the same outage
  * @fail_work: ends the parking
  * @geometry: of the disk as it was made
  * @refresh: &enum unbd_refresh, how far asking for the geometry has come
@@ -116,6 +119,8 @@ struct unbd_device {
 	bool removing;
 	unsigned int openers;
 	int fail_timeout;
+	unsigned long fail_at;
+	bool unproven;
 	struct delayed_work fail_work;
 	atomic_t refresh;
 	int refresh_error;

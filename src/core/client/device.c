@@ -81,6 +81,24 @@ static void resume(struct unbd_device *dev)
 	blk_mq_kick_requeue_list(dev->disk->queue);
 }
 
+/*
+ * A server that breaks each connection with its first answer does not end an
+ * outage by accepting the next one.
+ */
+static void start_fail_timer(struct unbd_device *dev)
+{
+	unsigned long now = jiffies;
+
+	if (dev->fail_timeout < 0)
+		return;
+	if (!dev->unproven)
+		dev->fail_at = now + dev->fail_timeout * HZ;
+	WRITE_ONCE(dev->unproven, true);
+	mod_delayed_work(unbd_wq, &dev->fail_work,
+			 time_before(now, dev->fail_at) ?
+			 dev->fail_at - now : 0);
+}
+
 static void park(struct unbd_device *dev)
 {
 	lockdep_assert_held(&dev->mutex);
@@ -90,9 +108,7 @@ static void park(struct unbd_device *dev)
 	atomic_inc(&dev->stats[UNBD_STAT_PARKED]);
 	pr_warn("unbd%u: no path to %s is live, I/O waits\n", dev->index,
 		dev->session->name);
-	if (dev->fail_timeout >= 0)
-		queue_delayed_work(unbd_wq, &dev->fail_work,
-				   dev->fail_timeout * HZ);
+	start_fail_timer(dev);
 }
 
 static void fail_work(struct work_struct *work)
@@ -105,6 +121,7 @@ static void fail_work(struct work_struct *work)
 		pr_err("unbd%u: no path for fail_timeout (%d s), I/O fails until one is back\n",
 		       dev->index, dev->fail_timeout);
 		WRITE_ONCE(dev->failing, true);
+		WRITE_ONCE(dev->unproven, false);
 		resume(dev);
 	}
 	mutex_unlock(&dev->mutex);

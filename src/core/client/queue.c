@@ -183,6 +183,8 @@ void unbd_device_complete(struct request *rq)
 	struct unbd_device *dev = rq->q->queuedata;
 
 	if (likely(!req->retry)) {
+		if (unlikely(READ_ONCE(dev->unproven)))
+			WRITE_ONCE(dev->unproven, false);
 		blk_mq_end_request(rq, req->status);
 	} else if (READ_ONCE(dev->failing)) {
 		atomic_inc(&dev->stats[UNBD_STAT_FAILED]);
