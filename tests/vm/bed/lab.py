@@ -129,6 +129,9 @@ class Lab:
     def handle(self, guest, message):
         """Act on one message of an agent."""
         if "ready" in message:
+            # What the agent before this one ran has no one to report to.
+            if guest.ready:
+                raise GuestDied(f"{guest.name}: the agent was killed")
             guest.ready = True
             for callback in self.booting.pop(guest.name, []):
                 callback(0)

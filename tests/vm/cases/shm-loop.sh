@@ -31,7 +31,6 @@ by_letter() {
 	basename "$(readlink -f "/dev/muendisk$1")"
 }
 
-# kernels: 6.1 debug
 test_disks_appear_and_carry_file_systems() {
 	local a b
 	a=$(disk_file 300 a)
@@ -57,6 +56,7 @@ test_disks_appear_and_carry_file_systems() {
 	unmap "$b"
 }
 
+# kernels: 6.1 debug
 test_the_client_may_be_first() {
 	local disk
 	attach

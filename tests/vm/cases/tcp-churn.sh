@@ -14,7 +14,7 @@
 # kernels: 6.1 debug
 test_a_thousand_rounds_with_openers() {
 	local rounds=1000
-	! is_debug || rounds=150
+	! is_debug || rounds=60
 	load client
 	export_dev name=vol0 "device_path=$(disk_file 16)"
 	listen tcp:127.0.0.1

@@ -48,7 +48,6 @@ handshake_bytes() {
 	sed -n 's/^1 transmission after \([0-9]*\) bytes$/\1/p' "$WORK/trace"
 }
 
-# kernels: 6.1 debug
 test_fixed_newstyle() {
 	sweep "$SCRIPT_FLAGS" extended=1
 }
