@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """Write to a file of sysfs with its first, second, third... allocation failing.
 
-    fail_nth.py FILE TEXT [--undo FILE TEXT]
+    fail_nth.py FILE TEXT [--undo FILE TEXT] [--every N]
 
 Ends with the first write for which no allocation was left to fail. Whenever
-a write succeeds it is undone by the other one. Prints how many failed, and is
+a write succeeds it is undone by the other one. With --every only each Nth of
+the allocations, which is N times as fast. Prints how many failed, and is
 content if the errno was ENOMEM or another that --allow names.
 """
 
@@ -44,10 +45,11 @@ def main():
     parser.add_argument("text")
     parser.add_argument("--undo", nargs=2, metavar=("FILE", "TEXT"))
     parser.add_argument("--allow", default="ENOMEM")
+    parser.add_argument("--every", type=int, default=1)
     args = parser.parse_args()
     allowed = [getattr(errno, name) for name in args.allow.split(",")]
     failed = 0
-    for nth in range(1, LIMIT):
+    for nth in range(1, LIMIT, args.every):
         error, came = write(args.file, args.text, nth)
         if error and error not in allowed:
             sys.exit(f"allocation {nth}: {errno.errorcode[error]}")

@@ -53,7 +53,6 @@ test_rounds_with_a_server_that_dies() {
 
 # Each order in which four modules can be removed: those that others need stay
 # until these have gone, the others go at once.
-# kernels: 6.1 debug
 test_unload_in_every_order() {
 	local a b c d modules="client tcp-client server tcp-server"
 	for a in $modules; do for b in $modules; do for c in $modules; do
