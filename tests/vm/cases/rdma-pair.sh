@@ -36,6 +36,41 @@ test_write_read_and_verify() {
 	EOF
 }
 
+# max_queues NUMBER, max_sessions NUMBER - of the server
+max_queues() {
+	echo "$1" > /sys/module/unbd_rdma_server/parameters/max_queues
+}
+
+max_sessions() {
+	echo "$1" > /sys/module/unbd_rdma_server/parameters/max_sessions
+}
+
+test_what_the_server_rejects() {
+	local disk
+	serve
+	load client
+	on server <<< "max_queues 1"
+	map_refused ECONNRESET "${THERE[*]}" \
+		"rejects connection 0 of [23]: too many of them"
+	# Nor is anything waited for because of the first mapping.
+	map_refused ECONNRESET "${THERE[*]}" "rejects connection 0 of "
+	on server <<-'EOF'
+		expect_log "refused 10.0.0.2.*: more than max_queues" 2
+		max_queues 4096
+		max_sessions 0
+	EOF
+	map_refused EUSERS "${THERE[*]}" "it has too many clients"
+	on server <<-'EOF'
+		expect_log "refused 10.0.0.2.*: too many are connected"
+		max_sessions 1
+	EOF
+	# A session that is being closed is waited for.
+	disk=$(map "${THERE[@]}")
+	unmap "$disk"
+	disk=$(map "${THERE[@]}")
+	unmap "$disk"
+}
+
 test_rounds_of_mapping_with_polled_queues() {
 	local disk i
 	serve
