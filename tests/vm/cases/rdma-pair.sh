@@ -71,6 +71,41 @@ test_what_the_server_rejects() {
 	unmap "$disk"
 }
 
+# As large as the server's disk, read-only, and a second device of the session
+test_devices_of_a_session() {
+	local disk other
+	serve
+	on server <<-'EOF'
+		export_dev name=vol1 "device_path=$(disk_file 16 b)"
+	EOF
+	disk=$(map "${THERE[@]}")
+	other=$(map sessname=s device_path=vol1 access_mode=ro)
+	same "$(ls -d "$CLIENT"/sessions/s/paths/* | wc -l)" 1 paths
+	same "$(cat "/sys/block/$other/ro")" 1 ro
+	same "$(cat "/sys/block/$other/size")" 32768 "size of vol1"
+	must_fail dd if=/dev/zero of="/dev/$other" bs=4k count=1 oflag=direct \
+		status=none
+	direct_read "$other" 0 16 | cmp -n $(( 16 << 20 )) - /dev/zero
+	compared "$disk" 4
+
+	on server truncate -s 96M "$WORK/disk"
+	write_sysfs "/sys/block/$disk/unbd/resize" 0
+	same "$(cat "/sys/block/$disk/size")" $(( 96 * 2048 )) size
+	dd if="$WORK/pattern" of="/dev/$disk" bs=1M seek=92 oflag=direct \
+		status=none
+	direct_read "$disk" 92 4 | cmp - "$WORK/pattern"
+	same "$(cat "/sys/block/$other/size")" 32768 "size of vol1"
+	# The one goes, the other stays.
+	unmap "$disk"
+	direct_read "$other" 0 > /dev/null
+	on server <<-'EOF'
+		same "$(cat "$SERVER/exports/vol1/stats/errors")" 0 errors
+		same "$(cat "$SERVER/exports/vol1/access_mode")" ro access_mode
+	EOF
+	unmap "$other"
+	nothing_mapped
+}
+
 test_rounds_of_mapping_with_polled_queues() {
 	local disk i
 	serve
