@@ -4,6 +4,7 @@
  */
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <rdma/ib_cm.h>
 
 #include "client.h"
 
@@ -39,13 +40,18 @@ static void take_reply(struct rdma_conn *conn, struct rdma_cm_event *ev)
 		       conn->reply_len);
 }
 
-static int reject_error(struct rdma_cm_id *id, struct rdma_cm_event *ev)
+/* What it means is found out by whoever waits. */
+static void take_reject(struct rdma_conn *conn, struct rdma_cm_event *ev)
 {
 	const void *data;
 	u8 len = 0;
 
-	data = rdma_consumer_reject_data(id, ev, &len);
-	return rtrs_get_reject(data, len);
+	conn->reject = ev->status;
+	data = rdma_consumer_reject_data(conn->id, ev, &len);
+	conn->reply_len = data ? min_t(size_t, len, sizeof(conn->reply)) : 0;
+	if (data)
+		memcpy(&conn->reply, data, conn->reply_len);
+	step_done(conn, -ECONNREFUSED);
 }
 
 static void conn_lost(struct rdma_conn *conn, int error, const char *what)
@@ -69,7 +75,7 @@ static int cm_event(struct rdma_cm_id *id, struct rdma_cm_event *ev)
 		step_done(conn, 0);
 		break;
 	case RDMA_CM_EVENT_REJECTED:
-		step_done(conn, reject_error(id, ev));
+		take_reject(conn, ev);
 		break;
 	case RDMA_CM_EVENT_ADDR_ERROR:
 	case RDMA_CM_EVENT_ROUTE_ERROR:
@@ -362,21 +368,70 @@ int rdma_conn_open(struct rdma_conn *conn, unsigned int depth,
 	return 0;
 }
 
-static int connect_failed(struct rdma_conn *conn, int err,
-			  char *why, size_t len)
+static const char *reject_reason(int err)
+{
+	switch (err) {
+	case -ECONNRESET:
+		return "too many of them or of paths, or another protocol";
+	case -EEXIST:
+		return "the session has a path between these addresses";
+	case -ENXIO:
+		return "it does not know the session, the other paths lead to another server";
+	case -EUSERS:
+		return "it has too many clients";
+	case -EACCES:
+		return "it does not allow this address";
+	case -ENOMEM:
+		return "it has no memory";
+	}
+	return "it does not say why";
+}
+
+/*
+ * What a server rejects while it is closing what was there before is to be
+ * asked for again; nothing else becomes better by that.
+ */
+static bool is_passing(struct rdma_path *path, int err)
 {
 	switch (err) {
 	case -EEXIST:
 	case -ECONNRESET:
 	case -ENXIO:
-		/* What a server says while it is still closing the old path */
+	case -EUSERS:
+		return path->reached ||
+			rdma_name_lingers(path->base.session_name);
+	}
+	return false;
+}
+
+static int connect_rejected(struct rdma_conn *conn, char *why, size_t len)
+{
+	struct rdma_path *path = conn->path;
+	int err;
+
+	switch (conn->reject) {
+	case IB_CM_REJ_CONSUMER_DEFINED:
+		break;
+	case IB_CM_REJ_INVALID_SERVICE_ID:
+		return unbd_why(why, len, -ECONNREFUSED,
+				"nobody listens there");
+	case IB_CM_REJ_STALE_CONN:
+		return unbd_why(why, len, -EBUSY,
+				"the server has not closed the last connection yet");
+	default:
+		return unbd_why(why, len, -ECONNREFUSED, "rejected: %s",
+				rdma_reject_msg(conn->id, conn->reject));
+	}
+	err = rtrs_get_reject(&conn->reply, conn->reply_len, why, len);
+	if (err == -EPROTO || err == -EPROTONOSUPPORT)
+		return err;
+	if (is_passing(path, err))
 		return unbd_why(why, len, -EBUSY,
 				"the server has not closed the last connection yet (%d)",
 				err);
-	case -ECONNREFUSED:
-		return unbd_why(why, len, err, "nobody listens there");
-	}
-	return err;
+	return unbd_why(why, len, err,
+			"the server rejects connection %u of %u: %s",
+			conn->cid, path->nr_conns, reject_reason(err));
 }
 
 /**
@@ -416,7 +471,7 @@ int rdma_conn_connect(struct rdma_conn *conn, char *why, size_t len)
 				conn->cid);
 	err = rdma_wait(path, &conn->result, why, len, "connecting");
 	if (err)
-		return connect_failed(conn, err, why, len);
+		return conn->reject ? connect_rejected(conn, why, len) : err;
 	conn->established = true;
 	return 0;
 }

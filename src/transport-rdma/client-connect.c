@@ -218,6 +218,24 @@ static int post_info(struct rdma_path *path, struct rdma_info *info)
 	return err;
 }
 
+/* A server that does not take a name says nothing, but closes the path. */
+static int name_refused(struct rdma_path *path, char *why, size_t len)
+{
+	const char *name = path->base.session_name;
+
+	if (rdma_name_lingers(name))
+		return unbd_why(why, len, -EBUSY,
+				"the server has not closed the last session %.80s yet",
+				name);
+	if (strpbrk(name, "./"))
+		return unbd_why(why, len, -EINVAL,
+				"the server takes no session called %.80s: RNBD's has no dot in a name",
+				name);
+	return unbd_why(why, len, -ENOTUNIQ,
+			"the server takes no session called %.80s: another client may have that name",
+			name);
+}
+
 /* The buffers are in use until the queue is drained, if this fails. */
 static int exchange(struct rdma_path *path, struct rdma_info *info,
 		    char *why, size_t len)
@@ -230,9 +248,9 @@ static int exchange(struct rdma_path *path, struct rdma_info *info,
 		unbd_why(why, len, err, "cannot send INFO_REQ");
 	} else {
 		err = rdma_wait(path, &conn->result, why, len, "INFO_REQ");
-		/* As the kernel's server says that the name is in use */
+		path->named = err != -ECONNRESET;
 		if (err == -ECONNRESET)
-			err = -EBUSY;
+			err = name_refused(path, why, len);
 	}
 	if (err)
 		rdma_conn_stop(conn);
@@ -351,6 +369,7 @@ int rdma_path_connect(struct rdma_path *path, char *why, size_t len)
 	int err;
 
 	path->flags = 0;
+	path->named = false;
 	path->error = -ESHUTDOWN;
 	strscpy(path->cause, "closed", sizeof(path->cause));
 	path->attempts++;
@@ -398,6 +417,10 @@ void rdma_path_teardown(struct rdma_path *path)
 	unsigned int cid;
 
 	rdma_path_stop(path);
+	if (path->nr_conns && path->conns[0] && path->conns[0]->established)
+		path->reached = true;
+	if (path->named)
+		rdma_name_left(path->base.session_name);
 	for (cid = 0; cid < path->nr_conns; cid++)
 		if (path->conns[cid])
 			rdma_conn_destroy(path->conns[cid]);

@@ -3,6 +3,7 @@
  * What the paths of a session share: its name to the server, and the slots.
  */
 #include <linux/slab.h>
+#include <linux/stringhash.h>
 #include <linux/uuid.h>
 
 #include "client.h"
@@ -25,6 +26,13 @@ struct rdma_stale {
 	const struct rdma_path *path;
 	unsigned long since;
 };
+
+/*
+ * When a path of a session was closed, by a hash of the session's name; 0 is
+ * never. Of two names with the same hash the server is asked in vain for some
+ * seconds, at worst.
+ */
+static unsigned long left_at[256];
 
 static DEFINE_MUTEX(sessions_mutex);
 static LIST_HEAD(sessions);
@@ -132,6 +140,35 @@ void rdma_session_end(struct rdma_path *path)
 {
 	atomic_set(&path->session->creating, 0);
 	wake_up_all(&path->session->wait);
+}
+
+static unsigned long *left_entry(const char *name)
+{
+	return &left_at[full_name_hash(NULL, name, strlen(name)) %
+			ARRAY_SIZE(left_at)];
+}
+
+/**
+ * rdma_name_left() - a path was closed that the server knew
+ * @name: of its session
+ */
+void rdma_name_left(const char *name)
+{
+	WRITE_ONCE(*left_entry(name), jiffies | 1);
+}
+
+/**
+ * rdma_name_lingers() - may the server be closing a path still?
+ * @name: of a session
+ *
+ * Return: whether this client has closed one lately. If not, whoever has the
+ * name is not about to give it back.
+ */
+bool rdma_name_lingers(const char *name)
+{
+	unsigned long left = READ_ONCE(*left_entry(name));
+
+	return left && time_before(jiffies, left + REST_TIME);
 }
 
 static int make_slots(struct rdma_session *session, u32 depth)

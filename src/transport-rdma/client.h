@@ -120,6 +120,7 @@ struct rdma_recv {
  * @depth: requests in flight at most
  * @established: the server has accepted
  * @result: of the step of connecting under way; -EINPROGRESS
+ * @reject: the connection manager's reason if the server has rejected it
  * @reply: private data that came with the server's answer
  * @reply_len: bytes of it
  * @lock: held while something is posted; @stopped
@@ -144,6 +145,7 @@ struct rdma_conn {
 	unsigned int depth;
 	bool established;
 	int result;
+	int reject;
 	struct rtrs_msg_conn_rsp reply;
 	size_t reply_len;
 
@@ -243,6 +245,8 @@ enum {
  * @session: shared with the other paths
  * @uuid: names the path to the server
  * @attempts: to connect, so far
+ * @reached: by one of them the server knows the path
+ * @named: it may know the session's name
  * @wait: for the steps of connecting and for messages' answers
  * @lock: the next three, and the names
  * @aborted: between abort and abort_clear
@@ -280,6 +284,8 @@ struct rdma_path {
 	struct rdma_session *session;
 	u8 uuid[RTRS_UUID_LEN];
 	u16 attempts;
+	bool reached;
+	bool named;
 
 	wait_queue_head_t wait;
 	spinlock_t lock;		/* what is said above */
@@ -357,6 +363,8 @@ struct rdma_session *rdma_session_get(struct unbd_session *owner);
 void rdma_session_put(struct rdma_session *session);
 void rdma_session_begin(struct rdma_path *path);
 void rdma_session_end(struct rdma_path *path);
+void rdma_name_left(const char *name);
+bool rdma_name_lingers(const char *name);
 int rdma_session_join(struct rdma_path *path, char *why, size_t len);
 void rdma_session_leave(struct rdma_path *path);
 int rdma_slot_get(struct rdma_session *session);

@@ -153,19 +153,28 @@ int rtrs_get_conn_rsp(const void *data, size_t len, struct rtrs_pool *pool,
 			      why, whylen);
 }
 
-int rtrs_get_reject(const void *data, size_t len)
+int rtrs_get_reject(const void *data, size_t len, char *why, size_t whylen)
 {
 	struct rtrs_msg_conn_rsp msg = {};
+	u16 version;
 	int err;
 
-	if (!data || len < offsetof(struct rtrs_msg_conn_rsp, queue_depth))
-		return -ECONNREFUSED;
-	memcpy(&msg, data, len < sizeof(msg) ? len : sizeof(msg));
+	if (len >= offsetof(struct rtrs_msg_conn_rsp, queue_depth))
+		memcpy(&msg, data, len < sizeof(msg) ? len : sizeof(msg));
+	if (le16_to_cpu(msg.magic) != RTRS_MAGIC)
+		return unbd_why(why, whylen, -EPROTO,
+				"who listens there does not speak RTRS");
+	version = le16_to_cpu(msg.version);
+	if (version >> 8 != RTRS_VERSION_MAJOR)
+		return unbd_why(why, whylen, -EPROTONOSUPPORT,
+				"the server speaks RTRS %u.%u, we %u",
+				version >> 8, version & 0xff,
+				RTRS_VERSION_MAJOR);
 	err = (s16)le16_to_cpu(msg.errno_);
 	/* -MAX_ERRNO, and nothing that means something to this kernel only */
-	if (le16_to_cpu(msg.magic) != RTRS_MAGIC || err >= 0 ||
-	    err < -RTRS_RSP_ERRNO_MAX)
-		return -ECONNREFUSED;
+	if (err >= 0 || err < -RTRS_RSP_ERRNO_MAX)
+		return unbd_why(why, whylen, -EPROTO,
+				"the server refuses with error %d", err);
 	return err;
 }
 

@@ -165,12 +165,15 @@ int rtrs_get_conn_rsp(const void *data, size_t len, struct rtrs_pool *pool,
 
 /**
  * rtrs_get_reject() - why the server has rejected a connection
- * @data: may be unaligned, or NULL
+ * @data: may be unaligned
  * @len: bytes
+ * @why: gets a reason if it is not RTRS as we speak it
+ * @whylen: size of @why
  *
- * Return: the -errno it has sent, -ECONNREFUSED if there is none.
+ * Return: the -errno it has sent; -EPROTO if that is none,
+ * -EPROTONOSUPPORT if the server speaks another version.
  */
-int rtrs_get_reject(const void *data, size_t len);
+int rtrs_get_reject(const void *data, size_t len, char *why, size_t whylen);
 
 /**
  * rtrs_pool_init() - a pool of that many chunks of that size

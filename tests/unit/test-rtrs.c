@@ -222,6 +222,11 @@ static void test_extreme_pools(void)
 	check_int("bits", pool_of(32768, 4096, 4096).off_bits, 13);
 }
 
+static int reject(const void *data, size_t len)
+{
+	return rtrs_get_reject(data, len, why, sizeof(why));
+}
+
 static void test_reject(void)
 {
 	struct rtrs_msg_conn_rsp msg;
@@ -229,15 +234,18 @@ static void test_reject(void)
 
 	rtrs_put_reject(&msg, -EEXIST);
 	put(&b, &msg, 6);
-	check_int("reject", rtrs_get_reject(b.at, 6), -EEXIST);
-	check_int("cut", rtrs_get_reject(b.at, 5), -ECONNREFUSED);
-	check_int("none", rtrs_get_reject(NULL, 0), -ECONNREFUSED);
+	check_int("reject", reject(b.at, 6), -EEXIST);
+	check_int("cut", reject(b.at, 5), -EPROTO);
+	check_int("none", reject(NULL, 0), -EPROTO);
+	b.at[3] = 3;
+	check_int("version", reject(b.at, 6), -EPROTONOSUPPORT);
+	check_why(why, "RTRS 3.0");
 	b.at[0] = 0;
-	check_int("magic", rtrs_get_reject(b.at, 6), -ECONNREFUSED);
+	check_int("magic", reject(b.at, 6), -EPROTO);
 	rtrs_put_reject(&msg, 5);
-	check_int("positive", rtrs_get_reject(&msg, 56), -ECONNREFUSED);
+	check_int("positive", reject(&msg, 56), -EPROTO);
 	rtrs_put_reject(&msg, -512);
-	check_int("beyond", rtrs_get_reject(&msg, 56), -ECONNREFUSED);
+	check_int("beyond", reject(&msg, 56), -EPROTO);
 	release(&b);
 }
 

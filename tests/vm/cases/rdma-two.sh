@@ -58,6 +58,26 @@ test_names_sizes_and_access() {
 	nothing_mapped
 }
 
+# The kernel's server just closes the path of who wants such a name. EBUSY would
+# be the errno of having tried again for ten seconds.
+test_names_of_sessions_that_are_refused() {
+	local disk
+	rnbd_serve always_invalidate=N
+	load client
+	rnbd_map "${THERE[@]}"
+	map_refused ENOTUNIQ \
+		"sessname=s path=ip:10.0.0.1 device_path=/dev/ram1" \
+		"no session called s: another client"
+	map_refused EINVAL \
+		"sessname=a.b path=ip:10.0.0.1 device_path=/dev/ram1" \
+		"no session called a.b: .* no dot"
+	rnbd_unmap
+	eventually 20 bedctl write "$CLIENT/map_device" "${THERE[*]}"
+	disk=$(unbd_disks)
+	direct_read "$disk" 0 > /dev/null
+	unmap "$disk"
+}
+
 test_rounds_of_mapping() {
 	local disk i
 	rnbd_serve always_invalidate=N

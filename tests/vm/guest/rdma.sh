@@ -40,10 +40,26 @@ rnbd_serve() {
 	defer on server bash -c '. /bed/lib.sh; . /bed/rdma.sh; rnbd_forget'
 }
 
-# rnbd_forget - remove it from this guest; a session may be closing still
+# rnbd_map KEY=VALUE... - a disk of the kernel's own client, in this guest
+rnbd_map() {
+	modprobe rnbd_client
+	defer bash -c '. /bed/lib.sh; . /bed/rdma.sh; rnbd_forget'
+	write_sysfs /sys/class/rnbd-client/ctl/map_device "$*"
+}
+
+rnbd_unmap() {
+	local file
+	for file in /sys/block/rnbd*/rnbd/unmap_device; do
+		[[ ! -e $file ]] || write_sysfs "$file" force
+	done
+}
+
+# rnbd_forget - remove both from this guest; a session may be closing still
 rnbd_forget() {
 	local name try
-	for name in rnbd_server rtrs_server rtrs_core brd; do
+	rnbd_unmap
+	for name in rnbd_client rtrs_client rnbd_server rtrs_server rtrs_core \
+		brd; do
 		for try in {1..50}; do
 			[[ -d /sys/module/$name ]] || break
 			! rmmod $name 2> /dev/null || break

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Two paths of a session on two networks, of our client and our server over soft
+# RoCE. The networks have one adapter; what cuts one drops its packets.
+# topology: two
+# kernels: 6.1
+# timeout: 600
+# tags: rdma client server recovery paths
+
+. /bed/rdma.sh
+
+THERE=(sessname=s path=rdma:10.0.0.1 device_path=vol0)
+BOTH=("${THERE[@]}" path=rdma:10.0.1.1 keepalive=1)
+
+setup() {
+	rxe_everywhere
+	ip addr replace 10.0.1.2/24 dev eth0
+	on server ip addr replace 10.0.1.1/24 dev eth0
+}
+
+# serve - in the other guest, for both networks
+serve() {
+	on server <<-'EOF'
+		load rdma-server
+		export_dev name=vol0 "device_path=$(disk_file 64)" \
+			clients=10.0.0.0/16
+		listen rdma:0.0.0.0:1234
+	EOF
+}
+
+# map_both [KEY=VALUE...] - over both paths, DISK
+map_both() {
+	serve
+	DISK=$(map "${BOTH[@]}" "$@")
+	eventually 20 path_live s 0
+	eventually 20 path_live s 1
+}
+
+# cut_second, restore_network - what the second network carries vanishes
+cut_second() {
+	defer restore_network
+	network_rules server <<-EOF
+		add table inet bed
+		add chain inet bed in { type filter hook input priority 0; }
+		add chain inet bed out { type filter hook output priority 0; }
+		add rule inet bed in ip saddr 10.0.1.0/24 drop
+		add rule inet bed out ip daddr 10.0.1.0/24 drop
+	EOF
+}
+
+path_away() {
+	! path_live "$@"
+}
+
+nothing_failed() {
+	same "$(cat "/sys/block/$DISK/unbd/stats/failed")" 0 stats/failed
+}
+
+test_one_path_is_cut_and_restored_under_writes() {
+	local round
+	map_both policy=round-robin
+	write_steadily "$DISK"
+	for round in {1..5}; do
+		cut_second
+		eventually 5 path_away s 1
+		same "$(state "$DISK")" live "state in round $round"
+		restore_network
+		eventually 15 path_live s 1
+	done
+	end_writing
+	same "$(path_stat s failures 0)" 0 "failures of the first path"
+	same "$(path_stat s reconnects 1)" 5 "reconnects of the second"
+	nothing_failed
+	unmap "$DISK"
+}
+
+test_paths_come_and_go_under_load() {
+	local round
+	serve
+	DISK=$(map "${THERE[@]}" keepalive=1 policy=round-robin)
+	write_steadily "$DISK"
+	for round in {1..3}; do
+		write_sysfs "$CLIENT/sessions/s/add_path" rdma:10.0.1.1
+		eventually 20 path_live s 1
+		write_sysfs "$CLIENT/sessions/s/paths/0/remove" 1
+		write_sysfs "$CLIENT/sessions/s/add_path" rdma:10.0.0.1
+		eventually 20 path_live s 0
+		write_sysfs "$CLIENT/sessions/s/paths/1/remove" 1
+	done
+	end_writing
+	nothing_failed
+	unmap "$DISK"
+}
+
+test_both_are_cut_for_less_than_fail_timeout() {
+	map_both fail_timeout=60
+	write_steadily "$DISK"
+	drop_network
+	eventually 5 state_is "$DISK" parked
+	sleep 3
+	restore_network
+	eventually 15 path_live s 0
+	eventually 15 path_live s 1
+	end_writing
+	nothing_failed
+	unmap "$DISK"
+}
+
+test_both_are_cut_for_longer() {
+	local begin took
+	map_both fail_timeout=5
+	compared "$DISK" 1
+	allow_log "dev $DISK|Buffer I/O error"
+	drop_network
+	eventually 5 state_is "$DISK" parked
+	begin=$(milliseconds)
+	must_fail direct_read "$DISK" 0
+	took=$(( $(milliseconds) - begin ))
+	(( took > 3000 && took < 5000 + $(scaled 2000) )) ||
+		fail "failed after $took ms, fail_timeout is 5 s"
+	same "$(state "$DISK")" failing state
+	expect_log "$DISK: no path for fail_timeout .5 s., I/O fails"
+	restore_network
+	eventually 15 state_is "$DISK" live
+	direct_read "$DISK" 0 | cmp - "$WORK/pattern"
+	unmap "$DISK"
+}
