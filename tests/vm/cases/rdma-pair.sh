@@ -100,7 +100,6 @@ test_devices_of_a_session() {
 	direct_read "$other" 0 > /dev/null
 	on server <<-'EOF'
 		same "$(cat "$SERVER/exports/vol1/stats/errors")" 0 errors
-		same "$(cat "$SERVER/exports/vol1/access_mode")" ro access_mode
 	EOF
 	unmap "$other"
 	nothing_mapped
