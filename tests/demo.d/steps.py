@@ -11,8 +11,8 @@ from screen import Clock
 
 SERVER = "/sys/devices/virtual/unbd-server/ctl"
 CLIENT = "/sys/devices/virtual/unbd-client/ctl"
-IMAGE_MIB = 128
-FIO_MIB = 32
+IMAGE_MIB = 64
+FIO_MIB = 16
 STEP_SECONDS = 120
 
 
@@ -24,11 +24,22 @@ class Transport:
     modules: tuple  # of the client and of the server
     listen: str     # what is written to the server's listen
     path: str       # what is written behind path= on the client
+    setup: tuple = ()   # commands that both guests need before
+    ready: str = ""     # and a condition to wait for
 
 
 TRANSPORTS = {t.name: t for t in (
     Transport("tcp", ("unbd-tcp-client", "unbd-tcp-server"),
               "tcp:0.0.0.0:10809", "tcp:10.0.0.1:10809"),
+    # rdma_rxe of 6.1 wants its checksum loaded before.
+    Transport("rdma", ("unbd-rdma-client", "unbd-rdma-server"),
+              "rdma:0.0.0.0:1234", "rdma:10.0.0.1:1234",
+              ("ip link set eth0 mtu 9000",
+               "modprobe -q crc32_pclmul || modprobe -q crc32_generic || :\n"
+               "modprobe rdma_rxe",
+               "rdma link add rxe0 type rxe netdev eth0"),
+              "grep -qs '^0000:.*:ffff:' "
+              "/sys/class/infiniband/rxe0/ports/1/gids/*"),
 )}
 
 
@@ -50,6 +61,7 @@ class Demo:
     def run(self):
         """Show all steps; stop at the first that fails. Say if all is well."""
         parts = (
+            *self.preparation(),
             ("The server exports a file",
              ("export a file", self.export)),
             ("The client maps it with one line",
@@ -75,6 +87,13 @@ class Demo:
                 if not self.step(name, action):
                     return False
         return True
+
+    def preparation(self):
+        """Return what comes before the steps that all transports share."""
+        if not self.transport.setup:
+            return ()
+        return (("Both have an adapter, made of software",
+                 ("make an adapter", self.set_up)),)
 
     def step(self, name, action):
         """Run one step, which returns the bytes it moved and its result."""
@@ -139,6 +158,19 @@ class Demo:
         self.ask("client", "udevadm settle -t 30")
 
     # The steps
+
+    def wait_for(self, guest, condition):
+        """Wait until a command succeeds in a guest."""
+        self.ask(guest, f"for i in {{1..300}}; do {condition} && exit; "
+                        "sleep 0.1; done; exit 1")
+
+    def set_up(self):
+        """Give both guests what the transport works with."""
+        for guest in ("server", "client"):
+            for command in self.transport.setup:
+                self.type(guest, command, True)
+            self.wait_for(guest, self.transport.ready)
+        return 0, "in both"
 
     def export(self):
         """Make a file, export it, listen."""
@@ -258,6 +290,9 @@ class Demo:
         self.type("server", f'echo "{self.transport.listen}" \\\n'
                             f"  > {SERVER}/unlisten", True)
         self.type("client", f"rmmod {client} unbd-client")
+        self.ask("client", "rm -rf /tmp/back /tmp/sums")
+        # The server learns by the network that the client has gone.
+        self.wait_for("server", f'[[ -z "$(ls {SERVER}/connections)" ]]')
         self.type("server", f"rmmod {server} unbd-server")
         return 0, "nothing left"
 
