@@ -66,10 +66,10 @@ test_an_export_of_a_block_device() {
 	same "$(ls -A "$SERVER/exports")" "" exports
 }
 
-# Without memory for a socket the kernel says ENFILE, without memory for its
-# port EADDRINUSE.
+# Without memory for a socket the kernel says ENFILE, for its port EADDRINUSE,
+# for its name in tmpfs ENOSPC.
 test_a_listener() {
-	local ALLOW=ENFILE,EADDRINUSE
+	local ALLOW=ENFILE,EADDRINUSE,ENOSPC
 	load server tcp-server
 	fail_each "$SERVER/listen" tcp:127.0.0.1:10809 \
 		"$SERVER/unlisten" tcp:127.0.0.1:10809
