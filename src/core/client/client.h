@@ -91,8 +91,8 @@ enum unbd_refresh {
  * @openers: of the disk and its partitions
  * @fail_timeout: seconds that I/O is parked, -1 for ever
  * @fail_at: jiffies, when the outage has lasted for @fail_timeout
- * @unproven: nothing was answered since the device was parked: what comes next
- *	is the same outage
+ * @unproven: requests were taken back when the device was parked, and nothing
+ *	was answered since: if it is parked again, it is the same outage
  * @fail_work: ends the parking
  * @geometry: of the disk as it was made
  * @refresh: &enum unbd_refresh, how far asking for the geometry has come

@@ -91,9 +91,8 @@ static void start_fail_timer(struct unbd_device *dev)
 
 	if (dev->fail_timeout < 0)
 		return;
-	if (!dev->unproven)
+	if (!READ_ONCE(dev->unproven))
 		dev->fail_at = now + dev->fail_timeout * HZ;
-	WRITE_ONCE(dev->unproven, true);
 	mod_delayed_work(unbd_wq, &dev->fail_work,
 			 time_before(now, dev->fail_at) ?
 			 dev->fail_at - now : 0);

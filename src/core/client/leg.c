@@ -127,6 +127,8 @@ static void take_back_requests(struct unbd_leg *leg)
 		if (!rq)
 			continue;
 		unbd_leg_drop_request(leg, rq);
+		if (READ_ONCE(dev->parked))
+			WRITE_ONCE(dev->unproven, true);
 		unbd_request(rq)->retry = true;
 		atomic_inc(&dev->stats[UNBD_STAT_REQUEUED]);
 		blk_mq_complete_request(rq);

@@ -83,10 +83,9 @@ test_a_server_restarted_twenty_times_under_writes() {
 	nobody_stuck
 }
 
-# kernels: 5.10 6.1 7.2
-test_io_fails_after_fail_timeout_and_not_before() {
+# fails_in_six_seconds - the server dies, and a read has a fail_timeout=6
+fails_in_six_seconds() {
 	local begin took
-	begin fail_timeout=6
 	server_dies
 	eventually 3 state_is "$DISK" parked
 	begin=$(milliseconds)
@@ -95,6 +94,13 @@ test_io_fails_after_fail_timeout_and_not_before() {
 	(( took > 4000 && took < 6000 + $(scaled 2000) )) ||
 		fail "failed after $took ms, fail_timeout is 6 s"
 	same "$(state "$DISK")" failing state
+}
+
+# kernels: 5.10 6.1 7.2
+test_io_fails_after_fail_timeout_and_not_before() {
+	local begin took
+	begin fail_timeout=6
+	fails_in_six_seconds
 	# From now on at once, ...
 	begin=$(milliseconds)
 	must_fail direct_read "$DISK" 2
@@ -108,6 +114,23 @@ test_io_fails_after_fail_timeout_and_not_before() {
 	expect_log "$DISK: I/O goes on"
 	unmap "$DISK"
 	nobody_stuck
+}
+
+# The one before was over when the server was back, although nobody asked it
+# for anything then.
+test_each_outage_has_its_fail_timeout() {
+	begin fail_timeout=6
+	udevadm settle -t "$(scaled 20)"
+	server_dies
+	eventually 3 state_is "$DISK" parked
+	sleep 4
+	server_is_back
+	eventually 5 state_is "$DISK" live
+	sleep 3
+	fails_in_six_seconds
+	server_is_back
+	eventually 5 state_is "$DISK" live
+	unmap "$DISK"
 }
 
 test_fail_timeout_of_nothing() {
