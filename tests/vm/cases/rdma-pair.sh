@@ -14,16 +14,6 @@ setup() {
 	rxe_everywhere
 }
 
-# serve - in the other guest, for this one
-serve() {
-	on server <<-'EOF'
-		load rdma-server
-		export_dev name=vol0 "device_path=$(disk_file 64)" \
-			clients=10.0.0.0/16
-		listen rdma:0.0.0.0:1234
-	EOF
-}
-
 test_write_read_and_verify() {
 	local disk
 	serve

@@ -34,7 +34,7 @@ fail_each() {
 }
 
 # The kernel does not look whether the name of a disk that it adds could be
-# allocated; a device without a name is invalid then. Of some 500 allocations
+# allocated; a device without a name is invalid then. Of some 800 allocations
 # most are the kernel's for any disk: EVERY=1 takes half an hour.
 test_a_mapping() {
 	local ALLOW=EINVAL,ENFILE EVERY=${EVERY:-9}

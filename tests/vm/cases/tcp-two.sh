@@ -23,11 +23,6 @@ no_connections() {
 	[[ -z $(ls -A "$SERVER/connections") ]]
 }
 
-milliseconds() {
-	local now=$EPOCHREALTIME
-	echo $(( ${now/[.,]/} / 1000 ))
-}
-
 test_file_systems_and_a_tree() {
 	serve
 	round_trip "${THERE[@]}"

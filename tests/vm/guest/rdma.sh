@@ -28,6 +28,16 @@ rxe_everywhere() {
 	on server <<< rxe_here
 }
 
+# serve - our own server in the other guest, for all its networks
+serve() {
+	on server <<-'EOF'
+		load rdma-server
+		export_dev name=vol0 "device_path=$(disk_file 64)" \
+			clients=10.0.0.0/16
+		listen rdma:0.0.0.0:1234
+	EOF
+}
+
 # rnbd_serve [PARAMETER...] - the kernel's own server in the other guest, with
 # two RAM disks of 64 MiB; parameters are those of rtrs_server
 rnbd_serve() {
@@ -81,12 +91,6 @@ compared() {
 rdma_diagnosis() {
 	rdma resource show qp || :
 	grep . /sys/class/infiniband/rxe0/ports/1/hw_counters/* || :
-}
-
-# milliseconds - now
-milliseconds() {
-	local now=$EPOCHREALTIME
-	echo $(( ${now/[.,]/} / 1000 ))
 }
 
 # write_steadily DISK, end_writing - verified writes go on in between

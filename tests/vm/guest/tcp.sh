@@ -108,6 +108,23 @@ state_is() {
 	[[ $(state "$1") == "$2" ]]
 }
 
+# milliseconds - now
+milliseconds() {
+	local now=$EPOCHREALTIME
+	echo $(( ${now/[.,]/} / 1000 ))
+}
+
+# read_fails_after SECONDS - a read of DISK, which is parked, waits that long
+read_fails_after() {
+	local begin took
+	begin=$(milliseconds)
+	must_fail direct_read "$DISK" 1
+	took=$(( $(milliseconds) - begin ))
+	(( took > ($1 - 2) * 1000 && took < $1 * 1000 + $(scaled 2000) )) ||
+		fail "failed after $took ms, fail_timeout is $1 s"
+	same "$(state "$DISK")" failing state
+}
+
 # pattern FILE MIB - bytes that no two blocks have in common
 pattern() {
 	head -c $(( $2 << 20 )) /dev/zero |
