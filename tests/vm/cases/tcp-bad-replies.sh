@@ -9,9 +9,7 @@
 
 . /bed/tcp.sh
 
-# One queue, short times: what is silent is suspect after two seconds.
-MAPPING=(sessname=s "$HERE" device_path=vol0 nr_queues=1 io_timeout=2
-	fail_timeout=20)
+MAPPING=(sessname=s "$HERE" device_path=vol0 nr_queues=1)
 
 # begin WORD... - a disk of such a server, with a pattern from 9 MiB on: udev
 # does not look there
@@ -134,6 +132,7 @@ test_chunks_that_are_malformed() {
 }
 
 test_servers_that_go_silent() {
+	MAPPING+=(io_timeout=2)
 	begin
 	breaks 'no answer within io_timeout .2 s.' stall
 	breaks 'no answer within io_timeout .2 s.' no-done
@@ -226,7 +225,7 @@ test_data_in_the_answer_to_a_write() {
 # Slow, in pieces, in any order, with holes: all of it allowed.
 test_correct_servers_that_are_odd() {
 	local words
-	for words in "slow=1000:1" "chunks=1 reorder=16" \
+	for words in "slow=4000:1" "chunks=1 reorder=16" \
 		"chunks=1 reorder=16 extended=1" "structured=0 reorder=16"; do
 		# shellcheck disable=SC2086
 		begin $words
