@@ -317,17 +317,14 @@ test_unexport_by_force_under_load() {
 	local disk
 	begin
 	disk=$(map sessname=s "$HERE" device_path=vol0)
-	python3 $PEERS/steady_writer.py "/dev/$disk" --stop "$WORK/stop" \
-		--status "$WORK/status" > "$WORK/writer" 2>&1 &
-	eventually 10 test -e "$WORK/status"
+	write_steadily "$disk"
 	sleep 1
 	unexport "vol0 force"
 	no_exports
 	eventually 10 state_is "$disk" parked
 	export_dev name=vol0 "device_path=$FILE"
 	eventually 10 state_is "$disk" live
-	touch "$WORK/stop"
-	wait $! || fail "$(tail -n 2 "$WORK/writer")"
+	end_writing
 	unmap "$disk"
 }
 

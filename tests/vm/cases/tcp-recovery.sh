@@ -25,27 +25,6 @@ server_is_back() {
 	start_nbdkit file "$FILE"
 }
 
-# write_steadily [ARG...] - until end_writing, WRITER is who does
-write_steadily() {
-	rm -f "$WORK/stop"
-	python3 $PEERS/steady_writer.py "/dev/$DISK" --stop "$WORK/stop" \
-		--status "$WORK/status" "$@" > "$WORK/writer" 2>&1 &
-	WRITER=$!
-	defer kill -9 $WRITER
-	eventually 20 wrote_more_than 0
-}
-
-wrote_more_than() {
-	(( $(cat "$WORK/status") > $1 ))
-}
-
-# end_writing - what the writer says is the check's outcome
-end_writing() {
-	touch "$WORK/stop"
-	wait $WRITER || fail "writer: $(tail -n 2 "$WORK/writer")"
-	cat "$WORK/writer"
-}
-
 # nobody_stuck - no task is in uninterruptible sleep
 nobody_stuck() {
 	eventually 5 none_blocked
@@ -57,16 +36,15 @@ none_blocked() {
 
 # kernels: 5.10 6.1 7.2 debug
 test_a_server_restarted_twenty_times_under_writes() {
-	local i written times=20
+	local i times=20
 	! is_debug || times=6
 	begin
-	write_steadily --also "$FILE"
+	write_steadily "$DISK" --also "$FILE"
 	for (( i = 0; i < times; i++ )); do
 		server_dies
 		sleep 0.$(( i * 4 % 10 ))
-		written=$(cat "$WORK/status")
 		server_is_back
-		eventually 30 wrote_more_than $(( written + 3 ))
+		writing_goes_on
 	done
 	end_writing
 	same "$(path_stat s failures)" $times "failures of the path"
@@ -188,7 +166,7 @@ test_a_cut_network_is_noticed_while_idle() {
 test_a_cut_network_is_noticed_under_load() {
 	local begin took
 	begin keepalive=1
-	write_steadily --also "$FILE"
+	write_steadily "$DISK" --also "$FILE"
 	drop_network
 	begin=$(milliseconds)
 	eventually 5 path_is s reconnecting
@@ -197,7 +175,7 @@ test_a_cut_network_is_noticed_under_load() {
 		fail "noticed after $took ms, keepalive x 3 is 3000"
 	restore_network
 	eventually 8 path_is s live
-	eventually 8 wrote_more_than $(( $(cat "$WORK/status") + 3 ))
+	writing_goes_on 8
 	end_writing
 	unmap "$DISK"
 	nobody_stuck
@@ -281,7 +259,7 @@ test_unmap_force_of_a_mounted_disk() {
 
 test_reconnect_disconnect_and_remap_by_hand() {
 	begin
-	write_steadily --also "$FILE"
+	write_steadily "$DISK" --also "$FILE"
 	write_sysfs "$CLIENT/sessions/s/paths/0/reconnect" 1
 	eventually 5 reconnected 1
 	write_sysfs "$CLIENT/sessions/s/paths/0/disconnect" 1
@@ -295,7 +273,7 @@ test_reconnect_disconnect_and_remap_by_hand() {
 	eventually 3 state_is "$DISK" parked
 	write_sysfs "/sys/block/$DISK/unbd/remap_device" 1
 	eventually 5 path_is s live
-	eventually 5 wrote_more_than $(( $(cat "$WORK/status") + 3 ))
+	writing_goes_on 5
 	end_writing
 	unmap "$DISK"
 }

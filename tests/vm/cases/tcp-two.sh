@@ -64,21 +64,6 @@ test_a_cut_network_under_verified_writes() {
 	unmap "$disk"
 }
 
-write_steadily() {
-	rm -f "$WORK/stop"
-	python3 $PEERS/steady_writer.py "/dev/$1" --stop "$WORK/stop" \
-		--status "$WORK/status" > "$WORK/writer" 2>&1 &
-	WRITER=$!
-	defer kill -9 $WRITER
-	eventually 20 test -s "$WORK/status"
-}
-
-end_writing() {
-	touch "$WORK/stop"
-	wait $WRITER || fail "writer: $(tail -n 2 "$WORK/writer")"
-	cat "$WORK/writer"
-}
-
 # The whole host stands still and goes on later.
 test_a_server_that_freezes_and_thaws() {
 	local disk

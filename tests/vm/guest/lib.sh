@@ -16,11 +16,15 @@ WORK=$BED_RUN/work
 CLIENT=/sys/devices/virtual/unbd-client/ctl
 # shellcheck disable=SC2034
 SERVER=/sys/devices/virtual/unbd-server/ctl
+# Programs that talk to ours, or read and write
+# shellcheck disable=SC2034
+PEERS=/bed/peers
 
 . /bed/klog.sh
 . /bed/unbd.sh
 . /bed/peers.sh
 . /bed/trees.sh
+. /bed/io.sh
 
 # --- other guests -----------------------------------------------------------
 

@@ -93,22 +93,6 @@ rdma_diagnosis() {
 	grep . /sys/class/infiniband/rxe0/ports/1/hw_counters/* || :
 }
 
-# write_steadily DISK, end_writing - verified writes go on in between
-write_steadily() {
-	rm -f "$WORK/stop"
-	python3 $PEERS/steady_writer.py "/dev/$1" --stop "$WORK/stop" \
-		--status "$WORK/status" > "$WORK/writer" 2>&1 &
-	WRITER=$!
-	defer kill -9 $WRITER
-	eventually 20 test -s "$WORK/status"
-}
-
-end_writing() {
-	touch "$WORK/stop"
-	wait $WRITER || fail "writer: $(tail -n 2 "$WORK/writer")"
-	cat "$WORK/writer"
-}
-
 # path_live SESSION N
 path_live() {
 	[[ $(path_state "$1" "$2") == live ]]

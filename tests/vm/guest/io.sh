@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Data through a mapped disk, written and verified. Sourced by lib.sh.
+
+# pattern FILE MIB - bytes that no two blocks have in common
+pattern() {
+	head -c $(( $2 << 20 )) /dev/zero |
+		openssl enc -aes-128-ctr -nosalt -pbkdf2 -pass pass:unbd > "$1"
+}
+
+# direct_read DISK MIB [COUNT] - MiB at a place, past the page cache
+direct_read() {
+	dd if="/dev/$1" bs=1M skip="$2" count="${3:-1}" iflag=direct,fullblock \
+		status=none
+}
+
+# verified_fio DISK [ARG...] - random reads and writes at depth 32 by 4 jobs,
+# each with a quarter of SIZE (16M) of the disk; what is read is verified
+verified_fio() {
+	local disk=$1 size=${SIZE:-16M} quarter
+	shift
+	quarter=$(( ${size%M} * 256 ))k
+	fio --name=verify --filename="/dev/$disk" --ioengine=libaio --direct=1 \
+		--rw=randrw --bs=4k --iodepth=32 --numjobs=4 --group_reporting \
+		--size=$quarter --offset_increment=$quarter \
+		--verify=crc32c --verify_fatal=1 --randseed=7 --minimal "$@" \
+		> "$WORK/fio.out" 2>&1 ||
+		fail "fio: $(grep -v '^3;' "$WORK/fio.out" | head -n 3)"
+}
+
+# write_steadily DISK [ARG...] - verified writes until end_writing
+write_steadily() {
+	local disk=$1
+	shift
+	rm -f "$WORK/stop" "$WORK/status"
+	python3 $PEERS/steady_writer.py "/dev/$disk" --stop "$WORK/stop" \
+		--status "$WORK/status" "$@" > "$WORK/writer" 2>&1 &
+	WRITER=$!
+	defer kill -9 "$WRITER"
+	eventually 20 wrote_more_than 0
+}
+
+wrote_more_than() {
+	(( $(cat "$WORK/status") > $1 ))
+}
+
+# writing_goes_on [SECONDS] - writes come through again, within 30 s
+writing_goes_on() {
+	eventually "${1:-30}" wrote_more_than $(( $(cat "$WORK/status") + 3 ))
+}
+
+# end_writing - what the writer says is the check's outcome
+end_writing() {
+	touch "$WORK/stop"
+	wait "$WRITER" || fail "writer: $(tail -n 2 "$WORK/writer")"
+	cat "$WORK/writer"
+}
+
+# What round_trip wants of a disk, in MiB
+# shellcheck disable=SC2034
+ROUND_TRIP_MIB=368
+
+# round_trip MAPPING... - map; file systems on two partitions, a tree in each;
+# unmount, map again: all is as it was; then verified random I/O. The emulated
+# debug kernel does less of everything.
+round_trip() {
+	local disk number system size=${TREE_MIB:-8} systems="ext4 xfs" fio=16M
+	! is_debug || size=1 systems=ext4 fio=2M
+	disk=$(map "$@")
+	sfdisk -q --wipe always "/dev/$disk" <<< $'label: gpt\nsize=40M\nsize=304M'
+	udevadm settle -t "$(scaled 20)"
+	[[ -d /tmp/tree.$size ]] || make_tree "/tmp/tree.$size" "$size"
+	number=0
+	for system in $systems; do
+		number=$(( number + 1 ))
+		make_file_system "$system" "/dev/${disk}p$number"
+		copy_tree "/tmp/tree.$size" "/dev/${disk}p$number" \
+			"$WORK/$system"
+	done
+	unmap "$disk"
+
+	disk=$(map "$@")
+	number=0
+	for system in $systems; do
+		number=$(( number + 1 ))
+		compare_tree "/tmp/tree.$size" "/dev/${disk}p$number" \
+			"$WORK/$system"
+	done
+	e2fsck -fn "/dev/${disk}p1" > "$WORK/fsck" 2>&1 ||
+		fail "e2fsck: $(tail -n 3 "$WORK/fsck")"
+	SIZE=$fio verified_fio "$disk" --offset=348M
+	unmap "$disk"
+}
+
+make_file_system() {
+	case $1 in
+	ext4)	mkfs.ext4 -q -F "$2" ;;
+	xfs)	mkfs.xfs -q -f "$2" ;;
+	esac
+}
+copy_tree() {
+	mkdir -p "$3"
+	mount "$2" "$3"
+	defer umount -q "$3"
+	cp -a "$1" "$3/tree"
+	umount "$3"
+}
+
+compare_tree() {
+	mount "$2" "$3"
+	same_tree "$1" "$3/tree"
+	umount "$3"
+}
