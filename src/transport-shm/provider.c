@@ -153,14 +153,29 @@ void shm_regions_close(struct shm_regions *regions)
 }
 EXPORT_SYMBOL_UNBD(shm_regions_close);
 
-static int __init unbd_shm_init(void)
-{
-	return shm_register_provider(&shm_loop_provider);
-}
+static struct shm_provider * const own_providers[] = {
+	&shm_loop_provider,
+#ifdef CONFIG_PCI
+	&shm_ivshmem_provider,
+#endif
+};
 
 static void __exit unbd_shm_exit(void)
 {
-	shm_unregister_provider(&shm_loop_provider);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(own_providers); i++)
+		shm_unregister_provider(own_providers[i]);
+}
+
+static int __init unbd_shm_init(void)
+{
+	unsigned int i;
+
+	/* They come first, and have different names. */
+	for (i = 0; i < ARRAY_SIZE(own_providers); i++)
+		shm_register_provider(own_providers[i]);
+	return 0;
 }
 
 module_init(unbd_shm_init);

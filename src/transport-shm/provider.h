@@ -125,4 +125,7 @@ static inline struct page *shm_region_page(struct shm_region *region,
 /* provider-loop.c */
 extern struct shm_provider shm_loop_provider;
 
+/* provider-ivshmem.c */
+extern struct shm_provider shm_ivshmem_provider;
+
 #endif

@@ -25,6 +25,7 @@ static const struct unit_suite * const suites[] = {
 	&rdma_address_suite, &rtrs_suite, &rnbd_suite, &search_suite,
 	&search_length_suite,
 	&shm_channel_suite, &shm_option_suite, &shm_codec_suite,
+	&shm_directory_suite,
 };
 
 /* Where a test says why it failed */

@@ -87,6 +87,7 @@ extern const struct unit_suite rnbd_suite;
 extern const struct unit_suite rtrs_suite;
 extern const struct unit_suite search_length_suite;
 extern const struct unit_suite search_suite;
+extern const struct unit_suite shm_directory_suite;
 extern const struct unit_suite shm_channel_suite;
 extern const struct unit_suite shm_codec_suite;
 extern const struct unit_suite shm_option_suite;

@@ -23,6 +23,7 @@ class Group:
     payload: str
     topology: str
     cpus: int
+    devices: tuple
     cases: list
 
     @property
@@ -170,7 +171,8 @@ class Session:
     def new_lab(self):
         """Make the guests, where stop() finds them."""
         g = self.group
-        lab = Lab(g.topology, g.kernel, g.payload, self.runner.accel, g.cpus)
+        lab = Lab(g.topology, g.kernel, g.payload, self.runner.accel, g.cpus,
+                  devices=g.devices)
         with self.runner.wake:
             self.lab = lab
             self.runner.labs.add(lab)

@@ -8,6 +8,7 @@
     # cpus: 4                  CPUs of a guest (2)
     # modules: no              does not need our modules
     # peers: rnbd              needs the kernel's rtrs and rnbd
+    # devices: ivshmem disk    guests' memory in common; a disk that stays
 
 A line "# kernels:" in the comment above a function is for that check alone.
 """
@@ -18,10 +19,10 @@ import os
 import re
 
 from . import kernels, store
-from .lab import TOPOLOGIES
+from .lab import DEVICES, TOPOLOGIES
 
 HEADER = re.compile(
-    r"# (topology|kernels|timeout|tags|cpus|modules|peers): *(.*)")
+    r"# (topology|kernels|timeout|tags|cpus|modules|peers|devices): *(.*)")
 FUNCTION = re.compile(r"^((?:#.*\n)*)test_(\w+) *\(\)", re.MULTILINE)
 ONLY = re.compile(r"^# kernels: *(.*)$", re.MULTILINE)
 
@@ -39,6 +40,7 @@ class Case:
     cpus: int = 2
     modules: bool = True
     peers: tuple = ()
+    devices: tuple = ()
     only: dict = dataclasses.field(default_factory=dict)  # check -> kernels
 
     def on(self, key):
@@ -79,6 +81,7 @@ def load(path):
     case.cpus = int(fields.get("cpus", case.cpus))
     case.modules = fields.get("modules") != "no"
     case.peers = tuple(fields.get("peers", "").split())
+    case.devices = tuple(sorted(fields.get("devices", "").split()))
     verify(case, path)
     return case
 
@@ -90,6 +93,8 @@ def verify(case, path):
         raise store.BedError(f"{path}: unknown kernel {unknown.pop()}")
     if set(case.peers) - {"rnbd"}:
         raise store.BedError(f"{path}: unknown peers {case.peers}")
+    if set(case.devices) - set(DEVICES):
+        raise store.BedError(f"{path}: unknown devices {case.devices}")
     if case.topology not in TOPOLOGIES:
         raise store.BedError(f"{path}: unknown topology {case.topology}")
     if not case.checks:

@@ -46,6 +46,7 @@ class Guest:
         self.shell = shell
         self.memory = DEBUG_MEMORY if kernel.is_debug else MEMORY
         self.links = []
+        self.extra = []  # more words for QEMU
         self.process = self.agent = self.qmp = None
         self.ready = False
         self.received = b""
@@ -72,6 +73,19 @@ class Guest:
     def add_link(self, address, mac, local, remote):
         """Give the guest a network card whose wire are two socket paths."""
         self.links.append((address, mac, local, remote))
+
+    def add_memory(self, path, mib):
+        """Give the guest an ivshmem device, 0000:00:10.0, backed by a file."""
+        self.extra += ["-object", "memory-backend-file,id=shm,share=on,"
+                       f"mem-path={path},size={mib}M",
+                       "-device", "ivshmem-plain,memdev=shm,addr=0x10"]
+
+    def add_disk(self, mib):
+        """Give the guest a disk, /dev/vdd, that outlives a power cut."""
+        with open(self.path("disk"), "wb") as f:
+            f.truncate(mib << 20)
+        self.extra += ["-drive", "if=virtio,format=raw,file="
+                       + self.path("disk")]
 
     def command(self):
         """Return the QEMU command line."""
@@ -101,6 +115,7 @@ class Guest:
                      f"{local},remote.type=unix,remote.path={remote}",
                      "-device", f"virtio-net-pci,netdev=net{i},mac={mac},"
                      "host_mtu=9000,romfile="]
+        argv += self.extra
         if self.shell:
             argv += ["-chardev", "stdio,id=shell,signal=off",
                      "-device", "isa-serial,chardev=shell"]

@@ -13,6 +13,9 @@ from .guest import Guest, GuestDied, tail
 TOPOLOGIES = {"one": ("client",), "two": ("client", "server")}
 ADDRESS = {"server": "10.0.0.1/24", "client": "10.0.0.2/24"}
 MAC = {"server": "52:54:00:00:00:01", "client": "52:54:00:00:00:02"}
+DEVICES = ("disk", "ivshmem")
+SHARED_MIB = 64
+DISK_MIB = 128
 BOOT_TIMEOUT = 90
 BOOT_SECONDS = 5  # on two processors with nothing else to do
 NOMINAL_SLOW = {False: 1, True: 4}  # the debug kernel is slower
@@ -27,7 +30,8 @@ class Timeout(Exception):
 class Lab:
     """The guests of a topology and what goes on in them."""
 
-    def __init__(self, topology, kernel, payload, accel, cpus=2, shell=None):
+    def __init__(self, topology, kernel, payload, accel, cpus=2, shell=None,
+                 devices=()):
         self.dir = tempfile.mkdtemp(prefix="unbd-")
         self.kernel = kernel
         self.slow = NOMINAL_SLOW[kernel.is_debug]
@@ -37,10 +41,19 @@ class Lab:
             for name in TOPOLOGIES[topology]}
         if topology == "two":
             self.join("client", "server", 0)
+        self.add_devices(devices)
         self.selector = selectors.DefaultSelector()
         self.number = 0
         self.running = {}  # number -> (guest, callback taking a message)
         self.booting = {}  # guest name -> callbacks for when it is ready
+
+    def add_devices(self, devices):
+        """Give all guests one memory, and each a disk, if that is wanted."""
+        for guest in self.guests.values():
+            if "ivshmem" in devices:
+                guest.add_memory(os.path.join(self.dir, "memory"), SHARED_MIB)
+            if "disk" in devices:
+                guest.add_disk(DISK_MIB)
 
     def join(self, one, other, number):
         """Lay a cable between two guests: datagrams, so either may die."""

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The directory page of shared memory: regions found and made, entries that
+ * somebody has broken.
+ */
+#include "transport-shm/directory.h"
+
+#include "unit.h"
+
+#define TOTAL	0x100000
+
+static struct shm_dir *new_dir(void)
+{
+	struct shm_dir *dir = calloc(1, sizeof(*dir));
+
+	check_int("begin", shm_dir_begin(dir), 0);
+	return dir;
+}
+
+static int find(struct shm_dir *dir, const char *name, u32 kind, u64 wanted,
+		struct shm_dir_query *q)
+{
+	*q = (struct shm_dir_query){
+		.name = name,
+		.kind = kind,
+		.total = TOTAL,
+		.wanted = wanted,
+		.least = 0x1000,
+	};
+	return shm_dir_find(dir, q);
+}
+
+static void expect(struct shm_dir *dir, const char *name, u64 wanted,
+		   u64 offset, u64 size)
+{
+	struct shm_dir_query q;
+
+	check_int(name, find(dir, name, SHM_DIR_BUFFER, wanted, &q), 0);
+	check_int("offset", q.offset, offset);
+	check_int("size", q.size, size);
+}
+
+static void layout(void)
+{
+	check_int("page", sizeof(struct shm_dir), SHM_DIR_BYTES);
+	check_int("entry", sizeof(struct shm_dir_entry), 96);
+}
+
+static void made_and_found(void)
+{
+	struct shm_dir *dir = new_dir();
+	struct shm_dir_query q;
+
+	expect(dir, "a", 0x8000, 0x1000, 0x8000);
+	expect(dir, "b", 0x4001, 0x9000, 0x4001);
+	expect(dir, "a", 0x1000, 0x1000, 0x8000);
+	expect(dir, "rest", 10 * TOTAL, 0xe000, TOTAL - 0xe000);
+	check_int("full", find(dir, "c", SHM_DIR_BUFFER, 0x1000, &q), -ENOSPC);
+	check_int("kind", find(dir, "a", SHM_DIR_REQUEST, 0x1000, &q), -EINVAL);
+	free(dir);
+}
+
+static void other_contents(void)
+{
+	struct shm_dir *dir = calloc(1, sizeof(*dir));
+
+	dir->entries[SHM_DIR_ENTRIES - 1].region.name[SHM_DIR_NAME - 1] = 1;
+	check_int("foreign", shm_dir_begin(dir), -EEXIST);
+	check_int("untouched", dir->magic, 0);
+	free(dir);
+}
+
+static void stuck(void)
+{
+	struct shm_dir *dir = new_dir();
+	struct shm_dir_query q;
+
+	expect(dir, "a", 0x1000, 0x1000, 0x1000);
+	dir->entries[1].state = SHM_DIR_CLAIMED;
+	check_int("wait", find(dir, "b", SHM_DIR_BUFFER, 1, &q), -EAGAIN);
+	check_int("for", q.stuck, 1);
+	expect(dir, "a", 0x1000, 0x1000, 0x1000);
+	shm_dir_give_up(dir, q.stuck);
+	expect(dir, "b", 0x1000, 0x2000, 0x1000);
+	check_int("state", dir->entries[2].state, SHM_DIR_VALID);
+	free(dir);
+}
+
+/* Whatever is changed in an entry, it is none any more. */
+static void broken(void)
+{
+	struct shm_dir *dir = new_dir();
+	struct shm_dir_query q;
+	unsigned int i;
+	u8 *e = (u8 *)&dir->entries[0];
+
+	expect(dir, "a", 0x1000, 0x1000, 0x1000);
+	for (i = 4; i < sizeof(struct shm_dir_entry); i++) {
+		memset(&dir->entries[1], 0, sizeof(dir->entries[1]));
+		e[i] ^= 0x40;
+		check_int("find", find(dir, "a", SHM_DIR_BUFFER, 0x2000, &q),
+			  0);
+		check_int("size", q.size, 0x2000);
+		e[i] ^= 0x40;
+	}
+	free(dir);
+}
+
+static u32 crc_of(const struct shm_dir_entry *e)
+{
+	const u8 *at = (const u8 *)&e->region;
+	u32 crc = ~0u;
+	int bit;
+
+	for (; at < (const u8 *)(e + 1); at++)
+		for (crc ^= *at, bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+	return ~crc;
+}
+
+/* A CRC is no proof of good will. */
+static void lies(void)
+{
+	static const struct { u64 offset, size, now; } all[] = {
+		{ 0x1000, 0x3000, 0x3000 },
+		{ 0, 0x3000, 0x1000 },
+		{ 0x1001, 0x3000, 0x1000 },
+		{ 0x1000, 0, 0x1000 },
+		{ 0x1000, TOTAL, 0x1000 },
+		{ TOTAL, 0x3000, 0x1000 },
+		{ 0x1000, ~0ULL, 0x1000 },
+		{ ~0xfffULL, 0x2000, 0x1000 },
+	};
+	struct shm_dir_entry *e;
+	struct shm_dir *dir;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(all); i++) {
+		dir = new_dir();
+		e = &dir->entries[0];
+		e->region.kind = SHM_DIR_BUFFER;
+		e->region.offset = all[i].offset;
+		e->region.size = all[i].size;
+		e->region.name[0] = 'a';
+		e->crc = crc_of(e);
+		e->state = SHM_DIR_VALID;
+		expect(dir, "a", 0x1000, 0x1000, all[i].now);
+		free(dir);
+	}
+}
+
+static const struct directory_row {
+	const char *name;
+	void (*run)(void);
+} rows[] = {
+	{ "layout", layout },
+	{ "made and found", made_and_found },
+	{ "other contents", other_contents },
+	{ "stuck entries", stuck },
+	{ "broken entries", broken },
+	{ "lies", lies },
+};
+
+static const char *row_name(size_t row)
+{
+	return rows[row].name;
+}
+
+static void run(size_t row)
+{
+	rows[row].run();
+}
+
+const struct unit_suite shm_directory_suite = {
+	"shm directory", ARRAY_SIZE(rows), row_name, run,
+};

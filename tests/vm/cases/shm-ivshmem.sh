@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Client and server of muenblock in two guests, over memory that both have by
+# ivshmem-plain: in either order, several disks, and either end killed.
+# topology: two
+# kernels: 6.1
+# timeout: 600
+# tags: shm muenblock ivshmem recovery
+# devices: ivshmem disk
+
+SHARED=ivshmem@0000:00:10.0
+CONNECTION=1:$SHARED/request:$SHARED/response:$SHARED/memory
+SHM_CLIENT=/sys/module/unbd_shm_client/parameters
+
+# serve DEVICE... - load the server in this guest, all devices on connection 1
+serve() {
+	modprobe unbd-shm-server connections="$CONNECTION" \
+		devices="$(printf '%s:1,' "$@" | sed 's/,$//')"
+}
+
+# serve_there DEVICE... - in the other guest
+serve_there() {
+	echo "serve $*" | on server
+}
+
+attach() {
+	modprobe unbd-shm-client connections="$CONNECTION" "$@"
+}
+
+nr_disks() {
+	(( $(unbd_disks | wc -l) == $1 ))
+}
+
+# by_letter a - the disk that a udev link names
+by_letter() {
+	eventually 10 test -b "/dev/muendisk$1" > /dev/null
+	basename "$(readlink -f "/dev/muendisk$1")"
+}
+
+remove_connection() {
+	echo 1 > $SHM_CLIENT/remove_connection
+}
+
+test_two_disks_and_a_tree() {
+	local a b
+	on server <<-'EOF'
+		serve /dev/vdd "$(disk_file 40)"
+	EOF
+	attach
+	eventually 10 nr_disks 2
+	a=$(by_letter a)
+	b=$(by_letter b)
+	[[ $(blockdev --getsize64 "/dev/$a") == $(( 128 << 20 )) ]]
+	[[ $(blockdev --getsize64 "/dev/$b") == $(( 40 << 20 )) ]]
+	# 64 MiB of device memory are not where the firmware lets them be cached.
+	expect_log "unbd-shm: $SHARED: the memory is mapped uncached"
+	mkfs.ext4 -q "/dev/$a"
+	mounted "/dev/$a" "$WORK/mnt"
+	make_tree "$WORK/tree" 8
+	cp -a "$WORK/tree" "$WORK/mnt/tree"
+	fio --name=v --filename="/dev/$b" --rw=randwrite --bsrange=512-256k \
+		--blockalign=512 --verify=crc32c --direct=1 --size=8M \
+		--ioengine=libaio --iodepth=32 --verify_fatal=1 --output=/dev/null
+	umount "$WORK/mnt"
+	eventually 10 remove_connection
+	eventually 10 nr_disks 0
+	echo "$CONNECTION" > $SHM_CLIENT/connections
+	eventually 10 nr_disks 2
+	a=$(by_letter a)
+	mounted "/dev/$a" "$WORK/mnt"
+	same_tree "$WORK/tree" "$WORK/mnt/tree"
+	umount "$WORK/mnt"
+	fsck.ext4 -fn "/dev/$a"
+}
+
+test_the_client_may_be_first() {
+	attach
+	sleep 1
+	nr_disks 0
+	on server <<-'EOF'
+		serve "$(disk_file 16)"
+	EOF
+	eventually 10 nr_disks 1
+	fio --name=v --filename="/dev/$(by_letter a)" --rw=randwrite --bs=16k \
+		--verify=crc32c --direct=1 --size=4M --ioengine=libaio \
+		--iodepth=32 --verify_fatal=1 --output=/dev/null
+}
+
+test_what_is_not_there() {
+	load shm-client
+	expect_errno ENODEV $SHM_CLIENT/connections \
+		1:ivshmem@0000:00:1f.7/a:loop@x/b:loop@x/c
+	expect_errno ENODEV $SHM_CLIENT/connections \
+		1:ivshmem@00:00.0/a:loop@x/b:loop@x/c
+	expect_errno EINVAL $SHM_CLIENT/connections \
+		1:ivshmem@00:20.0/a:loop@x/b:loop@x/c
+	expect_errno EINVAL $SHM_CLIENT/connections \
+		"1:$SHARED+0x4000000+0x8000:loop@x/b:loop@x/c"
+	expect_errno EINVAL $SHM_CLIENT/connections \
+		"1:$SHARED/q:$SHARED/q:loop@x/c"
+	allow_log 'unbd-shm-'
+}
+
+# write_steadily DISK - until end_writing, WRITER is who does
+write_steadily() {
+	rm -f "$WORK/stop"
+	python3 $PEERS/steady_writer.py "/dev/$1" --stop "$WORK/stop" \
+		--status "$WORK/status" > "$WORK/writer" 2>&1 &
+	WRITER=$!
+	defer kill -9 $WRITER
+	eventually 20 wrote_more_than 0
+}
+
+wrote_more_than() {
+	(( $(cat "$WORK/status") > $1 ))
+}
+
+# end_writing - what the writer says is the check's outcome
+end_writing() {
+	touch "$WORK/stop"
+	wait $WRITER || fail "writer: $(tail -n 2 "$WORK/writer")"
+	cat "$WORK/writer"
+}
+
+# goes_on - after an interruption, by itself
+goes_on() {
+	local written
+	written=$(cat "$WORK/status")
+	eventually 30 wrote_more_than $(( written + 3 ))
+}
+
+test_the_server_is_killed_under_verified_writes() {
+	local disk
+	serve_there /dev/vdd
+	attach
+	eventually 10 nr_disks 1
+	disk=$(by_letter a)
+	write_steadily "$disk"
+	for _ in 1 2; do
+		host kill server
+		sleep 1
+		host start server
+		serve_there /dev/vdd
+		goes_on
+	done
+	end_writing
+	same "$(cat "/sys/block/$disk/unbd/stats/failed")" 0 stats/failed
+}
+
+test_the_server_is_reloaded_under_verified_writes() {
+	local disk
+	serve_there /dev/vdd
+	attach
+	eventually 10 nr_disks 1
+	disk=$(by_letter a)
+	write_steadily "$disk"
+	for _ in 1 2 3; do
+		on server <<-'EOF'
+			rmmod unbd-shm-server
+			sleep 0.5
+			serve /dev/vdd
+		EOF
+		goes_on
+	done
+	end_writing
+	same "$(cat "/sys/block/$disk/unbd/stats/failed")" 0 stats/failed
+}
+
+test_the_client_is_killed_while_it_writes() {
+	serve /dev/vdd
+	on server <<-'EOF'
+		attach
+		eventually 10 nr_disks 1
+		write_pattern --offset=0
+	EOF
+	for _ in 1 2; do
+		on server <<-'EOF'
+			write_pattern --offset=16M --time_based --runtime=100 \
+				> /dev/null 2>&1 &
+			disown
+			sleep 1
+		EOF
+		host kill server
+		host start server
+		on server <<-'EOF'
+			attach
+			eventually 20 nr_disks 1
+			write_pattern --offset=0 --verify_only
+			write_pattern --offset=0
+		EOF
+	done
+}
+
+# write_pattern [ARG...] - 2 MiB, flushed and read again
+write_pattern() {
+	fio --name=v --filename="/dev/$(by_letter a)" --rw=randwrite --bs=16k \
+		--verify=crc32c --direct=1 --size=2M --ioengine=libaio \
+		--iodepth=8 --end_fsync=1 --verify_fatal=1 --output=/dev/null \
+		"$@"
+}
