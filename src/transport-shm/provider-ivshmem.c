@@ -53,7 +53,8 @@ static struct pci_dev *get_pci_device(const char *place, char *why, size_t len)
 			bus = 256;
 	}
 	if (bus > 255 || slot > 31 || function > 7) {
-		unbd_why(why, len, 0, "\"%.32s\" is not the address of a PCI device, as 0000:00:10.0",
+		unbd_why(why, len, 0,
+			 "\"%.32s\" is not the address of a PCI device, as 0000:00:10.0",
 			 place);
 		return ERR_PTR(-EINVAL);
 	}

@@ -63,8 +63,9 @@ test_two_disks_and_a_tree() {
 		--ioengine=libaio --iodepth=32 --verify_fatal=1 --output=/dev/null
 	umount "$WORK/mnt"
 	eventually 10 remove_connection
-	eventually 10 nr_disks 0
-	echo "$CONNECTION" > $SHM_CLIENT/connections
+	nr_disks 0
+	rmmod unbd-shm-client
+	attach
 	eventually 10 nr_disks 2
 	a=$(by_letter a)
 	mounted "/dev/$a" "$WORK/mnt"
