@@ -24,7 +24,7 @@ serve_there() {
 }
 
 attach() {
-	modprobe unbd-shm-client connections="$CONNECTION" "$@"
+	modprobe unbd-shm-client connections="$CONNECTION"
 }
 
 nr_disks() {
