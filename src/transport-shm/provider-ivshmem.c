@@ -9,9 +9,7 @@
  */
 #define pr_fmt(fmt) "unbd-shm: " fmt
 
-#include <linux/mutex.h>
 #include <linux/pci.h>
-#include <linux/slab.h>
 
 #include <unbd/parse.h>
 
@@ -21,23 +19,6 @@
 #define IVSHMEM_VENDOR	0x1af4
 #define IVSHMEM_DEVICE	0x1110
 #define MEMORY_BAR	2
-
-/**
- * struct ivshmem - a device in use
- * @entry: in the list of all
- * @pdev: the device
- * @users: regions that are open
- * @window: its memory
- */
-struct ivshmem {
-	struct list_head entry;
-	struct pci_dev *pdev;
-	unsigned int users;
-	struct shm_window window;
-};
-
-static DEFINE_MUTEX(devices_mutex);	/* which there are, and users */
-static LIST_HEAD(devices);
 
 static struct pci_dev *get_pci_device(const char *place, char *why, size_t len)
 {
@@ -69,16 +50,9 @@ static struct pci_dev *get_pci_device(const char *place, char *why, size_t len)
 	return ERR_PTR(-ENODEV);
 }
 
-static void complain_if_uncached(struct ivshmem *dev)
+static int claim(const struct shm_window_source *source, char *why, size_t len)
 {
-	if (!shm_window_cached(&dev->window))
-		pr_warn("ivshmem@%s: the memory is mapped uncached, which may be very slow; the firmware has its %zu MiB below 4 GiB: give it 4096 MiB or more, or boot with nopat\n",
-			pci_name(dev->pdev), dev->window.size >> 20);
-}
-
-static int take_device(struct ivshmem *dev, char *why, size_t len)
-{
-	struct pci_dev *pdev = dev->pdev;
+	struct pci_dev *pdev = source->owner;
 	int err;
 
 	if (pdev->dev.driver)
@@ -90,75 +64,21 @@ static int take_device(struct ivshmem *dev, char *why, size_t len)
 				pci_name(pdev));
 	err = pci_request_region(pdev, MEMORY_BAR, "unbd-shm");
 	if (err) {
-		unbd_why(why, len, err, "the memory of %s is in use",
-			 pci_name(pdev));
-		goto disable;
+		pci_disable_device(pdev);
+		return unbd_why(why, len, err, "the memory of %s is in use",
+				pci_name(pdev));
 	}
-	dev->window.start = pci_resource_start(pdev, MEMORY_BAR);
-	dev->window.size = pci_resource_len(pdev, MEMORY_BAR);
-	err = shm_window_map(&dev->window, why, len);
-	if (err)
-		goto release;
-	complain_if_uncached(dev);
+	pci_dev_get(pdev);
 	return 0;
+}
 
-release:
+static void release(const struct shm_window_source *source)
+{
+	struct pci_dev *pdev = source->owner;
+
 	pci_release_region(pdev, MEMORY_BAR);
-disable:
 	pci_disable_device(pdev);
-	return err;
-}
-
-static void put_ivshmem(struct ivshmem *dev)
-{
-	lockdep_assert_held(&devices_mutex);
-
-	if (--dev->users)
-		return;
-	list_del(&dev->entry);
-	shm_window_unmap(&dev->window);
-	pci_release_region(dev->pdev, MEMORY_BAR);
-	pci_disable_device(dev->pdev);
-	pci_dev_put(dev->pdev);
-	kfree(dev);
-}
-
-static struct ivshmem *find_ivshmem(struct pci_dev *pdev)
-{
-	struct ivshmem *dev;
-
-	lockdep_assert_held(&devices_mutex);
-
-	list_for_each_entry(dev, &devices, entry)
-		if (dev->pdev == pdev)
-			return dev;
-	return NULL;
-}
-
-/* The device of a region, ready; holds the reference to @pdev, or drops it. */
-static struct ivshmem *get_ivshmem(struct pci_dev *pdev, char *why, size_t len)
-{
-	struct ivshmem *dev = find_ivshmem(pdev);
-	int err = -ENOMEM;
-
-	if (dev) {
-		pci_dev_put(pdev);
-		dev->users++;
-		return dev;
-	}
-	dev = kzalloc(sizeof(*dev), GFP_KERNEL);
-	if (dev) {
-		dev->pdev = pdev;
-		dev->users = 1;
-		err = take_device(dev, why, len);
-	}
-	if (!err) {
-		list_add_tail(&dev->entry, &devices);
-		return dev;
-	}
-	kfree(dev);
 	pci_dev_put(pdev);
-	return ERR_PTR(err);
 }
 
 static int ivshmem_open(struct shm_region *region,
@@ -166,42 +86,26 @@ static int ivshmem_open(struct shm_region *region,
 			char *why, size_t len)
 {
 	struct pci_dev *pdev = get_pci_device(name->place, why, len);
-	struct ivshmem *dev;
+	struct shm_window_source source = {
+		.claim = claim,
+		.release = release,
+	};
 	int err;
 
 	if (IS_ERR(pdev))
 		return PTR_ERR(pdev);
-	mutex_lock(&devices_mutex);
-	dev = get_ivshmem(pdev, why, len);
-	err = PTR_ERR_OR_ZERO(dev);
-	if (!err) {
-		err = shm_window_region(&dev->window, region, name, why, len);
-		if (err)
-			put_ivshmem(dev);
-		region->priv = dev;
-	}
-	mutex_unlock(&devices_mutex);
+	source.start = pci_resource_start(pdev, MEMORY_BAR);
+	source.size = pci_resource_len(pdev, MEMORY_BAR);
+	source.owner = pdev;
+	err = shm_window_open(region, name, &source, why, len);
+	pci_dev_put(pdev);
 	return err;
-}
-
-static void ivshmem_close(struct shm_region *region)
-{
-	mutex_lock(&devices_mutex);
-	put_ivshmem(region->priv);
-	mutex_unlock(&devices_mutex);
-}
-
-static struct page *ivshmem_page(struct shm_region *region, size_t offset)
-{
-	struct ivshmem *dev = region->priv;
-
-	return shm_window_page(&dev->window, region->addr + offset);
 }
 
 struct shm_provider shm_ivshmem_provider = {
 	.owner = THIS_MODULE,
 	.name = "ivshmem",
 	.open = ivshmem_open,
-	.close = ivshmem_close,
-	.page = ivshmem_page,
+	.close = shm_window_close,
+	.page = shm_window_page,
 };

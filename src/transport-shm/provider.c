@@ -155,6 +155,7 @@ EXPORT_SYMBOL_UNBD(shm_regions_close);
 
 static struct shm_provider * const own_providers[] = {
 	&shm_loop_provider,
+	&shm_mem_provider,
 #ifdef CONFIG_PCI
 	&shm_ivshmem_provider,
 #endif

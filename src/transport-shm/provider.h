@@ -125,6 +125,9 @@ static inline struct page *shm_region_page(struct shm_region *region,
 /* provider-loop.c */
 extern struct shm_provider shm_loop_provider;
 
+/* provider-mem.c */
+extern struct shm_provider shm_mem_provider;
+
 /* provider-ivshmem.c */
 extern struct shm_provider shm_ivshmem_provider;
 

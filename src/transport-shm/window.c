@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Memory that is not this kernel's own, mapped.
+ * Memory that is not this kernel's own, mapped. A piece of it is mapped once,
+ * however many of its regions are open.
  */
+#define pr_fmt(fmt) "unbd-shm: " fmt
+
 #include <linux/delay.h>
 #include <linux/io.h>
+#include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/slab.h>
 
 #include <unbd/parse.h>
 #include <unbd/proto/muenblock.h>
@@ -26,61 +31,71 @@ MODULE_PARM_DESC(new_buffer_mib,
 #define LOOKS		100
 #define LOOK_MS		5
 
-/* Directories are searched by one at a time, in this kernel. */
-static DEFINE_MUTEX(directory_mutex);
+/**
+ * struct window - a piece of memory that is mapped
+ * @entry: in the list of all
+ * @source: where it is from
+ * @users: regions of it that are open
+ * @addr: where it is mapped
+ * @pages: has struct pages, so that I/O can go straight there
+ * @pgmap: the kernel's, for them
+ */
+struct window {
+	struct list_head entry;
+	struct shm_window_source source;
+	unsigned int users;
+	void *addr;
+	bool pages;
+	struct dev_pagemap pgmap;
+};
+
+static DEFINE_MUTEX(windows_mutex);	/* which there are, their users */
+static LIST_HEAD(windows);
 
 #ifdef CONFIG_ZONE_DEVICE
-static void *map_pages(struct shm_window *w)
+static void *map_pages(struct window *w)
 {
-	if (!IS_ALIGNED(w->start | w->size, memremap_compat_align()))
+	const struct shm_window_source *from = &w->source;
+
+	if (!IS_ALIGNED(from->start | from->size, memremap_compat_align()))
 		return NULL;
 	w->pgmap.type = MEMORY_DEVICE_GENERIC;
-	w->pgmap.range.start = w->start;
-	w->pgmap.range.end = w->start + w->size - 1;
+	w->pgmap.range.start = from->start;
+	w->pgmap.range.end = from->start + from->size - 1;
 	w->pgmap.nr_range = 1;
 	return memremap_pages(&w->pgmap, NUMA_NO_NODE);
 }
 
-static void unmap_pages(struct shm_window *w)
+static void unmap_pages(struct window *w)
 {
 	memunmap_pages(&w->pgmap);
 }
 #else
-static void *map_pages(struct shm_window *w)
+static void *map_pages(struct window *w)
 {
 	return NULL;
 }
 
-static void unmap_pages(struct shm_window *w)
+static void unmap_pages(struct window *w)
 {
 }
 #endif
 
-/**
- * shm_window_map() - map memory, with struct pages where possible
- * @w: start and size are set, the rest is zero
- * @why: reason of a failure
- * @len: size of @why
- *
- * Return: 0, or -ENOMEM.
- */
-int shm_window_map(struct shm_window *w, char *why, size_t len)
+static int map_window(struct window *w, char *why, size_t len)
 {
+	const struct shm_window_source *from = &w->source;
+
 	w->addr = map_pages(w);
 	w->pages = !IS_ERR_OR_NULL(w->addr);
 	if (!w->pages)
-		w->addr = memremap(w->start, w->size, MEMREMAP_WB);
+		w->addr = memremap(from->start, from->size, MEMREMAP_WB);
 	if (w->addr)
 		return 0;
-	return unbd_why(why, len, -ENOMEM,
-			"cannot map %zu bytes at %pa", w->size, &w->start);
+	return unbd_why(why, len, -ENOMEM, "cannot map %zu bytes at %pa",
+			from->size, &from->start);
 }
 
-/**
- * shm_window_unmap() - undo shm_window_map()
- * @w: window of which nothing is in use
- */
-void shm_window_unmap(struct shm_window *w)
+static void unmap_window(struct window *w)
 {
 	if (w->pages)
 		unmap_pages(w);
@@ -88,14 +103,11 @@ void shm_window_unmap(struct shm_window *w)
 		memunmap(w->addr);
 }
 
-/**
- * shm_window_cached() - is the memory mapped as memory should be?
- * @w: window
- *
+/*
  * On x86 a mapping that is asked for as cached is made another way, without a
  * word, if the firmware has declared the address space to be that of devices.
  */
-bool shm_window_cached(const struct shm_window *w)
+static bool is_cached(const struct window *w)
 {
 #ifdef CONFIG_X86
 	unsigned int level;
@@ -108,18 +120,54 @@ bool shm_window_cached(const struct shm_window *w)
 #endif
 }
 
-/**
- * shm_window_page() - the struct page of a place, or NULL
- * @w: window
- * @addr: place in its mapping
- */
-struct page *shm_window_page(const struct shm_window *w, const void *addr)
+static struct window *new_window(const struct shm_window_source *source,
+				 char *why, size_t len)
 {
-	return w->pages ? virt_to_page(addr) : NULL;
+	struct window *w = kzalloc(sizeof(*w), GFP_KERNEL);
+	int err;
+
+	if (!w)
+		return ERR_PTR(-ENOMEM);
+	w->source = *source;
+	err = source->claim(source, why, len);
+	if (err)
+		goto free;
+	err = map_window(w, why, len);
+	if (err)
+		goto release;
+	list_add_tail(&w->entry, &windows);
+	return w;
+
+release:
+	source->release(source);
+free:
+	kfree(w);
+	return ERR_PTR(err);
 }
 
-/* ------------------------------------------------------------------ */
-/* Regions of it                                                      */
+static void put_window(struct window *w)
+{
+	lockdep_assert_held(&windows_mutex);
+
+	if (--w->users)
+		return;
+	list_del(&w->entry);
+	unmap_window(w);
+	w->source.release(&w->source);
+	kfree(w);
+}
+
+static struct window *find_window(phys_addr_t start)
+{
+	struct window *w;
+
+	lockdep_assert_held(&windows_mutex);
+
+	list_for_each_entry(w, &windows, entry)
+		if (w->source.start == start)
+			return w;
+	return NULL;
+}
 
 static const u32 dir_kinds[] = {
 	[SHM_REGION_REQUEST] = SHM_DIR_REQUEST,
@@ -164,7 +212,7 @@ static int search(struct shm_dir *dir, struct shm_dir_query *q)
 	return err;
 }
 
-static int find_named(struct shm_window *w, struct shm_dir_query *q,
+static int find_named(struct window *w, struct shm_dir_query *q,
 		      char *why, size_t len)
 {
 	int err = shm_dir_begin(w->addr);
@@ -172,9 +220,7 @@ static int find_named(struct shm_window *w, struct shm_dir_query *q,
 	if (err)
 		return unbd_why(why, len, err,
 				"the memory has other contents; its first 4096 bytes must be zeros for a directory to be made");
-	mutex_lock(&directory_mutex);
 	err = search(w->addr, q);
-	mutex_unlock(&directory_mutex);
 	switch (err) {
 	case 0:
 		return 0;
@@ -191,44 +237,106 @@ static int find_named(struct shm_window *w, struct shm_dir_query *q,
 	}
 }
 
-/**
- * shm_window_region() - fill in a region of a window
- * @w: window that is mapped
- * @region: kind is set; addr, size and polled will be
- * @name: a part of the window, or a name of its directory
- * @why: reason of a failure
- * @len: size of @why
- *
- * Return: 0 or -errno.
- */
-int shm_window_region(struct shm_window *w, struct shm_region *region,
-		      const struct shm_region_name *name,
-		      char *why, size_t len)
+static int find_part(struct window *w, struct shm_region *region,
+		     const struct shm_region_name *name, char *why, size_t len)
 {
+	const size_t total = w->source.size;
 	struct shm_dir_query q = {
 		.name = name->name,
 		.kind = dir_kinds[region->kind],
-		.total = w->size,
+		.total = total,
 		.offset = name->offset,
 		.size = name->length,
 	};
 	int err = 0;
 
-	set_sizes(&q, region->kind);
-	if (w->size < SHM_DIR_BYTES)
+	if (total < SHM_DIR_BYTES)
 		return unbd_why(why, len, -EINVAL, "%zu bytes are too few",
-				w->size);
+				total);
+	set_sizes(&q, region->kind);
 	if (!name->length)
 		err = find_named(w, &q, why, len);
 	if (err)
 		return err;
-	if (!PAGE_ALIGNED(q.offset) || q.offset >= w->size ||
-	    q.size > w->size - q.offset)
+	if (!PAGE_ALIGNED(q.offset) || q.offset >= total ||
+	    q.size > total - q.offset)
 		return unbd_why(why, len, -EINVAL,
 				"+%#llx+%#llx is not a part, from a page on, of %#zx bytes",
-				q.offset, q.size, w->size);
+				q.offset, q.size, total);
 	region->addr = w->addr + q.offset;
 	region->size = q.size;
 	region->polled = true;
+	region->priv = w;
 	return 0;
+}
+
+static void complain_if_uncached(const struct window *w,
+				 const struct shm_region *region,
+				 const struct shm_region_name *name)
+{
+	if (!is_cached(w))
+		pr_warn("%s@%s: the memory is mapped uncached, which may be very slow; the firmware has its %zu MiB below 4 GiB: give it 4096 MiB or more, or boot with nopat\n",
+			region->provider->name, name->place,
+			w->source.size >> 20);
+}
+
+/**
+ * shm_window_open() - open a region of a piece of memory
+ * @region: provider and kind are set; the rest will be
+ * @name: a part of the memory, or a name of its directory
+ * @source: the memory; claimed and mapped unless it is already
+ * @why: reason of a failure
+ * @len: size of @why
+ *
+ * Process context, may sleep. Return: 0 or -errno.
+ */
+int shm_window_open(struct shm_region *region,
+		    const struct shm_region_name *name,
+		    const struct shm_window_source *source,
+		    char *why, size_t len)
+{
+	struct window *w;
+	int err;
+
+	mutex_lock(&windows_mutex);
+	w = find_window(source->start);
+	if (!w) {
+		w = new_window(source, why, len);
+		if (!IS_ERR(w))
+			complain_if_uncached(w, region, name);
+	}
+	err = PTR_ERR_OR_ZERO(w);
+	if (!err) {
+		w->users++;
+		err = find_part(w, region, name, why, len);
+		if (err)
+			put_window(w);
+	}
+	mutex_unlock(&windows_mutex);
+	return err;
+}
+
+/**
+ * shm_window_close() - close a region
+ * @region: opened by shm_window_open()
+ *
+ * Process context, may sleep.
+ */
+void shm_window_close(struct shm_region *region)
+{
+	mutex_lock(&windows_mutex);
+	put_window(region->priv);
+	mutex_unlock(&windows_mutex);
+}
+
+/**
+ * shm_window_page() - the struct page of a place, or NULL
+ * @region: opened by shm_window_open()
+ * @offset: bytes
+ */
+struct page *shm_window_page(struct shm_region *region, size_t offset)
+{
+	const struct window *w = region->priv;
+
+	return w->pages ? virt_to_page(region->addr + offset) : NULL;
 }

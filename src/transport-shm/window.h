@@ -6,34 +6,35 @@
 #ifndef UNBD_SHM_WINDOW_H
 #define UNBD_SHM_WINDOW_H
 
-#include <linux/list.h>
-#include <linux/memremap.h>
 #include <linux/types.h>
 
 #include "provider.h"
 
 /**
- * struct shm_window - a piece of memory
+ * struct shm_window_source - where a piece of memory comes from
  * @start: physical address
  * @size: bytes
- * @addr: where it is mapped
- * @pages: has struct pages, so that I/O can go straight there
- * @pgmap: the kernel's, for them
+ * @owner: the provider's
+ * @claim: called before the memory is mapped: make sure that nobody else uses
+ *	it. May sleep. -errno with the reason in @why.
+ * @release: undo it, when nothing of the memory is open any more. May sleep.
  */
-struct shm_window {
+struct shm_window_source {
 	phys_addr_t start;
 	size_t size;
-	void *addr;
-	bool pages;
-	struct dev_pagemap pgmap;
+	void *owner;
+	int (*claim)(const struct shm_window_source *source,
+		     char *why, size_t len);
+	void (*release)(const struct shm_window_source *source);
 };
 
-int shm_window_map(struct shm_window *w, char *why, size_t len);
-void shm_window_unmap(struct shm_window *w);
-bool shm_window_cached(const struct shm_window *w);
-struct page *shm_window_page(const struct shm_window *w, const void *addr);
-int shm_window_region(struct shm_window *w, struct shm_region *region,
-		      const struct shm_region_name *name,
-		      char *why, size_t len);
+int shm_window_open(struct shm_region *region,
+		    const struct shm_region_name *name,
+		    const struct shm_window_source *source,
+		    char *why, size_t len);
+
+/* These are a provider's close and page. */
+void shm_window_close(struct shm_region *region);
+struct page *shm_window_page(struct shm_region *region, size_t offset);
 
 #endif

@@ -8,7 +8,7 @@
     # cpus: 4                  CPUs of a guest (2)
     # modules: no              does not need our modules
     # peers: rnbd              needs the kernel's rtrs and rnbd
-    # devices: ivshmem disk    guests' memory in common; a disk that stays
+    # devices: ivshmem mem disk  memory in common; a disk that stays
 
 A line "# kernels:" in the comment above a function is for that check alone.
 """

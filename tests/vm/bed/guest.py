@@ -47,6 +47,7 @@ class Guest:
         self.memory = DEBUG_MEMORY if kernel.is_debug else MEMORY
         self.links = []
         self.extra = []  # more words for QEMU
+        self.words = []  # and for the kernel
         self.process = self.agent = self.qmp = None
         self.ready = False
         self.received = b""
@@ -80,6 +81,21 @@ class Guest:
                        f"mem-path={path},size={mib}M",
                        "-device", "ivshmem-plain,memdev=shm,addr=0x10"]
 
+    def add_reserved(self, path, mib):
+        """Give the guest a file as memory that its kernel does not use.
+
+        It is where neither the firmware nor QEMU put anything: above 4 GiB.
+        """
+        self.extra += ["-object",
+                       f"memory-backend-ram,id=ram,size={self.memory}M",
+                       "-object", "memory-backend-file,id=reserved,share=on,"
+                       f"mem-path={path},size={mib}M",
+                       "-numa", f"node,memdev=ram,cpus=0-{self.cpus - 1}",
+                       "-numa", "node,memdev=reserved",
+                       "-machine", f"max-ram-below-4g={self.memory}M"]
+        self.memory += mib
+        self.words += [f"memmap={mib}M$0x100000000"]
+
     def add_disk(self, mib):
         """Give the guest a disk, /dev/vdd, that outlives a power cut."""
         with open(self.path("disk"), "wb") as f:
@@ -90,7 +106,7 @@ class Guest:
     def command(self):
         """Return the QEMU command line."""
         k = self.kernel
-        words = [APPEND, f"bed.name={self.name}"]
+        words = [APPEND, f"bed.name={self.name}", *self.words]
         words += [DEBUG_APPEND] if k.is_debug else []
         argv = [store.find_tool("qemu-system-x86_64"), "-nodefaults",
                 "-no-user-config", "-no-reboot", "-display", "none",

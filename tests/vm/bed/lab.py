@@ -13,7 +13,7 @@ from .guest import Guest, GuestDied, tail
 TOPOLOGIES = {"one": ("client",), "two": ("client", "server")}
 ADDRESS = {"server": "10.0.0.1/24", "client": "10.0.0.2/24"}
 MAC = {"server": "52:54:00:00:00:01", "client": "52:54:00:00:00:02"}
-DEVICES = ("disk", "ivshmem")
+DEVICES = ("disk", "ivshmem", "mem")
 SHARED_MIB = 64
 DISK_MIB = 128
 BOOT_TIMEOUT = 90
@@ -52,6 +52,9 @@ class Lab:
         for guest in self.guests.values():
             if "ivshmem" in devices:
                 guest.add_memory(os.path.join(self.dir, "memory"), SHARED_MIB)
+            if "mem" in devices:
+                guest.add_reserved(os.path.join(self.dir, "reserved"),
+                                   SHARED_MIB)
             if "disk" in devices:
                 guest.add_disk(DISK_MIB)
 

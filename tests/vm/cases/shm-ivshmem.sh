@@ -10,36 +10,7 @@
 
 SHARED=ivshmem@0000:00:10.0
 CONNECTION=1:$SHARED/request:$SHARED/response:$SHARED/memory
-SHM_CLIENT=/sys/module/unbd_shm_client/parameters
-
-# serve DEVICE... - load the server in this guest, all devices on connection 1
-serve() {
-	modprobe unbd-shm-server connections="$CONNECTION" \
-		devices="$(printf '%s:1,' "$@" | sed 's/,$//')"
-}
-
-# serve_there DEVICE... - in the other guest
-serve_there() {
-	echo "serve $*" | on server
-}
-
-attach() {
-	modprobe unbd-shm-client connections="$CONNECTION"
-}
-
-nr_disks() {
-	(( $(unbd_disks | wc -l) == $1 ))
-}
-
-# by_letter a - the disk that a udev link names
-by_letter() {
-	eventually 10 test -b "/dev/muendisk$1" > /dev/null
-	basename "$(readlink -f "/dev/muendisk$1")"
-}
-
-remove_connection() {
-	echo 1 > $SHM_CLIENT/remove_connection
-}
+. /bed/shm.sh
 
 test_two_disks_and_a_tree() {
 	local a b
@@ -58,11 +29,9 @@ test_two_disks_and_a_tree() {
 	mounted "/dev/$a" "$WORK/mnt"
 	make_tree "$WORK/tree" 8
 	cp -a "$WORK/tree" "$WORK/mnt/tree"
-	fio --name=v --filename="/dev/$b" --rw=randwrite --bsrange=512-256k \
-		--blockalign=512 --verify=crc32c --direct=1 --size=8M \
-		--ioengine=libaio --iodepth=32 --verify_fatal=1 --output=/dev/null
+	verified_fio "$b" --bsrange=512-256k --blockalign=512
 	umount "$WORK/mnt"
-	eventually 10 remove_connection
+	eventually 10 remove $SHM_CLIENT 1
 	nr_disks 0
 	rmmod unbd-shm-client
 	attach

@@ -8,28 +8,7 @@
 # tags: shm muenblock
 
 CONNECTION=1:loop@a/request:loop@a/response:loop@a/memory
-SHM_CLIENT=/sys/module/unbd_shm_client/parameters
-SHM_SERVER=/sys/module/unbd_shm_server/parameters
-
-# serve DEVICE... - load the server, all devices on connection 1
-serve() {
-	modprobe unbd-shm-server connections="$CONNECTION" \
-		devices="$(printf '%s:1,' "$@" | sed 's/,$//')"
-}
-
-attach() {
-	modprobe unbd-shm-client connections="$CONNECTION" "$@"
-}
-
-nr_disks() {
-	(( $(unbd_disks | wc -l) == $1 ))
-}
-
-# by_letter a - the disk that a udev link names
-by_letter() {
-	eventually 10 test -b "/dev/muendisk$1" > /dev/null
-	basename "$(readlink -f "/dev/muendisk$1")"
-}
+. /bed/shm.sh
 
 test_disks_appear_and_carry_file_systems() {
 	local a b
@@ -141,11 +120,6 @@ test_connections_come_and_go() {
 	expect_errno EEXIST $SHM_CLIENT/connections "$CONNECTION"
 	expect_errno EPROTONOSUPPORT $SHM_CLIENT/connections 3:nobody/a:b:c
 	allow_log 'unbd-shm-'
-}
-
-# remove SIDE ID
-remove() {
-	echo "$2" > "$1/remove_connection"
 }
 
 test_a_session_by_hand() {

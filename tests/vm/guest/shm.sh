@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# What the cases about shared memory have in common. Sourced by them, after
+# they have set CONNECTION to the words of connection 1.
+
+SHM_CLIENT=/sys/module/unbd_shm_client/parameters
+SHM_SERVER=/sys/module/unbd_shm_server/parameters
+
+# serve DEVICE... - load the server, all devices on connection 1
+serve() {
+	modprobe unbd-shm-server connections="$CONNECTION" \
+		devices="$(printf '%s:1,' "$@" | sed 's/,$//')"
+}
+
+# serve_there DEVICE... - in the other guest
+serve_there() {
+	echo "serve $*" | on server
+}
+
+# attach [PARAMETER...] - load the client
+attach() {
+	modprobe unbd-shm-client connections="$CONNECTION" "$@"
+}
+
+nr_disks() {
+	(( $(unbd_disks | wc -l) == $1 ))
+}
+
+# by_letter a - the disk that a udev link names
+by_letter() {
+	eventually 10 test -b "/dev/muendisk$1" > /dev/null
+	basename "$(readlink -f "/dev/muendisk$1")"
+}
+
+# remove PARAMETERS ID - of the client or the server
+remove() {
+	echo "$2" > "$1/remove_connection"
+}
