@@ -71,34 +71,6 @@ test_what_is_not_there() {
 	allow_log 'unbd-shm-'
 }
 
-# write_steadily DISK - until end_writing, WRITER is who does
-write_steadily() {
-	rm -f "$WORK/stop"
-	python3 $PEERS/steady_writer.py "/dev/$1" --stop "$WORK/stop" \
-		--status "$WORK/status" > "$WORK/writer" 2>&1 &
-	WRITER=$!
-	defer kill -9 $WRITER
-	eventually 20 wrote_more_than 0
-}
-
-wrote_more_than() {
-	(( $(cat "$WORK/status") > $1 ))
-}
-
-# end_writing - what the writer says is the check's outcome
-end_writing() {
-	touch "$WORK/stop"
-	wait $WRITER || fail "writer: $(tail -n 2 "$WORK/writer")"
-	cat "$WORK/writer"
-}
-
-# goes_on - after an interruption, by itself
-goes_on() {
-	local written
-	written=$(cat "$WORK/status")
-	eventually 30 wrote_more_than $(( written + 3 ))
-}
-
 test_the_server_is_killed_under_verified_writes() {
 	local disk
 	serve_there /dev/vdd
@@ -111,7 +83,7 @@ test_the_server_is_killed_under_verified_writes() {
 		sleep 1
 		host start server
 		serve_there /dev/vdd
-		goes_on
+		writing_goes_on
 	done
 	end_writing
 	same "$(cat "/sys/block/$disk/unbd/stats/failed")" 0 stats/failed
@@ -130,7 +102,7 @@ test_the_server_is_reloaded_under_verified_writes() {
 			sleep 0.5
 			serve /dev/vdd
 		EOF
-		goes_on
+		writing_goes_on
 	done
 	end_writing
 	same "$(cat "/sys/block/$disk/unbd/stats/failed")" 0 stats/failed
