@@ -125,7 +125,7 @@ static int look_at(const struct shm_dir_entry *e, struct shm_dir_query *q,
  * @dir: directory that has begun
  * @q: what is looked for
  *
- * Return: 0; -EAGAIN if somebody is making @q->stuck: look again, and not for
+ * Return: 0; -EAGAIN if somebody is making @q->entry: look again, and not for
  * ever; -EINVAL if the name has another purpose; -ENOSPC if there is no room.
  */
 int shm_dir_find(struct shm_dir *dir, struct shm_dir_query *q)
@@ -138,7 +138,7 @@ int shm_dir_find(struct shm_dir *dir, struct shm_dir_query *q)
 
 	for (i = 0; i < SHM_DIR_ENTRIES; i++) {
 		e = &dir->entries[i];
-		q->stuck = i;
+		q->entry = i;
 		/* Pairs with make(): a valid entry is complete. */
 		state = virt_load_acquire(&e->state);
 		if (state == SHM_DIR_CLAIMED)

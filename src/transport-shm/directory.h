@@ -16,7 +16,7 @@
  * @total: bytes of the memory, the directory among them
  * @wanted: bytes that a new region shall have
  * @least: bytes that it may have where there is no more room
- * @stuck: out: the entry that is to be waited for
+ * @entry: out: where it is, or the entry that is to be waited for
  * @offset: out: where it begins
  * @size: out: its bytes
  */
@@ -26,7 +26,7 @@ struct shm_dir_query {
 	u64 total;
 	u64 wanted;
 	u64 least;
-	unsigned int stuck;
+	unsigned int entry;
 	u64 offset;
 	u64 size;
 };

@@ -42,7 +42,7 @@ static void find_size(struct shm_window_source *source)
 				    -1, source, look_at);
 }
 
-static int claim(const struct shm_window_source *source, char *why, size_t len)
+static int claim(struct shm_window_source *source, char *why, size_t len)
 {
 	if (request_mem_region(source->start, source->size, "unbd-shm"))
 		return 0;
@@ -50,7 +50,7 @@ static int claim(const struct shm_window_source *source, char *why, size_t len)
 			&source->start);
 }
 
-static void release(const struct shm_window_source *source)
+static void release(struct shm_window_source *source)
 {
 	release_mem_region(source->start, source->size);
 }

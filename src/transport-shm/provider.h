@@ -37,6 +37,7 @@ enum shm_region_kind {
  * @addr: where it is mapped, aligned to a page
  * @size: bytes
  * @polled: notifications do not arrive, a reader has to look
+ * @bell: the provider's: where it is written how to notify the reader
  * @priv: the provider's
  */
 struct shm_region {
@@ -45,6 +46,7 @@ struct shm_region {
 	void *addr;
 	size_t size;
 	bool polled;
+	u32 *bell;
 	void *priv;
 };
 

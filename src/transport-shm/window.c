@@ -129,7 +129,7 @@ static struct window *new_window(const struct shm_window_source *source,
 	if (!w)
 		return ERR_PTR(-ENOMEM);
 	w->source = *source;
-	err = source->claim(source, why, len);
+	err = source->claim(&w->source, why, len);
 	if (err)
 		goto free;
 	err = map_window(w, why, len);
@@ -139,7 +139,7 @@ static struct window *new_window(const struct shm_window_source *source,
 	return w;
 
 release:
-	source->release(source);
+	source->release(&w->source);
 free:
 	kfree(w);
 	return ERR_PTR(err);
@@ -196,16 +196,16 @@ static void set_sizes(struct shm_dir_query *q, enum shm_region_kind kind)
 
 static int search(struct shm_dir *dir, struct shm_dir_query *q)
 {
-	unsigned int looks = 0, stuck = SHM_DIR_ENTRIES;
+	unsigned int looks = 0, entry = SHM_DIR_ENTRIES;
 	unsigned int most = SHM_DIR_ENTRIES * LOOKS;
 	int err;
 
 	while ((err = shm_dir_find(dir, q)) == -EAGAIN && most--) {
-		if (q->stuck != stuck)
+		if (q->entry != entry)
 			looks = 0;
-		stuck = q->stuck;
+		entry = q->entry;
 		if (++looks >= LOOKS)
-			shm_dir_give_up(dir, stuck);
+			shm_dir_give_up(dir, entry);
 		else
 			msleep(LOOK_MS);
 	}
@@ -215,8 +215,13 @@ static int search(struct shm_dir *dir, struct shm_dir_query *q)
 static int find_named(struct window *w, struct shm_dir_query *q,
 		      char *why, size_t len)
 {
-	int err = shm_dir_begin(w->addr);
+	int err;
 
+	if (strlen(q->name) >= SHM_DIR_NAME)
+		return unbd_why(why, len, -ENAMETOOLONG,
+				"a name in a directory has %u bytes at most",
+				SHM_DIR_NAME - 1);
+	err = shm_dir_begin(w->addr);
 	if (err)
 		return unbd_why(why, len, err,
 				"the memory has other contents; its first 4096 bytes must be zeros for a directory to be made");
@@ -265,7 +270,9 @@ static int find_part(struct window *w, struct shm_region *region,
 				q.offset, q.size, total);
 	region->addr = w->addr + q.offset;
 	region->size = q.size;
-	region->polled = true;
+	if (!name->length)
+		region->bell = &((struct shm_dir *)w->addr)->entries[q.entry].bell;
+	region->polled = !w->source.notifies || !region->bell;
 	region->priv = w;
 	return 0;
 }
@@ -327,6 +334,17 @@ void shm_window_close(struct shm_region *region)
 	mutex_lock(&windows_mutex);
 	put_window(region->priv);
 	mutex_unlock(&windows_mutex);
+}
+
+/**
+ * shm_window_owner() - what the provider has set when it claimed the memory
+ * @region: opened by shm_window_open()
+ */
+void *shm_window_owner(const struct shm_region *region)
+{
+	const struct window *w = region->priv;
+
+	return w->source.owner;
 }
 
 /**

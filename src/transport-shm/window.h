@@ -15,23 +15,27 @@
  * @start: physical address
  * @size: bytes
  * @owner: the provider's
+ * @notifies: readers of regions with names can be notified
  * @claim: called before the memory is mapped: make sure that nobody else uses
- *	it. May sleep. -errno with the reason in @why.
+ *	it. May set another @owner and @notifies. May sleep. -errno with the
+ *	reason in @why.
  * @release: undo it, when nothing of the memory is open any more. May sleep.
  */
 struct shm_window_source {
 	phys_addr_t start;
 	size_t size;
 	void *owner;
-	int (*claim)(const struct shm_window_source *source,
-		     char *why, size_t len);
-	void (*release)(const struct shm_window_source *source);
+	bool notifies;
+	int (*claim)(struct shm_window_source *source, char *why, size_t len);
+	void (*release)(struct shm_window_source *source);
 };
 
 int shm_window_open(struct shm_region *region,
 		    const struct shm_region_name *name,
 		    const struct shm_window_source *source,
 		    char *why, size_t len);
+
+void *shm_window_owner(const struct shm_region *region);
 
 /* These are a provider's close and page. */
 void shm_window_close(struct shm_region *region);

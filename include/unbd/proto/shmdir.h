@@ -21,7 +21,7 @@
 
 #define SHM_DIR_BYTES	4096
 #define SHM_DIR_MAGIC	0x31444853u	/* "SHD1" */
-#define SHM_DIR_NAME	64
+#define SHM_DIR_NAME	60
 #define SHM_DIR_ENTRIES	42
 
 enum shm_dir_state {
@@ -39,29 +39,36 @@ enum shm_dir_kind {
 
 /**
  * struct shm_dir_region - a region
- * @kind: &enum shm_dir_kind
- * @reserved: 0
  * @offset: where it begins, a multiple of 4096 bytes
  * @size: bytes
+ * @kind: &enum shm_dir_kind
  * @name: what it is called, padded with NULs, one at least
  */
 struct shm_dir_region {
-	__u32 kind;
-	__u32 reserved;
 	__u64 offset;
 	__u64 size;
+	__u32 kind;
 	char name[SHM_DIR_NAME];
 };
+
+/* In shm_dir_entry.bell: there is a reader, and it can be told. */
+#define SHM_DIR_BELL	0x8000u
 
 /**
  * struct shm_dir_entry - a place for a region
  * @state: &enum shm_dir_state
  * @crc: CRC-32 of @region, as Ethernet and zlib have it
+ * @bell: how whoever reads the region is told that there is something to read,
+ *	0 if not at all; set and cleared by the reader at any time. For ivshmem:
+ *	SHM_DIR_BELL, its peer's number << 16, its vector (0 to 255).
+ * @reserved: 0
  * @region: the region
  */
 struct shm_dir_entry {
 	__u32 state;
 	__u32 crc;
+	__u32 bell;
+	__u32 reserved;
 	struct shm_dir_region region;
 };
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 
-from . import rootfs, store
+from . import ivshmem, rootfs, store
 
 MEMORY = 640
 DEBUG_MEMORY = 1024
@@ -80,6 +80,12 @@ class Guest:
         self.extra += ["-object", "memory-backend-file,id=shm,share=on,"
                        f"mem-path={path},size={mib}M",
                        "-device", "ivshmem-plain,memdev=shm,addr=0x10"]
+
+    def add_doorbell(self, path):
+        """Give the guest an ivshmem device, 0000:00:11.0, with interrupts."""
+        self.extra += ["-chardev", f"socket,id=shm,path={path}",
+                       "-device", "ivshmem-doorbell,chardev=shm,"
+                       f"vectors={ivshmem.VECTORS},addr=0x11"]
 
     def add_reserved(self, path, mib):
         """Give the guest a file as memory that its kernel does not use.

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 
-from . import store
+from . import ivshmem, store
 from .guest import Guest, GuestDied, tail
 
 TOPOLOGIES = {"one": ("client",), "two": ("client", "server")}
@@ -41,6 +41,7 @@ class Lab:
             for name in TOPOLOGIES[topology]}
         if topology == "two":
             self.join("client", "server", 0)
+        self.ivshmem = None
         self.add_devices(devices)
         self.selector = selectors.DefaultSelector()
         self.number = 0
@@ -49,9 +50,13 @@ class Lab:
 
     def add_devices(self, devices):
         """Give all guests one memory, and each a disk, if that is wanted."""
+        if "ivshmem" in devices:
+            self.ivshmem = ivshmem.Server(os.path.join(self.dir, "ivshmem"),
+                                          SHARED_MIB << 20)
         for guest in self.guests.values():
             if "ivshmem" in devices:
                 guest.add_memory(os.path.join(self.dir, "memory"), SHARED_MIB)
+                guest.add_doorbell(os.path.join(self.dir, "ivshmem"))
             if "mem" in devices:
                 guest.add_reserved(os.path.join(self.dir, "reserved"),
                                    SHARED_MIB)
@@ -76,6 +81,8 @@ class Lab:
         """Kill all guests and forget their files."""
         for guest in self.guests.values():
             guest.close()
+        if self.ivshmem:
+            self.ivshmem.close()
         self.selector.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 

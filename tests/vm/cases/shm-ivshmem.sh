@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # Client and server of muenblock in two guests, over memory that both have by
-# ivshmem-plain: in either order, several disks, and either end killed.
+# ivshmem-plain or ivshmem-doorbell: in either order, several disks, and either
+# end killed.
 # topology: two
 # kernels: 6.1
 # timeout: 600
 # tags: shm muenblock ivshmem recovery
-# devices: ivshmem disk
+# devices: ivshmem mem disk
 
-SHARED=ivshmem@0000:00:10.0
-CONNECTION=1:$SHARED/request:$SHARED/response:$SHARED/memory
 . /bed/shm.sh
+PLAIN=ivshmem@0000:00:10.0
+DOORBELL=ivshmem@0000:00:11.0
+share $PLAIN
 
 test_two_disks_and_a_tree() {
 	local a b
@@ -24,7 +26,7 @@ test_two_disks_and_a_tree() {
 	[[ $(blockdev --getsize64 "/dev/$a") == $(( 128 << 20 )) ]]
 	[[ $(blockdev --getsize64 "/dev/$b") == $(( 40 << 20 )) ]]
 	# 64 MiB of device memory are not where the firmware lets them be cached.
-	expect_log "unbd-shm: $SHARED: the memory is mapped uncached"
+	expect_log "unbd-shm: $PLAIN: the memory is mapped uncached"
 	mkfs.ext4 -q "/dev/$a"
 	mounted "/dev/$a" "$WORK/mnt"
 	make_tree "$WORK/tree" 8
@@ -43,17 +45,28 @@ test_two_disks_and_a_tree() {
 	fsck.ext4 -fn "/dev/$a"
 }
 
-test_the_client_may_be_first() {
+# interrupts - how often we were told something
+interrupts() {
+	awk '/unbd-shm/ { for (i = 2; i <= NF; i++) if ($i ~ /^[0-9]+$/) n += $i }
+		END { print n + 0 }' /proc/interrupts
+}
+
+# The client is first, too.
+test_doorbells_ring_at_both_ends() {
+	local disk
+	share $DOORBELL
 	attach
 	sleep 1
 	nr_disks 0
-	on server <<-'EOF'
-		serve "$(disk_file 16)"
-	EOF
+	serve_there /dev/vdd
 	eventually 10 nr_disks 1
-	fio --name=v --filename="/dev/$(by_letter a)" --rw=randwrite --bs=16k \
-		--verify=crc32c --direct=1 --size=4M --ioengine=libaio \
-		--iodepth=32 --verify_fatal=1 --output=/dev/null
+	disk=$(by_letter a)
+	SIZE=32M verified_fio "$disk" --bsrange=512-256k --blockalign=512
+	same "$(cat "/sys/block/$disk/unbd/stats/failed")" 0 stats/failed
+	(( $(interrupts) > 10 )) || fail "$(interrupts) interrupts here"
+	on server <<-'EOF'
+		(( $(interrupts) > 10 )) || fail "$(interrupts) interrupts there"
+	EOF
 }
 
 test_what_is_not_there() {
@@ -65,14 +78,17 @@ test_what_is_not_there() {
 	expect_errno EINVAL $SHM_CLIENT/connections \
 		1:ivshmem@00:20.0/a:loop@x/b:loop@x/c
 	expect_errno EINVAL $SHM_CLIENT/connections \
-		"1:$SHARED+0x4000000+0x8000:loop@x/b:loop@x/c"
+		"1:$PLAIN+0x4000000+0x8000:loop@x/b:loop@x/c"
 	expect_errno EINVAL $SHM_CLIENT/connections \
-		"1:$SHARED/q:$SHARED/q:loop@x/c"
+		"1:$PLAIN/q:$PLAIN/q:loop@x/c"
+	expect_errno ENAMETOOLONG $SHM_CLIENT/connections \
+		"1:$PLAIN/$(printf 'x%.0s' {1..60}):loop@x/b:loop@x/c"
 	allow_log 'unbd-shm-'
 }
 
 test_the_server_is_killed_under_verified_writes() {
 	local disk
+	share $DOORBELL
 	serve_there /dev/vdd
 	attach
 	eventually 10 nr_disks 1

@@ -7,8 +7,8 @@
 # timeout: 300
 # tags: shm muenblock
 
-CONNECTION=1:loop@a/request:loop@a/response:loop@a/memory
 . /bed/shm.sh
+share loop@a
 
 test_disks_appear_and_carry_file_systems() {
 	local a b

@@ -6,11 +6,11 @@
 # kernels: 6.1
 # timeout: 600
 # tags: shm muenblock mem
-# devices: mem disk
+# devices: ivshmem mem disk
 
-SHARED=mem@0x100000000
-CONNECTION=1:$SHARED/request:$SHARED/response:$SHARED/memory
 . /bed/shm.sh
+SHARED=mem@0x100000000
+share $SHARED
 
 # serve_partitions DISK - two of 56 MiB each, and a file
 serve_partitions() {

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# What the cases about shared memory have in common. Sourced by them, after
-# they have set CONNECTION to the words of connection 1.
+# What the cases about shared memory have in common. Sourced by them.
 
 SHM_CLIENT=/sys/module/unbd_shm_client/parameters
 SHM_SERVER=/sys/module/unbd_shm_server/parameters
+
+# share PLACE - connection 1 is there from now on: mem@0x100000000 for instance
+share() {
+	CONNECTION=1:$1/request:$1/response:$1/memory
+}
 
 # serve DEVICE... - load the server, all devices on connection 1
 serve() {
@@ -14,7 +18,7 @@ serve() {
 
 # serve_there DEVICE... - in the other guest
 serve_there() {
-	echo "serve $*" | on server
+	echo "CONNECTION=$CONNECTION; serve $*" | on server
 }
 
 # attach [PARAMETER...] - load the client
