@@ -19,7 +19,7 @@
 
 static void *slot_data(struct shm_conn *conn, unsigned int slot)
 {
-	return conn->regions.buffer.addr + (size_t)slot * conn->slot_bytes;
+	return conn->base.regions.buffer.addr + (size_t)slot * conn->slot_bytes;
 }
 
 static void copy_to_slot(struct shm_conn *conn, unsigned int slot,
@@ -101,8 +101,8 @@ static void give_back_slot(struct shm_conn *conn, unsigned int slot)
 /* Where nobody tells us, the answer has to be looked for. */
 static void tell_server(struct shm_conn *conn)
 {
-	shm_region_notify(&conn->regions.request);
-	if (conn->regions.response.polled)
+	shm_region_notify(&conn->base.regions.request);
+	if (conn->base.regions.response.polled)
 		shm_thread_kick(&conn->thread);
 }
 

@@ -231,10 +231,10 @@ static int link_up(struct shm_path *path, char *why, size_t len)
 	if (err)
 		return err;
 	reset_state(conn);
-	shm_writer_activate(&conn->writer, conn->option.request_protocol,
+	shm_writer_activate(&conn->writer, conn->base.option.request_protocol,
 			    get_random_u64() | 1);
 	err = shm_thread_start(&conn->thread, &shm_client_thread_ops,
-			       &conn->regions.response, "shm", conn->option.id);
+			       &conn->base.regions.response, "shm", conn->base.option.id);
 	if (err) {
 		snprintf(why, len, "cannot start a thread");
 		goto down;
@@ -278,7 +278,7 @@ void shm_link_down(struct shm_conn *conn)
 	shm_thread_stop(&conn->thread);
 	WRITE_ONCE(conn->broken, true);
 	shm_writer_deactivate(&conn->writer);
-	shm_region_notify(&conn->regions.request);
+	shm_region_notify(&conn->base.regions.request);
 }
 
 /* ------------------------------------------------------------------ */
@@ -286,7 +286,7 @@ void shm_link_down(struct shm_conn *conn)
 
 static int divide_buffer(struct shm_conn *conn, char *why, size_t len)
 {
-	size_t room = conn->regions.buffer.size;
+	size_t room = conn->base.regions.buffer.size;
 	size_t bytes = SHM_SLOT_BYTES;
 
 	/* Better a few requests of a page than one of 31. */
@@ -313,7 +313,7 @@ static int divide_buffer(struct shm_conn *conn, char *why, size_t len)
  */
 int shm_link_init(struct shm_conn *conn, char *why, size_t len)
 {
-	struct shm_regions *r = &conn->regions;
+	struct shm_regions *r = &conn->base.regions;
 
 	spin_lock_init(&conn->send_lock);
 	mutex_init(&conn->recv_mutex);
@@ -323,7 +323,7 @@ int shm_link_init(struct shm_conn *conn, char *why, size_t len)
 	if (shm_writer_init(&conn->writer, r->request.addr, r->request.size,
 			    sizeof(struct muenblock_request)) ||
 	    shm_reader_init(&conn->reader, r->response.addr, r->response.size,
-			    conn->option.response_protocol,
+			    conn->base.option.response_protocol,
 			    sizeof(struct muenblock_response)) ||
 	    conn->writer.elements < 16 ||
 	    conn->reader.room < 16 * sizeof(struct muenblock_response))

@@ -114,8 +114,8 @@ static void shm_describe(struct unbd_path *base, char *src, char *dst,
 {
 	struct shm_conn *conn = to_shm_path(base)->conn;
 
-	describe_region(src, len, &conn->option.request);
-	describe_region(dst, len, &conn->option.response);
+	describe_region(src, len, &conn->base.option.request);
+	describe_region(dst, len, &conn->base.option.response);
 }
 
 /* ------------------------------------------------------------------ */
@@ -284,7 +284,7 @@ static int __init unbd_shm_client_init(void)
 	return 0;
 
 err_conns:
-	shm_conns_exit();
+	shm_connections_exit();
 	unbd_unregister_transport(&shm_ops);
 err_wq:
 	destroy_workqueue(shm_map_wq);
@@ -293,7 +293,7 @@ err_wq:
 
 static void __exit unbd_shm_client_exit(void)
 {
-	shm_conns_exit();
+	shm_connections_exit();
 	unbd_unregister_transport(&shm_ops);
 	destroy_workqueue(shm_map_wq);
 }

@@ -27,8 +27,7 @@
 
 #include "block-codec.h"
 #include "channel.h"
-#include "options.h"
-#include "provider.h"
+#include "connections.h"
 #include "thread.h"
 
 /*
@@ -64,10 +63,7 @@ struct shm_slot {
 
 /**
  * struct shm_conn - a connection
- * @entry: in the list of all
- * @text: what it was made from
- * @option: the same, taken apart
- * @regions: its memory
+ * @base: what both ends have of it
  * @path: who uses it, NULL when nobody does
  * @send_lock: @writer and @unsent
  * @writer: request channel
@@ -98,10 +94,7 @@ struct shm_slot {
  * @map_error: of the last attempt, to log it once
  */
 struct shm_conn {
-	struct list_head entry;
-	char *text;
-	struct shm_connection_option option;
-	struct shm_regions regions;
+	struct shm_connection base;
 	struct shm_path *path;
 
 	spinlock_t send_lock;		/* writer, unsent */
@@ -161,6 +154,11 @@ struct shm_leg {
 	u32 block;
 };
 
+static inline struct shm_conn *to_shm_conn(struct shm_connection *base)
+{
+	return container_of(base, struct shm_conn, base);
+}
+
 static inline struct shm_path *to_shm_path(struct unbd_path *path)
 {
 	return container_of(path, struct shm_path, base);
@@ -184,7 +182,6 @@ int shm_conn_claim(struct shm_path *path, u32 id, char *why, size_t len);
 void shm_conn_unclaim(struct shm_path *path);
 void shm_conn_show_disks(struct shm_conn *conn);
 int shm_conns_init(void);
-void shm_conns_exit(void);
 
 /* client-link.c: from nothing to a server that has answered */
 int shm_link_init(struct shm_conn *conn, char *why, size_t len);

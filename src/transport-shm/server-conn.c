@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which connections there are and what is offered on them, by module
- * parameter.
+ * What is offered on the connections, by module parameter.
  */
 #define pr_fmt(fmt) "unbd-shm-server: " fmt
 
@@ -10,24 +9,7 @@
 
 #include "server.h"
 
-static DEFINE_MUTEX(conns_mutex);	/* all below */
-static LIST_HEAD(conns);
-static unsigned int nr_conns;
-static bool ready;			/* between init and exit */
-static char *initial_connections;	/* parameters when loading */
-static char *initial_devices;
-
-static struct srv_conn *find_conn(u32 id)
-{
-	struct srv_conn *conn;
-
-	lockdep_assert_held(&conns_mutex);
-
-	list_for_each_entry(conn, &conns, entry)
-		if (conn->option.id == id)
-			return conn;
-	return NULL;
-}
+static char *initial_devices;		/* when loading */
 
 /* ------------------------------------------------------------------ */
 /* Devices                                                            */
@@ -94,17 +76,18 @@ static int fill_export(struct srv_export *export, const char *path, u32 id,
 
 static int add_device(const struct shm_device_option *o, char *why, size_t len)
 {
+	struct shm_connection *base = shm_connection_find(o->id);
 	struct srv_conn *conn;
 	unsigned int nr;
 	int err;
 
-	lockdep_assert_held(&conns_mutex);
+	lockdep_assert_held(&shm_connections_mutex);
 
-	conn = find_conn(o->id);
-	if (!conn)
+	if (!base)
 		return unbd_why(why, len, -ENOENT,
 				"there is no connection %u, see connections=",
 				o->id);
+	conn = to_srv_conn(base);
 	nr = conn->nr_exports;
 	if (nr == SHM_MAX_DEVICES)
 		return unbd_why(why, len, -ENOSPC,
@@ -129,7 +112,7 @@ static int add_devices(const char *text)
 	o = kmalloc(sizeof(*o), GFP_KERNEL);
 	if (!o)
 		return -ENOMEM;
-	mutex_lock(&conns_mutex);
+	mutex_lock(&shm_connections_mutex);
 	while (!err && *text) {
 		err = shm_parse_device(&text, o, why, sizeof(why));
 		if (err) {
@@ -141,7 +124,7 @@ static int add_devices(const char *text)
 			pr_err("devices=%s:%u: %s (%d)\n", o->path, o->id, why,
 			       err);
 	}
-	mutex_unlock(&conns_mutex);
+	mutex_unlock(&shm_connections_mutex);
 	kfree(o);
 	return err;
 }
@@ -149,34 +132,13 @@ static int add_devices(const char *text)
 /* ------------------------------------------------------------------ */
 /* Connections                                                        */
 
-static void free_conn(struct srv_conn *conn)
+static int open_conn(struct shm_connection *base, char *why, size_t len)
 {
-	unsigned int nr;
+	struct srv_conn *conn = to_srv_conn(base);
+	int err = srv_io_init(conn, why, len);
 
-	srv_io_exit(conn);
-	for (nr = 0; nr < conn->nr_exports; nr++)
-		remove_export(&conn->exports[nr]);
-	shm_regions_close(&conn->regions);
-	kfree(conn->text);
-	kfree(conn);
-}
-
-static int open_conn(struct srv_conn *conn, char *why, size_t len)
-{
-	int err;
-
-	lockdep_assert_held(&conns_mutex);
-
-	if (find_conn(conn->option.id))
-		return unbd_why(why, len, -EEXIST, "there is one already");
-	if (nr_conns >= SHM_MAX_CONNECTIONS)
-		return unbd_why(why, len, -ENOSPC, "%u are the most",
-				SHM_MAX_CONNECTIONS);
-	err = shm_regions_open(&conn->regions, &conn->option, why, len);
-	if (!err)
-		err = srv_io_init(conn, why, len);
 	/* When loading, the devices come first. */
-	if (!err && ready) {
+	if (!err && shm_ready) {
 		err = srv_io_start(conn);
 		if (err)
 			snprintf(why, len, "cannot start a thread");
@@ -184,138 +146,37 @@ static int open_conn(struct srv_conn *conn, char *why, size_t len)
 	return err;
 }
 
-static int add_conn(const struct shm_connection_option *option,
-		    const char *text, size_t text_len)
+static int may_go(struct shm_connection *base, bool force,
+		  char *why, size_t len)
 {
-	struct srv_conn *conn = kzalloc(sizeof(*conn), GFP_KERNEL);
-	char why[UNBD_WHY_LEN] = "out of memory";
-	int err = -ENOMEM;
-
-	if (!conn)
-		return -ENOMEM;
-	conn->option = *option;
-	conn->text = kstrndup(text, text_len, GFP_KERNEL);
-	mutex_lock(&conns_mutex);
-	if (conn->text)
-		err = open_conn(conn, why, sizeof(why));
-	if (!err) {
-		list_add_tail(&conn->entry, &conns);
-		nr_conns++;
-	}
-	mutex_unlock(&conns_mutex);
-	if (!err)
-		return 0;
-	pr_err("connection %u: %s (%d)\n", option->id, why, err);
-	free_conn(conn);
-	return err;
-}
-
-static int add_conns(const char *text)
-{
-	struct shm_connection_option *o;
-	char why[UNBD_WHY_LEN];
-	const char *start;
-	int err = 0;
-
-	o = kmalloc(sizeof(*o), GFP_KERNEL);
-	if (!o)
-		return -ENOMEM;
-	while (!err && *text) {
-		start = text;
-		err = shm_parse_connection(&text, o, why, sizeof(why));
-		if (err)
-			pr_err("connections=: %s (%d)\n", why, err);
-		else
-			err = add_conn(o, start, strcspn(start, ",\n"));
-	}
-	kfree(o);
-	return err;
-}
-
-static int remove_conn(u32 id, bool force, char *why, size_t len)
-{
-	struct srv_conn *conn;
-
-	mutex_lock(&conns_mutex);
-	conn = find_conn(id);
-	if (conn && (force || !READ_ONCE(conn->present))) {
-		list_del(&conn->entry);
-		nr_conns--;
-	}
-	mutex_unlock(&conns_mutex);
-	if (!conn)
-		return unbd_why(why, len, -ENOENT, "there is none");
-	if (!force && READ_ONCE(conn->present))
+	if (!force && READ_ONCE(to_srv_conn(base)->present))
 		return unbd_why(why, len, -EBUSY, "a client is using it");
-	srv_io_stop(conn);
-	free_conn(conn);
 	return 0;
 }
 
-/* ------------------------------------------------------------------ */
-/* Parameters                                                         */
-
-/* When the module is being loaded nothing is ready for them yet. */
-static bool keep_for_later(const char *text, char **later, int *err)
+static void free_conn(struct shm_connection *base)
 {
-	char *all;
+	struct srv_conn *conn = to_srv_conn(base);
+	unsigned int nr;
 
-	if (THIS_MODULE->state != MODULE_STATE_COMING || READ_ONCE(ready))
-		return false;
-	all = *later ? kasprintf(GFP_KERNEL, "%s,%s", *later, text) :
-		kstrdup(text, GFP_KERNEL);
-	*err = all ? 0 : -ENOMEM;
-	if (all) {
-		kfree(*later);
-		*later = all;
-	}
-	return true;
+	/* It was opened. */
+	if (conn->requests)
+		srv_io_stop(conn);
+	srv_io_exit(conn);
+	for (nr = 0; nr < conn->nr_exports; nr++)
+		remove_export(&conn->exports[nr]);
 }
 
-static int set_list(const char *text, char **later,
-		    int (*add)(const char *text))
-{
-	int err = -ENODEV;
-
-	if (keep_for_later(text, later, &err))
-		return err;
-	if (READ_ONCE(ready) && try_module_get(THIS_MODULE)) {
-		err = add(text);
-		module_put(THIS_MODULE);
-	}
-	return err;
-}
-
-static int set_connections(const char *text, const struct kernel_param *kp)
-{
-	return set_list(text, &initial_connections, add_conns);
-}
-
-static int get_connections(char *page, const struct kernel_param *kp)
-{
-	struct srv_conn *conn;
-	int at = 0;
-
-	mutex_lock(&conns_mutex);
-	list_for_each_entry(conn, &conns, entry)
-		at += scnprintf(page + at, PAGE_SIZE - at, "%s%s",
-				at ? "," : "", conn->text);
-	at += scnprintf(page + at, PAGE_SIZE - at, "\n");
-	mutex_unlock(&conns_mutex);
-	return at;
-}
-
-static const struct kernel_param_ops connections_ops = {
-	.set = set_connections,
-	.get = get_connections,
+const struct shm_connection_ops shm_connection_ops = {
+	.size = sizeof(struct srv_conn),
+	.open = open_conn,
+	.may_go = may_go,
+	.free = free_conn,
 };
-module_param_cb(connections, &connections_ops, NULL, 0644);
-MODULE_PARM_DESC(connections,
-		 "ID:REQUEST:RESPONSE:BUFFER[:PROTOCOL:PROTOCOL][,...]");
 
 static int set_devices(const char *text, const struct kernel_param *kp)
 {
-	return set_list(text, &initial_devices, add_devices);
+	return shm_set_list(text, &initial_devices, add_devices);
 }
 
 static int get_devices(char *page, const struct kernel_param *kp)
@@ -324,14 +185,14 @@ static int get_devices(char *page, const struct kernel_param *kp)
 	unsigned int nr;
 	int at = 0;
 
-	mutex_lock(&conns_mutex);
-	list_for_each_entry(conn, &conns, entry)
+	mutex_lock(&shm_connections_mutex);
+	list_for_each_entry(conn, &shm_connections, base.entry)
 		for (nr = 0; nr < conn->nr_exports; nr++)
 			at += scnprintf(page + at, PAGE_SIZE - at, "%s%s:%u",
 					at ? "," : "", conn->exports[nr].path,
-					conn->option.id);
+					conn->base.option.id);
 	at += scnprintf(page + at, PAGE_SIZE - at, "\n");
-	mutex_unlock(&conns_mutex);
+	mutex_unlock(&shm_connections_mutex);
 	return at;
 }
 
@@ -345,45 +206,19 @@ MODULE_PARM_DESC(devices,
 module_param_cb(device, &devices_ops, NULL, 0644);
 MODULE_PARM_DESC(device, "same as devices");
 
-static int set_remove_connection(const char *text,
-				 const struct kernel_param *kp)
-{
-	char why[UNBD_WHY_LEN] = "";
-	bool force;
-	u32 id;
-	int err;
-
-	if (!READ_ONCE(ready) || !try_module_get(THIS_MODULE))
-		return -ENODEV;
-	err = shm_parse_remove(text, &id, &force, why, sizeof(why));
-	if (!err)
-		err = remove_conn(id, force, why, sizeof(why));
-	if (err)
-		pr_err("remove_connection: %.*s: %s (%d)\n",
-		       (int)strcspn(text, "\n"), text, why, err);
-	module_put(THIS_MODULE);
-	return err;
-}
-
-static const struct kernel_param_ops remove_connection_ops = {
-	.set = set_remove_connection,
-};
-module_param_cb(remove_connection, &remove_connection_ops, NULL, 0200);
-MODULE_PARM_DESC(remove_connection, "write: ID [force]");
-
 static int start_conns(void)
 {
 	struct srv_conn *conn;
 	int err = 0;
 
-	mutex_lock(&conns_mutex);
-	list_for_each_entry(conn, &conns, entry) {
+	mutex_lock(&shm_connections_mutex);
+	list_for_each_entry(conn, &shm_connections, base.entry) {
 		err = srv_io_start(conn);
 		if (err)
 			break;
 	}
-	WRITE_ONCE(ready, !err);
-	mutex_unlock(&conns_mutex);
+	WRITE_ONCE(shm_ready, !err);
+	mutex_unlock(&shm_connections_mutex);
 	return err;
 }
 
@@ -394,10 +229,8 @@ static int start_conns(void)
  */
 int srv_conns_init(void)
 {
-	int err = 0;
+	int err = shm_connections_init();
 
-	if (initial_connections)
-		err = add_conns(initial_connections);
 	if (!err && initial_devices)
 		err = add_devices(initial_devices);
 	if (!err)
@@ -410,19 +243,7 @@ int srv_conns_init(void)
  */
 void srv_conns_exit(void)
 {
-	struct srv_conn *conn, *next;
-	LIST_HEAD(gone);
-
-	mutex_lock(&conns_mutex);
-	WRITE_ONCE(ready, false);
-	list_splice_init(&conns, &gone);
-	mutex_unlock(&conns_mutex);
-	list_for_each_entry_safe(conn, next, &gone, entry) {
-		srv_io_stop(conn);
-		free_conn(conn);
-	}
-	kfree(initial_connections);
+	shm_connections_exit();
 	kfree(initial_devices);
-	initial_connections = NULL;
 	initial_devices = NULL;
 }

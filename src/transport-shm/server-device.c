@@ -43,7 +43,7 @@ static struct srv_device *alloc_device(struct srv_conn *conn, unsigned int nr)
 	device->base.transport = "shm";
 	device->base.release = release_device;
 	snprintf(device->base.peer_name, sizeof(device->base.peer_name),
-		 "shm:%u device %u", conn->option.id, nr);
+		 "shm:%u device %u", conn->base.option.id, nr);
 	return device;
 }
 

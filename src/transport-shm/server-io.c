@@ -43,7 +43,7 @@ static void tell_client(struct srv_conn *conn)
 	if (!conn->untold)
 		return;
 	conn->untold = false;
-	shm_region_notify(&conn->regions.response);
+	shm_region_notify(&conn->base.regions.response);
 }
 
 /* ------------------------------------------------------------------ */
@@ -125,7 +125,7 @@ bool srv_reap(struct srv_conn *conn)
 
 static int map_data(struct srv_request *req)
 {
-	struct shm_region *buffer = &req->conn->regions.buffer;
+	struct shm_region *buffer = &req->conn->base.regions.buffer;
 	u64 at = req->wire.buffer, left = req->wire.length;
 	unsigned int nr = DIV_ROUND_UP(offset_in_page(at) + left, PAGE_SIZE);
 	struct bio_vec *bv;
@@ -212,7 +212,7 @@ static void set_barrier(struct srv_conn *conn, enum srv_barrier barrier)
 
 static void client_came(struct srv_conn *conn)
 {
-	pr_info("shm:%u: a client has %s\n", conn->option.id,
+	pr_info("shm:%u: a client has %s\n", conn->base.option.id,
 		conn->present ? "begun anew" : "come");
 	conn->present = true;
 	set_barrier(conn, SRV_RESTART);
@@ -221,7 +221,7 @@ static void client_came(struct srv_conn *conn)
 static void client_went(struct srv_conn *conn)
 {
 	if (conn->present)
-		pr_info("shm:%u: the client has gone\n", conn->option.id);
+		pr_info("shm:%u: the client has gone\n", conn->base.option.id);
 	if (conn->present || conn->refused)
 		set_barrier(conn, SRV_GONE);
 	conn->present = false;
@@ -234,7 +234,7 @@ static void refuse_client(struct srv_conn *conn)
 	client_went(conn);
 	conn->refused = true;
 	pr_warn("shm:%u: a client's channel is of another kind: protocol %#llx, elements of %llu bytes\n",
-		conn->option.id,
+		conn->base.option.id,
 		(u64)READ_ONCE(conn->reader.header->protocol),
 		(u64)READ_ONCE(conn->reader.header->size));
 }
@@ -271,7 +271,7 @@ static bool read_one(struct srv_conn *conn)
 		return false;
 	case SHM_READ_OVERRUN:
 		pr_warn_ratelimited("shm:%u: the client has overrun its channel, requests are lost\n",
-				    conn->option.id);
+				    conn->base.option.id);
 		return true;
 	default:
 		return false;
@@ -365,12 +365,12 @@ static int alloc_requests(struct srv_conn *conn)
  */
 int srv_io_init(struct srv_conn *conn, char *why, size_t len)
 {
-	struct shm_regions *r = &conn->regions;
+	struct shm_regions *r = &conn->base.regions;
 
 	if (shm_writer_init(&conn->writer, r->response.addr, r->response.size,
 			    sizeof(struct muenblock_response)) ||
 	    shm_reader_init(&conn->reader, r->request.addr, r->request.size,
-			    conn->option.request_protocol,
+			    conn->base.option.request_protocol,
 			    sizeof(struct muenblock_request)))
 		return unbd_why(why, len, -EINVAL, "a channel is too small");
 	if (!shm_region_page(&r->buffer, 0))
@@ -396,16 +396,16 @@ int srv_io_start(struct srv_conn *conn)
 
 	shm_writer_deactivate(&conn->writer);
 	shm_reader_drain(&conn->reader);
-	shm_writer_activate(&conn->writer, conn->option.response_protocol,
+	shm_writer_activate(&conn->writer, conn->base.option.response_protocol,
 			    get_random_u64() | 1);
 	err = shm_thread_start(&conn->thread, &srv_thread_ops,
-			       &conn->regions.request, "shmd",
-			       conn->option.id);
+			       &conn->base.regions.request, "shmd",
+			       conn->base.option.id);
 	if (err) {
 		shm_writer_deactivate(&conn->writer);
 		return err;
 	}
-	shm_region_notify(&conn->regions.response);
+	shm_region_notify(&conn->base.regions.response);
 	return 0;
 }
 
@@ -419,7 +419,7 @@ void srv_io_stop(struct srv_conn *conn)
 {
 	shm_thread_stop(&conn->thread);
 	shm_writer_deactivate(&conn->writer);
-	shm_region_notify(&conn->regions.response);
+	shm_region_notify(&conn->base.regions.response);
 	conn->barrier = SRV_GONE;
 	while (srv_reap(conn) || conn->inflight)
 		usleep_range(500, 1000);

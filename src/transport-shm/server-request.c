@@ -16,7 +16,7 @@
 
 static u64 most_blocks(struct srv_device *device)
 {
-	u64 room = device->conn->regions.buffer.size >> ilog2(device->block);
+	u64 room = device->conn->base.regions.buffer.size >> ilog2(device->block);
 
 	return min_t(u64, room, MOST_BLOCKS);
 }
@@ -72,7 +72,7 @@ static int check_request(struct srv_device *device,
 	if (err || rq->kind == MUENBLOCK_DISCARD)
 		return err;
 	return shm_check_range(rq, device->block,
-			       device->conn->regions.buffer.size);
+			       device->conn->base.regions.buffer.size);
 }
 
 static void carry_out(struct srv_conn *conn, const struct shm_request *rq,
@@ -100,7 +100,7 @@ static void carry_out(struct srv_conn *conn, const struct shm_request *rq,
 		break;
 	default:
 		pr_warn_ratelimited("shm:%u: request of kind %#x is not known and not answered\n",
-				    conn->option.id, rq->kind);
+				    conn->base.option.id, rq->kind);
 	}
 }
 

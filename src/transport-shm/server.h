@@ -17,8 +17,7 @@
 
 #include "block-codec.h"
 #include "channel.h"
-#include "options.h"
-#include "provider.h"
+#include "connections.h"
 #include "thread.h"
 
 /* Requests at the storage, for each connection */
@@ -103,10 +102,7 @@ struct srv_export {
 
 /**
  * struct srv_conn - a connection
- * @entry: in the list of all
- * @text: what it was made from
- * @option: the same, taken apart
- * @regions: its memory
+ * @base: what both ends have of it
  * @thread: does everything below
  * @reader: request channel
  * @writer: response channel
@@ -124,10 +120,7 @@ struct srv_export {
  * @devices: those that are open
  */
 struct srv_conn {
-	struct list_head entry;
-	char *text;
-	struct shm_connection_option option;
-	struct shm_regions regions;
+	struct shm_connection base;
 	struct shm_thread thread;
 
 	struct shm_reader reader;
@@ -147,6 +140,11 @@ struct srv_conn {
 	unsigned int nr_exports;
 	struct srv_device *devices[SHM_MAX_DEVICES];
 };
+
+static inline struct srv_conn *to_srv_conn(struct shm_connection *base)
+{
+	return container_of(base, struct srv_conn, base);
+}
 
 static inline unsigned int srv_nr_exports(struct srv_conn *conn)
 {
