@@ -33,9 +33,8 @@ test_two_disks_and_a_tree() {
 	cp -a "$WORK/tree" "$WORK/mnt/tree"
 	verified_fio "$b" --bsrange=512-256k --blockalign=512
 	umount "$WORK/mnt"
-	eventually 10 remove $SHM_CLIENT 1
+	detach
 	nr_disks 0
-	rmmod unbd-shm-client
 	attach
 	eventually 10 nr_disks 2
 	a=$(by_letter a)
@@ -43,6 +42,7 @@ test_two_disks_and_a_tree() {
 	same_tree "$WORK/tree" "$WORK/mnt/tree"
 	umount "$WORK/mnt"
 	fsck.ext4 -fn "/dev/$a"
+	detach
 }
 
 # interrupts - how often we were told something
@@ -67,6 +67,7 @@ test_doorbells_ring_at_both_ends() {
 	on server <<-'EOF'
 		(( $(interrupts) > 10 )) || fail "$(interrupts) interrupts there"
 	EOF
+	detach
 }
 
 test_what_is_not_there() {
@@ -103,6 +104,7 @@ test_the_server_is_killed_under_verified_writes() {
 	done
 	end_writing
 	same "$(cat "/sys/block/$disk/unbd/stats/failed")" 0 stats/failed
+	detach
 }
 
 test_the_server_is_reloaded_under_verified_writes() {
@@ -114,6 +116,7 @@ test_the_server_is_reloaded_under_verified_writes() {
 	write_steadily "$disk"
 	for _ in 1 2 3; do
 		on server <<-'EOF'
+			remove $SHM_SERVER "1 force"
 			rmmod unbd-shm-server
 			sleep 0.5
 			serve /dev/vdd
@@ -122,6 +125,7 @@ test_the_server_is_reloaded_under_verified_writes() {
 	done
 	end_writing
 	same "$(cat "/sys/block/$disk/unbd/stats/failed")" 0 stats/failed
+	detach
 }
 
 test_the_client_is_killed_while_it_writes() {
@@ -147,6 +151,7 @@ test_the_client_is_killed_while_it_writes() {
 			write_pattern --offset=0
 		EOF
 	done
+	on server <<< detach
 }
 
 # write_pattern [ARG...] - 2 MiB, flushed and read again

@@ -62,14 +62,14 @@ test_file_systems_and_what_is_below_them() {
 	cp -a "$WORK/ext4/tree" "$WORK/xfs/tree"
 	cp -a "$WORK/ext4/tree" "$WORK/tree"
 	unmount_stack
-	eventually 10 remove $SHM_CLIENT 1
-	rmmod unbd-shm-client
+	detach
 	attach
 	eventually 10 nr_disks 3
 	mount_stack
 	same_tree "$WORK/tree" "$WORK/ext4/tree"
 	same_tree "$WORK/tree" "$WORK/xfs/tree"
 	unmount_stack
+	detach
 }
 
 test_the_client_may_be_first() {
@@ -83,6 +83,7 @@ test_the_client_may_be_first() {
 	verified_fio "$disk" --bsrange=512-256k --blockalign=512
 	SIZE=64M verified_fio "$disk" --bs=128k
 	same "$(cat "/sys/block/$disk/unbd/stats/failed")" 0 stats/failed
+	detach
 }
 
 test_what_is_not_there() {

@@ -26,6 +26,12 @@ attach() {
 	modprobe unbd-shm-client connections="$CONNECTION" "$@"
 }
 
+# detach - the reverse, when udev has looked at the disks
+detach() {
+	eventually 10 remove $SHM_CLIENT 1
+	rmmod unbd-shm-client
+}
+
 nr_disks() {
 	(( $(unbd_disks | wc -l) == $1 ))
 }
