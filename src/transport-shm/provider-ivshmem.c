@@ -41,7 +41,7 @@
 struct ivshmem {
 	struct pci_dev *pdev;
 	void __iomem *registers;
-	spinlock_t lock;
+	spinlock_t lock;		/* watches */
 	struct list_head watches;
 };
 
