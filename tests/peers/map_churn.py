@@ -87,6 +87,7 @@ class Churn:
         """Take a disk away, as soon as nobody has it open or at once."""
         path = f"/sys/block/{disk}/unbd/unmap_device"
         until = time.monotonic() + PATIENCE
+        pause = 0.002
         while True:
             try:
                 write_file(path, "force" if force else "normal")
@@ -98,18 +99,22 @@ class Churn:
             self.busy += 1
             if time.monotonic() > until:
                 raise RuntimeError(f"{disk} is never free")
-            time.sleep(0.002)
+            # Whoever has it open needs the processor to come to an end.
+            time.sleep(pause)
+            pause = min(2 * pause, 0.2)
 
     def opener(self):
         """Look at all disks for as long as there are mappers."""
         while not self.done:
+            began = time.monotonic()
             for path in glob.glob("/dev/unbd*"):
                 try:
                     self.look_at(path)
                 except OSError as e:
                     if e.errno not in GONE:
                         raise
-            time.sleep(0.001)
+            # Mappers are to find the disks free now and then.
+            time.sleep(min(time.monotonic() - began, 0.02))
 
     def look_at(self, path):
         """Open a disk as udev does."""
