@@ -376,4 +376,18 @@ int __unbd_register_target(struct unbd_target_ops *ops, unsigned int api,
  */
 void unbd_unregister_target(struct unbd_target_ops *ops);
 
+/**
+ * unbd_wait_for_storage() - wait until nothing is at the storage any more
+ * @idle: completed when the last request has come back
+ *
+ * Workers and kernel threads only, which get no signals. A disk may take for
+ * ever; so that is no uninterruptible sleep, which counts as load and which
+ * the kernel reports as a hung task.
+ */
+static inline void unbd_wait_for_storage(struct completion *idle)
+{
+	while (wait_for_completion_interruptible(idle))
+		;
+}
+
 #endif /* UNBD_TARGET_H */

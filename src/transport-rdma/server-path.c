@@ -315,7 +315,7 @@ static void srv_path_teardown(struct work_struct *work)
 	cancel_delayed_work_sync(&path->heartbeat);
 	/* Nothing comes in any more; what did has to come back. */
 	percpu_ref_kill(&path->refs);
-	wait_for_completion(&path->idle);
+	unbd_wait_for_storage(&path->idle);
 	srv_path_free_cons(path);
 	srv_session_remove_path(path->session, path);
 	pr_debug("%s: closed\n", path->base.peer_name);

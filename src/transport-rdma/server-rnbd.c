@@ -330,7 +330,7 @@ static int srv_message_close(struct srv_request *req, const void *msg,
 	if (!device)
 		return -ENOENT;
 	/* So that somebody else can have it when the client knows. */
-	wait_for_completion(&closed);
+	unbd_wait_for_storage(&closed);
 	return 0;
 }
 

@@ -174,7 +174,7 @@ static void srv_conn_teardown(struct work_struct *work)
 	cancel_delayed_work_sync(&conn->deadline);
 	/* Nothing is submitted any more; what was has to come back. */
 	srv_conn_put(conn);
-	wait_for_completion(&conn->idle);
+	unbd_wait_for_storage(&conn->idle);
 	cancel_work_sync(&conn->io_work);
 	srv_handshake_end(conn);
 	srv_io_release(conn);

@@ -328,6 +328,36 @@ test_unexport_by_force_under_load() {
 	unmap "$disk"
 }
 
+# The disk keeps what it was given for as long as it likes: a connection that is
+# to go waits, and is no hung task meanwhile.
+test_connections_are_closed_while_the_disk_hangs() {
+	local disk loop number
+	need_module loop
+	loop=$(losetup -f --show "$(disk_file 16)")
+	defer losetup -d "$loop"
+	dmsetup create hangs --table "0 32768 linear $loop 0"
+	defer eval "dmsetup resume hangs; dmsetup remove --deferred hangs"
+	export_dev name=vol0 device_path=/dev/mapper/hangs
+	listen tcp:127.0.0.1:10809
+	disk=$(map sessname=s "$HERE" device_path=vol0 nr_queues=1)
+	udevadm settle -t "$(scaled 20)"
+	dmsetup suspend --nolockfs --noflush hangs
+	dd if=/dev/zero of="/dev/$disk" bs=64k count=4 oflag=direct \
+		status=none &
+	sleep 1
+	number=$(connections)
+	write_sysfs "$CONNECTIONS/$number/force_close" 1
+	sleep 1
+	same "$(cat "$CONNECTIONS/$number/state")" closing state
+	same "$(ps axo stat,comm --no-headers | grep '^D.*kworker' || true)" \
+		"" "workers in uninterruptible sleep"
+	dmsetup resume hangs
+	wait $!
+	eventually 10 test ! -d "$CONNECTIONS/$number"
+	unmap "$disk"
+	unexport vol0
+}
+
 # Listening ends, connections stay.
 test_unlisten_leaves_connections_alone() {
 	local disk
