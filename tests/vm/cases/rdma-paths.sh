@@ -97,12 +97,14 @@ test_both_are_cut_for_less_than_fail_timeout() {
 }
 
 test_both_are_cut_for_longer() {
+	local began
 	map_both fail_timeout=5
 	compared "$DISK" 1
 	allow_log "dev $DISK|Buffer I/O error"
+	began=$(milliseconds)
 	drop_network
 	eventually 5 state_is "$DISK" parked
-	read_fails_after 5
+	read_fails_after 5 "$began"
 	expect_log "$DISK: no path for fail_timeout .5 s., I/O fails"
 	restore_network
 	eventually 15 state_is "$DISK" live

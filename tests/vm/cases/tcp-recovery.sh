@@ -58,11 +58,12 @@ test_a_server_restarted_twenty_times_under_writes() {
 
 # kernels: 5.10 6.1 7.2
 test_io_fails_after_fail_timeout_and_not_before() {
-	local begin took
+	local begin began took
 	begin fail_timeout=6
+	began=$(milliseconds)
 	server_dies
 	eventually 3 state_is "$DISK" parked
-	read_fails_after 6
+	read_fails_after 6 "$began"
 	# From now on at once, ...
 	begin=$(milliseconds)
 	must_fail direct_read "$DISK" 2
@@ -81,6 +82,7 @@ test_io_fails_after_fail_timeout_and_not_before() {
 # The one before was over when the server was back, although nobody asked it
 # for anything then.
 test_each_outage_has_its_fail_timeout() {
+	local began
 	begin fail_timeout=6
 	udevadm settle -t "$(scaled 20)"
 	server_dies
@@ -89,9 +91,10 @@ test_each_outage_has_its_fail_timeout() {
 	server_is_back
 	eventually 5 state_is "$DISK" live
 	sleep 3
+	began=$(milliseconds)
 	server_dies
 	eventually 3 state_is "$DISK" parked
-	read_fails_after 6
+	read_fails_after 6 "$began"
 	server_is_back
 	eventually 5 state_is "$DISK" live
 	unmap "$DISK"

@@ -113,13 +113,15 @@ milliseconds() {
 	echo $(( ${now/[.,]/} / 1000 ))
 }
 
-# read_fails_after SECONDS - a read of DISK, which is parked, waits that long
+# read_fails_after SECONDS BEGAN - a read of DISK, which is parked, waits until
+# its outage is that old; that began after BEGAN, in milliseconds
 read_fails_after() {
-	local begin took
-	begin=$(milliseconds)
+	local asked
+	asked=$(milliseconds)
 	must_fail direct_read "$DISK" 1
-	took=$(( $(milliseconds) - begin ))
-	(( took > ($1 - 2) * 1000 && took < $1 * 1000 + $(scaled 2000) )) ||
-		fail "failed after $took ms, fail_timeout is $1 s"
+	(( $(milliseconds) >= $2 + $1 * 1000 )) ||
+		fail "failed $(( $(milliseconds) - $2 )) ms after the outage at most, fail_timeout is $1 s"
+	(( $(milliseconds) < asked + $1 * 1000 + $(scaled 2000) )) ||
+		fail "failed after $(( $(milliseconds) - asked )) ms, fail_timeout is $1 s"
 	same "$(state "$DISK")" failing state
 }
