@@ -27,6 +27,13 @@ MODULE_PARM_DESC(map_options,
 
 static unsigned int nr_letters;	/* holding shm_connections_mutex */
 
+static struct shm_conn *find_conn(u32 id)
+{
+	struct shm_connection *base = shm_connection_find(id);
+
+	return base ? to_shm_conn(base) : NULL;
+}
+
 /**
  * shm_conn_claim() - take a connection for a path
  * @path: path
@@ -38,13 +45,11 @@ static unsigned int nr_letters;	/* holding shm_connections_mutex */
  */
 int shm_conn_claim(struct shm_path *path, u32 id, char *why, size_t len)
 {
-	struct shm_connection *base;
 	struct shm_conn *conn;
 	int err = 0;
 
 	mutex_lock(&shm_connections_mutex);
-	base = shm_connection_find(id);
-	conn = base ? to_shm_conn(base) : NULL;
+	conn = find_conn(id);
 	if (!conn) {
 		err = unbd_why(why, len, -ENOENT,
 			       "there is no connection %u, see connections=",
@@ -192,12 +197,12 @@ static void added(struct shm_connection *base)
 /* Whoever removes connections holds the lock of the parameters. */
 static struct shm_conn *get_conn(u32 id)
 {
-	struct shm_connection *base;
+	struct shm_conn *conn;
 
 	mutex_lock(&shm_connections_mutex);
-	base = shm_connection_find(id);
+	conn = find_conn(id);
 	mutex_unlock(&shm_connections_mutex);
-	return base ? to_shm_conn(base) : NULL;
+	return conn;
 }
 
 static int vacate(u32 id, bool force, char *why, size_t len)
@@ -228,9 +233,7 @@ static void free_conn(struct shm_connection *base)
 {
 	struct shm_conn *conn = to_shm_conn(base);
 
-	/* Nothing was initialized if it was not opened. */
-	if (conn->map_work.work.func)
-		cancel_delayed_work_sync(&conn->map_work);
+	cancel_delayed_work_sync(&conn->map_work);
 	shm_link_exit(conn);
 }
 

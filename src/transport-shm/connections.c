@@ -42,12 +42,18 @@ struct shm_connection *shm_connection_find(u32 id)
 	return NULL;
 }
 
-static void free_connection(struct shm_connection *conn)
+/* What it has besides what the end made of it */
+static void release_connection(struct shm_connection *conn)
 {
-	shm_connection_ops.free(conn);
 	shm_regions_close(&conn->regions);
 	kfree(conn->text);
 	kfree(conn);
+}
+
+static void free_connection(struct shm_connection *conn)
+{
+	shm_connection_ops.free(conn);
+	release_connection(conn);
 }
 
 static int open_connection(struct shm_connection *conn, char *why, size_t len)
@@ -92,7 +98,7 @@ static int add_connection(const struct shm_connection_option *option,
 	if (!err)
 		return 0;
 	pr_err("connection %u: %s (%d)\n", option->id, why, err);
-	free_connection(conn);
+	release_connection(conn);
 	return err;
 }
 

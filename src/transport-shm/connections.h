@@ -30,13 +30,13 @@ struct shm_connection {
 /**
  * struct shm_connection_ops - what an end does with its connections
  * @size: bytes of what it has, a &struct shm_connection in the first place
- * @open: its regions are open; -errno with the reason in @why
+ * @open: its regions are open; -errno with the reason in @why, and nothing
+ *	left to be freed
  * @added: it is in the list; may be NULL
  * @vacate: connection @id is to go: end what uses it. Without the mutex; may
  *	be NULL.
  * @may_go: is it unused, or is that to be ignored? -errno with the reason
- * @free: stop using the regions and free what hangs off it; it may never have
- *	been opened. Without the mutex.
+ * @free: stop using the regions and free what @open made. Without the mutex.
  *
  * With shm_connections_mutex held unless it says otherwise. All may sleep.
  */

@@ -6,28 +6,16 @@
  */
 #include <asm/barrier.h>
 #include <linux/compiler.h>
+#include <linux/crc32.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/string.h>
 
 #include "directory.h"
 
-#define CRC_POLYNOMIAL	0xedb88320u
-
-/* Bit by bit will do: it is a few entries when a connection is made. */
 static u32 crc_of(const struct shm_dir_region *region)
 {
-	const u8 *at = (const u8 *)region;
-	const u8 *end = (const u8 *)(region + 1);
-	u32 crc = ~0u;
-	unsigned int bit;
-
-	for (; at < end; at++) {
-		crc ^= *at;
-		for (bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? CRC_POLYNOMIAL : 0);
-	}
-	return ~crc;
+	return ~crc32_le(~0u, (const void *)region, sizeof(*region));
 }
 
 /*

@@ -9,7 +9,6 @@
 #include <linux/vmalloc.h>
 
 #include <unbd/parse.h>
-#include <unbd/proto/muenblock.h>
 
 #include "provider.h"
 
@@ -17,9 +16,6 @@ static unsigned int loop_buffer_mib = 16;
 module_param(loop_buffer_mib, uint, 0644);
 MODULE_PARM_DESC(loop_buffer_mib,
 		 "size of buffers of the provider loop in MiB (default 16)");
-
-/* More than a disk can have under way */
-#define MOST_MIB	1024
 
 /**
  * struct loop_region - a piece of memory with a name
@@ -45,19 +41,6 @@ struct loop_region {
 
 static DEFINE_MUTEX(regions_mutex);
 static LIST_HEAD(regions);
-
-static size_t size_of(enum shm_region_kind kind)
-{
-	switch (kind) {
-	case SHM_REGION_REQUEST:
-		return MUENBLOCK_REQUEST_REGION;
-	case SHM_REGION_RESPONSE:
-		return MUENBLOCK_RESPONSE_REGION;
-	default:
-		return (size_t)clamp(READ_ONCE(loop_buffer_mib), 1U,
-				     (unsigned int)MOST_MIB) << 20;
-	}
-}
 
 static struct loop_region *find_region(const struct shm_region_name *name)
 {
@@ -96,7 +79,8 @@ static struct loop_region *make_region(const struct shm_region_name *name,
 static int loop_open(struct shm_region *region,
 		     const struct shm_region_name *name, char *why, size_t len)
 {
-	size_t size = size_of(region->kind);
+	size_t size = shm_region_bytes(region->kind,
+				       READ_ONCE(loop_buffer_mib));
 	struct loop_region *lr;
 	int err = 0;
 

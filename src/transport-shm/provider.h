@@ -10,11 +10,13 @@
 #ifndef UNBD_SHM_PROVIDER_H
 #define UNBD_SHM_PROVIDER_H
 
+#include <linux/kernel.h>
 #include <linux/list.h>
 #include <linux/module.h>
 #include <linux/types.h>
 
 #include <unbd/compat.h>
+#include <unbd/proto/muenblock.h>
 
 #include "options.h"
 
@@ -122,6 +124,27 @@ static inline struct page *shm_region_page(struct shm_region *region,
 	if (!region->provider->page)
 		return NULL;
 	return region->provider->page(region, offset);
+}
+
+/* More than a disk can have under way */
+#define SHM_MOST_BUFFER_MIB	1024
+
+/**
+ * shm_region_bytes() - how large a region is to be that is made
+ * @kind: what it is for
+ * @mib: what has been asked for as the size of a buffer, in MiB
+ */
+static inline size_t shm_region_bytes(enum shm_region_kind kind,
+				      unsigned int mib)
+{
+	switch (kind) {
+	case SHM_REGION_REQUEST:
+		return MUENBLOCK_REQUEST_REGION;
+	case SHM_REGION_RESPONSE:
+		return MUENBLOCK_RESPONSE_REGION;
+	default:
+		return (size_t)clamp(mib, 1U, SHM_MOST_BUFFER_MIB + 0U) << 20;
+	}
 }
 
 /* provider-loop.c */

@@ -138,12 +138,13 @@ static int open_conn(struct shm_connection *base, char *why, size_t len)
 	int err = srv_io_init(conn, why, len);
 
 	/* When loading, the devices come first. */
-	if (!err && shm_ready) {
-		err = srv_io_start(conn);
-		if (err)
-			snprintf(why, len, "cannot start a thread");
-	}
-	return err;
+	if (err || !shm_ready)
+		return err;
+	err = srv_io_start(conn);
+	if (!err)
+		return 0;
+	srv_io_exit(conn);
+	return unbd_why(why, len, err, "cannot start a thread");
 }
 
 static int may_go(struct shm_connection *base, bool force,
@@ -159,9 +160,7 @@ static void free_conn(struct shm_connection *base)
 	struct srv_conn *conn = to_srv_conn(base);
 	unsigned int nr;
 
-	/* It was opened. */
-	if (conn->requests)
-		srv_io_stop(conn);
+	srv_io_stop(conn);
 	srv_io_exit(conn);
 	for (nr = 0; nr < conn->nr_exports; nr++)
 		remove_export(&conn->exports[nr]);

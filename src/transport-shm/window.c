@@ -14,7 +14,6 @@
 #include <linux/slab.h>
 
 #include <unbd/parse.h>
-#include <unbd/proto/muenblock.h>
 
 #include "directory.h"
 #include "window.h"
@@ -24,7 +23,7 @@ module_param(new_buffer_mib, uint, 0644);
 MODULE_PARM_DESC(new_buffer_mib,
 		 "size of a buffer that is made in a directory, in MiB, if there is as much left (default 16)");
 
-#define MOST_MIB	1024
+/* A buffer may have less than was wanted, channels may not. */
 #define LEAST_BUFFER	0x10000
 
 /* How long a live peer may take to write an entry, in looks and ms each */
@@ -175,25 +174,6 @@ static const u32 dir_kinds[] = {
 	[SHM_REGION_BUFFER] = SHM_DIR_BUFFER,
 };
 
-static void set_sizes(struct shm_dir_query *q, enum shm_region_kind kind)
-{
-	unsigned int mib = READ_ONCE(new_buffer_mib);
-
-	switch (kind) {
-	case SHM_REGION_REQUEST:
-		q->wanted = MUENBLOCK_REQUEST_REGION;
-		q->least = q->wanted;
-		break;
-	case SHM_REGION_RESPONSE:
-		q->wanted = MUENBLOCK_RESPONSE_REGION;
-		q->least = q->wanted;
-		break;
-	default:
-		q->wanted = (u64)clamp(mib, 1U, MOST_MIB + 0U) << 20;
-		q->least = LEAST_BUFFER;
-	}
-}
-
 static int search(struct shm_dir *dir, struct shm_dir_query *q)
 {
 	unsigned int looks = 0, entry = SHM_DIR_ENTRIES;
@@ -245,6 +225,8 @@ static int find_named(struct window *w, struct shm_dir_query *q,
 static int find_part(struct window *w, struct shm_region *region,
 		     const struct shm_region_name *name, char *why, size_t len)
 {
+	const size_t wanted = shm_region_bytes(region->kind,
+					       READ_ONCE(new_buffer_mib));
 	const size_t total = w->source.size;
 	struct shm_dir_query q = {
 		.name = name->name,
@@ -252,13 +234,15 @@ static int find_part(struct window *w, struct shm_region *region,
 		.total = total,
 		.offset = name->offset,
 		.size = name->length,
+		.wanted = wanted,
+		.least = region->kind == SHM_REGION_BUFFER ? LEAST_BUFFER :
+			wanted,
 	};
 	int err = 0;
 
 	if (total < SHM_DIR_BYTES)
 		return unbd_why(why, len, -EINVAL, "%zu bytes are too few",
 				total);
-	set_sizes(&q, region->kind);
 	if (!name->length)
 		err = find_named(w, &q, why, len);
 	if (err)
