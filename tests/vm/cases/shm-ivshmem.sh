@@ -53,16 +53,10 @@ interrupts() {
 
 # The client is first, too.
 test_doorbells_ring_at_both_ends() {
-	local disk
 	share $DOORBELL
-	attach
-	sleep 1
-	nr_disks 0
-	serve_there /dev/vdd
-	eventually 10 nr_disks 1
-	disk=$(by_letter a)
-	SIZE=32M verified_fio "$disk" --bsrange=512-256k --blockalign=512
-	same "$(cat "/sys/block/$disk/unbd/stats/failed")" 0 stats/failed
+	attach_first serve_there /dev/vdd
+	SIZE=32M verified_fio "$DISK" --bsrange=512-256k --blockalign=512
+	same "$(cat "/sys/block/$DISK/unbd/stats/failed")" 0 stats/failed
 	(( $(interrupts) > 10 )) || fail "$(interrupts) interrupts here"
 	on server <<-'EOF'
 		(( $(interrupts) > 10 )) || fail "$(interrupts) interrupts there"

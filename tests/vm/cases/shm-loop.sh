@@ -37,19 +37,13 @@ test_disks_appear_and_carry_file_systems() {
 
 # kernels: 6.1 debug
 test_the_client_may_be_first() {
-	local disk
-	attach
-	sleep 1
-	nr_disks 0
-	serve "$(disk_file 16)"
-	eventually 10 nr_disks 1
-	disk=$(by_letter a)
-	fio --name=v --filename="/dev/$disk" --rw=randwrite --bsrange=512-256k \
+	attach_first serve "$(disk_file 16)"
+	fio --name=v --filename="/dev/$DISK" --rw=randwrite --bsrange=512-256k \
 		--blockalign=512 --verify=crc32c --direct=1 --size=8M \
 		--ioengine=libaio --iodepth=32 --verify_fatal=1 --output=/dev/null
-	blkdiscard "/dev/$disk"
-	nothing_went_wrong "$disk"
-	unmap "$disk"
+	blkdiscard "/dev/$DISK"
+	nothing_went_wrong "$DISK"
+	unmap "$DISK"
 }
 
 nothing_went_wrong() {

@@ -73,16 +73,10 @@ test_file_systems_and_what_is_below_them() {
 }
 
 test_the_client_may_be_first() {
-	local disk
-	attach
-	sleep 1
-	nr_disks 0
-	serve_there /dev/vdd
-	eventually 10 nr_disks 1
-	disk=$(by_letter a)
-	verified_fio "$disk" --bsrange=512-256k --blockalign=512
-	SIZE=64M verified_fio "$disk" --bs=128k
-	same "$(cat "/sys/block/$disk/unbd/stats/failed")" 0 stats/failed
+	attach_first serve_there /dev/vdd
+	verified_fio "$DISK" --bsrange=512-256k --blockalign=512
+	SIZE=64M verified_fio "$DISK" --bs=128k
+	same "$(cat "/sys/block/$DISK/unbd/stats/failed")" 0 stats/failed
 	detach
 }
 

@@ -41,7 +41,7 @@ write_steadily() {
 }
 
 wrote_more_than() {
-	(( $(cat "$WORK/status") > $1 ))
+	[[ -s $WORK/status ]] && (( $(cat "$WORK/status") > $1 ))
 }
 
 # writing_goes_on [SECONDS] - writes come through again, within 30 s
@@ -98,6 +98,7 @@ make_file_system() {
 	xfs)	mkfs.xfs -q -f "$2" ;;
 	esac
 }
+
 copy_tree() {
 	mkdir -p "$3"
 	mount "$2" "$3"

@@ -22,8 +22,19 @@ serve_there() {
 }
 
 # attach [PARAMETER...] - load the client
+# shellcheck disable=SC2120 # the cases pass some
 attach() {
 	modprobe unbd-shm-client connections="$CONNECTION" "$@"
+}
+
+# attach_first COMMAND... - load the client, then serve a disk: DISK
+attach_first() {
+	attach
+	sleep 1
+	nr_disks 0
+	"$@"
+	eventually 10 nr_disks 1
+	DISK=$(by_letter a)
 }
 
 # detach - the reverse, when udev has looked at the disks

@@ -116,12 +116,12 @@ milliseconds() {
 # read_fails_after SECONDS BEGAN - a read of DISK, which is parked, waits until
 # its outage is that old; that began after BEGAN, in milliseconds
 read_fails_after() {
-	local asked
+	local asked failed
 	asked=$(milliseconds)
 	must_fail direct_read "$DISK" 1
-	(( $(milliseconds) >= $2 + $1 * 1000 )) ||
-		fail "failed $(( $(milliseconds) - $2 )) ms after the outage at most, fail_timeout is $1 s"
-	(( $(milliseconds) < asked + $1 * 1000 + $(scaled 2000) )) ||
-		fail "failed after $(( $(milliseconds) - asked )) ms, fail_timeout is $1 s"
+	failed=$(milliseconds)
+	(( failed >= $2 + $1 * 1000 &&
+		failed < asked + $1 * 1000 + $(scaled 2000) )) ||
+		fail "failed after $(( failed - asked )) ms, within $(( failed - $2 )) ms of the outage; fail_timeout is $1 s"
 	same "$(state "$DISK")" failing state
 }
