@@ -123,58 +123,90 @@ struct unbd_bdev {
 	/* private: */
 #ifdef HAVE_BDEV_FILE_OPEN_BY_PATH
 	struct file *file;
+#elif defined(HAVE_BDEV_OPEN_BY_PATH)
+	struct bdev_handle *handle;
+#elif defined(HAVE_BLKDEV_GET_TAKES_HOPS)
+	void *holder;
 #else
 	fmode_t mode;
 #endif
 };
 
-/**
- * unbd_open_bdev() - open a block device
- * @b: filled in
- * @path: its name in the caller's mount namespace
- * @writable: open it for writing, too
- * @holder: who wants to be the only one, NULL to share
+/*
+ * unbd_open_bdev() opens the block device @path, a name in the caller's mount
+ * namespace, for writing, too, if it is to be @writable. @holder is who wants
+ * to be the only one, NULL to share. Process context, may sleep. Returns 0 or
+ * -errno (-ENOTBLK, -EBUSY when another holder has it, -EROFS or -EACCES).
  *
- * Process context, may sleep. Return: 0 or -errno (-ENOTBLK, -EBUSY when
- * another holder has it, -EROFS or -EACCES).
+ * unbd_close_bdev() undoes that, without I/O in flight.
  */
+#ifdef HAVE_BDEV_FILE_OPEN_BY_PATH
 static inline int unbd_open_bdev(struct unbd_bdev *b, const char *path,
 				 bool writable, void *holder)
 {
-#ifdef HAVE_BDEV_FILE_OPEN_BY_PATH
-	blk_mode_t mode = BLK_OPEN_READ;
-
-	if (writable)
-		mode |= BLK_OPEN_WRITE;
-	b->file = bdev_file_open_by_path(path, mode, holder, NULL);
+	b->file = bdev_file_open_by_path(path, BLK_OPEN_READ |
+					 (writable ? BLK_OPEN_WRITE : 0),
+					 holder, NULL);
 	if (IS_ERR(b->file))
 		return PTR_ERR(b->file);
 	b->bdev = file_bdev(b->file);
+	return 0;
+}
+
+static inline void unbd_close_bdev(struct unbd_bdev *b)
+{
+	bdev_fput(b->file);
+}
+#elif defined(HAVE_BDEV_OPEN_BY_PATH)
+static inline int unbd_open_bdev(struct unbd_bdev *b, const char *path,
+				 bool writable, void *holder)
+{
+	b->handle = bdev_open_by_path(path, BLK_OPEN_READ |
+				      (writable ? BLK_OPEN_WRITE : 0),
+				      holder, NULL);
+	if (IS_ERR(b->handle))
+		return PTR_ERR(b->handle);
+	b->bdev = b->handle->bdev;
+	return 0;
+}
+
+static inline void unbd_close_bdev(struct unbd_bdev *b)
+{
+	bdev_release(b->handle);
+}
+#elif defined(HAVE_BLKDEV_GET_TAKES_HOPS)
+static inline int unbd_open_bdev(struct unbd_bdev *b, const char *path,
+				 bool writable, void *holder)
+{
+	b->holder = holder;
+	b->bdev = blkdev_get_by_path(path, BLK_OPEN_READ |
+				     (writable ? BLK_OPEN_WRITE : 0),
+				     holder, NULL);
+	return PTR_ERR_OR_ZERO(b->bdev);
+}
+
+static inline void unbd_close_bdev(struct unbd_bdev *b)
+{
+	blkdev_put(b->bdev, b->holder);
+}
 #else
+static inline int unbd_open_bdev(struct unbd_bdev *b, const char *path,
+				 bool writable, void *holder)
+{
 	b->mode = FMODE_READ;
 	if (writable)
 		b->mode |= FMODE_WRITE;
 	if (holder)
 		b->mode |= FMODE_EXCL;
 	b->bdev = blkdev_get_by_path(path, b->mode, holder);
-	if (IS_ERR(b->bdev))
-		return PTR_ERR(b->bdev);
-#endif
-	return 0;
+	return PTR_ERR_OR_ZERO(b->bdev);
 }
 
-/**
- * unbd_close_bdev() - undo unbd_open_bdev()
- * @b: open device without I/O in flight
- */
 static inline void unbd_close_bdev(struct unbd_bdev *b)
 {
-#ifdef HAVE_BDEV_FILE_OPEN_BY_PATH
-	bdev_fput(b->file);
-#else
 	blkdev_put(b->bdev, b->mode);
-#endif
 }
+#endif
 
 #ifndef HAVE_BDEV_NR_BYTES
 static inline loff_t bdev_nr_bytes(struct block_device *bdev)
@@ -253,6 +285,28 @@ static inline int compat_issue_flush(struct block_device *bdev)
 
 #define blkdev_issue_flush	compat_issue_flush
 #endif
+
+/**
+ * unbd_disk_flush() - flush a disk of ours
+ * @disk: disk that has been added; nobody needs to have it open
+ *
+ * Waits. Return: 0 or -errno.
+ */
+static inline int unbd_disk_flush(struct gendisk *disk)
+{
+#ifdef HAVE_DISK_PART0_BDEV
+	return blkdev_issue_flush(disk->part0);
+#else
+	struct bio *bio = bio_alloc(NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH,
+				    GFP_NOIO);
+	int err;
+
+	bio->bi_disk = disk;
+	err = submit_bio_wait(bio);
+	bio_put(bio);
+	return err;
+#endif
+}
 
 /* <linux/blkdev.h>: a disk that we make */
 
@@ -342,19 +396,6 @@ struct unbd_disk_limits {
 };
 
 #ifdef HAVE_QUEUE_LIMITS_FEATURES
-#ifndef HAVE_QUEUE_LIMITS_COMMIT_UPDATE_FROZEN
-static inline int queue_limits_commit_update_frozen(struct request_queue *q,
-						    struct queue_limits *lim)
-{
-	int err;
-
-	blk_mq_freeze_queue(q);
-	err = queue_limits_commit_update(q, lim);
-	blk_mq_unfreeze_queue(q);
-	return err;
-}
-#endif
-
 static inline void compat_set_feature(struct queue_limits *to,
 				      blk_features_t feature, bool on)
 {
@@ -364,25 +405,33 @@ static inline void compat_set_feature(struct queue_limits *to,
 		to->features &= ~feature;
 }
 
-static inline void compat_fill_limits(struct queue_limits *to,
-				      const struct unbd_disk_limits *from)
+/* What may become less while a disk is there */
+static inline void
+compat_fill_request_limits(struct queue_limits *to,
+			   const struct unbd_disk_limits *from)
 {
-	to->logical_block_size = from->logical_block_size;
-	to->physical_block_size = from->physical_block_size;
-	to->io_min = from->io_min;
-	to->io_opt = from->io_opt;
 	to->max_hw_sectors = from->max_hw_sectors;
 	to->max_segments = from->max_segments;
-	to->max_segment_size = from->max_segment_size;
 	to->virt_boundary_mask = from->virt_boundary_mask;
 	to->max_hw_discard_sectors = from->max_discard_sectors;
 	to->discard_granularity = from->discard_granularity;
 	to->max_secure_erase_sectors = from->max_secure_erase_sectors;
 	to->max_write_zeroes_sectors = from->max_write_zeroes_sectors;
+	compat_set_feature(to, BLK_FEAT_FUA, from->fua);
+}
+
+static inline void compat_fill_limits(struct queue_limits *to,
+				      const struct unbd_disk_limits *from)
+{
+	compat_fill_request_limits(to, from);
+	to->logical_block_size = from->logical_block_size;
+	to->physical_block_size = from->physical_block_size;
+	to->io_min = from->io_min;
+	to->io_opt = from->io_opt;
+	to->max_segment_size = from->max_segment_size;
 	if (from->dma_alignment)
 		to->dma_alignment = from->dma_alignment;
 	compat_set_feature(to, BLK_FEAT_WRITE_CACHE, from->write_cache);
-	compat_set_feature(to, BLK_FEAT_FUA, from->fua);
 	compat_set_feature(to, BLK_FEAT_ROTATIONAL, from->rotational);
 	compat_set_feature(to, BLK_FEAT_STABLE_WRITES, from->stable_writes);
 	compat_set_feature(to, BLK_FEAT_POLL, from->poll);
@@ -401,14 +450,14 @@ compat_disk_alloc(struct blk_mq_tag_set *set,
 }
 
 static inline int
-compat_disk_update_limits(struct gendisk *disk,
+compat_disk_narrow_limits(struct gendisk *disk,
 			  const struct unbd_disk_limits *limits)
 {
 	struct request_queue *q = disk->queue;
 	struct queue_limits lim = queue_limits_start_update(q);
 
-	compat_fill_limits(&lim, limits);
-	return queue_limits_commit_update_frozen(q, &lim);
+	compat_fill_request_limits(&lim, limits);
+	return queue_limits_commit_update(q, &lim);
 }
 #else
 static inline void compat_set_flag(struct request_queue *q, unsigned int flag,
@@ -503,14 +552,20 @@ compat_disk_alloc(struct blk_mq_tag_set *set,
 }
 
 static inline int
-compat_disk_update_limits(struct gendisk *disk,
+compat_disk_narrow_limits(struct gendisk *disk,
 			  const struct unbd_disk_limits *limits)
 {
-	if (limits->logical_block_size > PAGE_SIZE)
-		return -EINVAL;
-	blk_mq_freeze_queue(disk->queue);
-	compat_apply_limits(disk->queue, limits);
-	blk_mq_unfreeze_queue(disk->queue);
+	struct request_queue *q = disk->queue;
+	unsigned int max_sectors = q->limits.max_sectors;
+
+	blk_queue_max_hw_sectors(q, limits->max_hw_sectors);
+	q->limits.max_sectors = min(max_sectors, limits->max_hw_sectors);
+	blk_queue_max_segments(q, limits->max_segments);
+	if (limits->virt_boundary_mask)
+		blk_queue_virt_boundary(q, limits->virt_boundary_mask);
+	compat_apply_discard(q, limits);
+	blk_queue_max_write_zeroes_sectors(q, limits->max_write_zeroes_sectors);
+	compat_set_flag(q, QUEUE_FLAG_FUA, limits->fua);
 	return 0;
 }
 #endif
@@ -522,7 +577,8 @@ compat_disk_update_limits(struct gendisk *disk,
  * @queuedata: request_queue.queuedata
  *
  * Sleeps. Name, operations, private data and capacity are the caller's; the
- * device number is dynamic and there is room for partitions.
+ * device number is dynamic and there is room for partitions. A major number of
+ * our own would not do: LVM takes no disks but those whose it knows by name.
  *
  * Return: the disk, or ERR_PTR(): -EINVAL for limits that make no sense to
  * this kernel, -ENOMEM.
@@ -535,17 +591,40 @@ unbd_disk_alloc(struct blk_mq_tag_set *set,
 }
 
 /**
- * unbd_disk_update_limits() - change what a disk can do
+ * unbd_disk_narrow_limits() - have a disk's requests be smaller from now on
  * @disk: disk of unbd_disk_alloc()
- * @limits: all of them
+ * @limits: what it was made with or less, of sizes, pieces and FUA; nothing
+ *	else is looked at
  *
- * Waits for the requests in flight. Return: 0 or -EINVAL.
+ * May sleep until whoever else changes limits of the queue is done, but does
+ * not wait for requests: those that were made before stay as they are.
+ *
+ * Return: 0, or -EINVAL for limits that make no sense to this kernel.
  */
 static inline int
-unbd_disk_update_limits(struct gendisk *disk,
+unbd_disk_narrow_limits(struct gendisk *disk,
 			const struct unbd_disk_limits *limits)
 {
-	return compat_disk_update_limits(disk, limits);
+	return compat_disk_narrow_limits(disk, limits);
+}
+
+/**
+ * unbd_bio_submit_again() - submit a bio that was in a request before
+ * @bio: taken out of it by blk_steal_bios()
+ *
+ * May sleep for a tag. Nobody polls for it any more, and it is too late to
+ * say that it would have to wait.
+ */
+static inline void unbd_bio_submit_again(struct bio *bio)
+{
+#ifdef REQ_POLLED
+	bio->bi_opf &= ~REQ_POLLED;
+	bio->bi_cookie = BLK_QC_T_NONE;
+#else
+	bio->bi_opf &= ~REQ_HIPRI;
+#endif
+	bio->bi_opf &= ~REQ_NOWAIT;
+	submit_bio_noacct(bio);
 }
 
 /**

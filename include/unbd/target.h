@@ -20,10 +20,12 @@
 #include <net/net_namespace.h>
 
 #include <unbd/compat.h>
+#include <unbd/fence.h>
+#include <unbd/instance.h>
 #include <unbd/parse.h>
 
 /* Raised with every change of a structure or an operation below. */
-#define UNBD_TARGET_API		2
+#define UNBD_TARGET_API		3
 
 /* Longest name of an export, in bytes with NUL. */
 #define UNBD_EXPORT_NAME_LEN	256
@@ -201,6 +203,8 @@ struct unbd_conn {
 	struct kobject kobj;
 	unsigned int id;
 	bool removed;			/* ops->close() must not be called */
+	bool has_key;			/* by unbd_conn_fence() */
+	struct unbd_key key;
 	errseq_t seen_error;		/* of writing back, see flush */
 	struct completion *freed;	/* instead of release() */
 	atomic64_t ios[UNBD_IO_PREFETCH + 1];
@@ -221,6 +225,28 @@ struct unbd_conn {
  * socket and calls nothing more: release() is not called then.
  */
 int unbd_conn_add(struct unbd_conn *conn);
+
+/**
+ * unbd_conn_fence() - name a connection, and wait for the end of others
+ * @conn: connection that has been added and not removed
+ * @keys: the first is its own from now on; connections that have one of the
+ *	others are closed
+ * @nr: how many keys
+ *
+ * May sleep, for some seconds, for the storage.
+ *
+ * Return: 0 when nothing of the others can reach the storage any more,
+ * -ETIMEDOUT (logged) or -ECANCELED when @conn is closing itself.
+ */
+int unbd_conn_fence(struct unbd_conn *conn, const struct unbd_key *keys,
+		    unsigned int nr);
+
+/**
+ * unbd_server_instance() - which life of this machine it is
+ *
+ * The same as long as what was written to an export and not flushed is there.
+ */
+const struct unbd_instance *unbd_server_instance(void);
 
 /**
  * unbd_conn_remove() - a connection has ended

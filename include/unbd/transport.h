@@ -25,18 +25,22 @@
 #include <net/net_namespace.h>
 
 #include <unbd/compat.h>
+#include <unbd/fence.h>
+#include <unbd/instance.h>
 #include <unbd/parse.h>
 
 /* Raised with every change of a structure or an operation below. */
-#define UNBD_TRANSPORT_API	2
+#define UNBD_TRANSPORT_API	5
 
 /* Bytes of every request that belong to the transport. */
 #define UNBD_REQUEST_PRIV	256
 
 struct unbd_device;
+struct unbd_fence;
 struct unbd_leg;
 struct unbd_path;
 struct unbd_session;
+struct unbd_write;
 
 /**
  * enum unbd_path_state - where a path is in its life
@@ -61,6 +65,8 @@ enum unbd_path_state {
 #define UNBD_FEAT_FUA		BIT(2)
 #define UNBD_FEAT_ROTATIONAL	BIT(3)
 #define UNBD_FEAT_MULTI_QUEUE	BIT(4)	/* queues share one coherent cache */
+#define UNBD_FEAT_FLUSH		BIT(5)	/* FLUSH is understood, needed or not */
+#define UNBD_FEAT_STABLE	BIT(6)	/* what has been answered is not lost */
 
 /**
  * struct unbd_geometry - what a server says of a device
@@ -120,8 +126,10 @@ struct unbd_geometry {
  * @disconnect: optional; undo @connect (also one that failed half way is
  *	cleaned up by @connect itself). All legs are detached.
  * @attach: open the export leg->export_name and make ready for I/O; fills
- *	leg->geometry, leg->nr_queues and leg->nr_poll_queues. May sleep as
- *	@connect. -errno with the reason in @why; the leg is then as before.
+ *	leg->geometry, leg->nr_queues and leg->nr_poll_queues. Calls
+ *	unbd_leg_recognise() in between, unless its protocol never tells who
+ *	the server is. May sleep as @connect. -errno with the reason in @why;
+ *	the leg is then as before.
  * @detach: close. May sleep, but never waits for the peer: returns within
  *	100 ms whatever it does. When it returns no request of the leg is
  *	touched any more and no up-call is running or will come. In-flight
@@ -147,12 +155,16 @@ struct unbd_geometry {
  * @refresh: optional; learn leg->geometry anew from the server (its size
  *	above all) while I/O runs. May sleep as @connect. Returns 0, or 1 when
  *	requests reach what has been added only after another @attach.
+ * @fence: optional; ask the server, over a live @leg whose attach has set
+ *	leg->fences, to fence leg->keys but the first. May sleep as @connect,
+ *	or, as @attach with such keys, until the server waits no longer.
+ *	0, or -errno with the reason in @why, and it is asked again.
  * @describe: optional; write the endpoints really in use ("10.0.0.2:40812"
  *	style) to @src and @dst, each @len bytes
  *
- * @connect, @disconnect, @attach, @detach and @refresh of one path exclude
- * each other. @queue_rq and @commit_rqs of a leg run only between the end of
- * its @attach and the start of its @detach.
+ * @connect, @disconnect, @attach, @detach, @refresh and @fence of one path
+ * exclude each other. @queue_rq and @commit_rqs of a leg run only between the
+ * end of its @attach and the start of its @detach.
  */
 struct unbd_transport_ops {
 	struct module *owner;
@@ -174,6 +186,7 @@ struct unbd_transport_ops {
 	void (*commit_rqs)(struct unbd_leg *leg, unsigned int queue);
 	int (*poll)(struct unbd_leg *leg, unsigned int queue);
 	int (*refresh)(struct unbd_leg *leg, char *why, size_t len);
+	int (*fence)(struct unbd_leg *leg, char *why, size_t len);
 	void (*describe)(struct unbd_path *path, char *src, char *dst,
 			 size_t len);
 
@@ -193,7 +206,9 @@ struct unbd_transport_ops {
  * @dst: destination address as the user wrote it, with its prefix
  * @port: port for a @dst that names none, 0 for the protocol's own
  * @net: network namespace of the process that mapped
- * @connect_timeout: jiffies that one step of connecting may wait for the peer
+ * @reach_timeout: jiffies that the peer may take for its first answer, which
+ *	does not depend on what it has to do for us
+ * @connect_timeout: jiffies that each later step of connecting may wait for it
  * @keepalive: seconds between probes of an idle path; the peer is dead when
  *	nothing has come back within three of them
  * @flags: UNBD_PATH_* properties, set by path_init
@@ -212,6 +227,7 @@ struct unbd_path {
 	const char *dst;
 	u16 port;
 	struct net *net;
+	unsigned long reach_timeout;
 	unsigned long connect_timeout;
 	unsigned int keepalive;
 	unsigned int flags;
@@ -236,6 +252,8 @@ struct unbd_path {
 	char why[UNBD_WHY_LEN];
 	bool connected;			/* ops->connect has succeeded */
 	unsigned int attempts;		/* failed ones in a row */
+	unsigned long tried_at;		/* jiffies; the last one's beginning */
+	unsigned long connect_took;	/* jiffies, when it last succeeded */
 	unsigned long created;		/* jiffies */
 	unsigned long live_since;	/* jiffies */
 	unsigned long lost_at;		/* jiffies */
@@ -259,6 +277,12 @@ struct unbd_path {
  * @nr_poll_queues: polled queues in use, set by attach
  * @geometry: what the server says of the device, set by attach
  * @polite: say good-bye when detaching
+ * @keys: for attach and fence: the leg's own, which its connections tell the
+ *	server, and which attach may replace by that of connections that it
+ *	shares; then those of legs that the server shall fence before it
+ *	answers
+ * @nr_keys: how many, 0 when nothing is to be fenced, ever
+ * @fences: the server has done so, and will again; set by attach
  *
  * A transport embeds this as the first member of its own structure.
  */
@@ -275,9 +299,15 @@ struct unbd_leg {
 	unsigned int nr_poll_queues;
 	struct unbd_geometry geometry;
 	bool polite;
+	struct unbd_key keys[UNBD_MAX_KEYS];
+	unsigned int nr_keys;
+	bool fences;
 
 	/* private: of the core (src/core/client/leg.c) */
 	struct list_head entry;		/* in path->legs */
+	struct unbd_fence *fence;	/* to be left behind */
+	bool recognised;		/* unbd_leg_recognise() was called */
+	bool attached;			/* until ops->detach has returned */
 	bool live;			/* may carry I/O */
 	bool tried;			/* attach has been called */
 	int error;			/* of the last attach */
@@ -295,6 +325,9 @@ struct unbd_leg {
  *	repeated reply is not taken for the answer to a newer request
  * @queue: queue of @leg that carries it
  * @status: how it ended
+ * @held: in the list of a fence
+ * @kept: a copy until it is flushed, or an ERR_PTR() when there is none
+ * @epoch: of a flush: what was answered in it or before is stable then
  * @priv: the transport's
  */
 struct unbd_request {
@@ -305,6 +338,9 @@ struct unbd_request {
 	bool counted;
 	blk_status_t status;
 	u64 sent_ns;
+	struct list_head held;
+	struct unbd_write *kept;
+	u64 epoch;
 	u8 priv[UNBD_REQUEST_PRIV] __aligned(8);
 };
 
@@ -377,12 +413,131 @@ __printf(3, 4)
 void unbd_path_failed(struct unbd_path *path, int error, const char *fmt, ...);
 
 /**
+ * unbd_leg_has_others() - is its device reached over other paths, too?
+ * @leg: a leg
+ *
+ * Any context. Another one may come or go at any moment.
+ */
+bool unbd_leg_has_others(const struct unbd_leg *leg);
+
+/**
  * unbd_leg_changed() - the server has announced a new geometry
  * @leg: leg whose geometry is to be refreshed
  *
  * Any context.
  */
 void unbd_leg_changed(struct unbd_leg *leg);
+
+/* What a write that is kept did, &struct unbd_write.kind */
+enum unbd_write_kind {
+	UNBD_WRITE_DATA,
+	UNBD_WRITE_ZEROES,
+	UNBD_WRITE_ZEROES_UNMAP,	/* may leave a hole */
+	UNBD_WRITE_DISCARD,
+};
+
+/**
+ * struct unbd_write - a write that was answered and has not been flushed
+ * @entry: the core's
+ * @epoch: the core's
+ * @kind: what it did
+ * @offset: bytes
+ * @length: bytes
+ * @nr_pages: of @pages, 0 unless there are data
+ * @pages: the data, from the start of the first one; never in high memory
+ */
+struct unbd_write {
+	struct list_head entry;
+	u64 epoch;
+	enum unbd_write_kind kind;
+	u64 offset;
+	u32 length;
+	unsigned int nr_pages;
+	struct page *pages[];
+};
+
+/**
+ * unbd_leg_recognise() - the server has told who it is
+ * @leg: leg that is being attached, with its geometry
+ * @instance: of the server, or NULL if it told none
+ * @why: gets the reason of a failure
+ * @len: size of @why
+ *
+ * May sleep. Return: 0 to go on; 1 if the server has lost writes, which the
+ * transport writes again, flushes, and reports by unbd_leg_replayed(); -ESTALE
+ * if the live paths lead elsewhere; -EBUSY while another path is writing them
+ * again; or another -errno.
+ */
+int unbd_leg_recognise(struct unbd_leg *leg,
+		       const struct unbd_instance *instance,
+		       char *why, size_t len);
+
+/**
+ * unbd_replay_next() - the next write that the server has lost
+ * @leg: leg that unbd_leg_recognise() has said 1 for
+ * @write: the one before, NULL for the first
+ *
+ * In the order in which they were answered. Return: NULL when there are no
+ * more. They stay until unbd_leg_replayed().
+ */
+const struct unbd_write *unbd_replay_next(struct unbd_leg *leg,
+					  const struct unbd_write *write);
+
+/**
+ * unbd_leg_replayed() - the end of what unbd_leg_recognise() has begun
+ * @leg: the leg
+ * @instance: as it was given there
+ * @err: 0 when everything was written and flushed, or -errno of the connection
+ * @nr: how many writes there were
+ * @refused: how many of them the server has answered with an error
+ * @why: reason of a failure
+ * @len: size of @why
+ *
+ * Return: @err; or -errno if the leg cannot be used nevertheless.
+ */
+int unbd_leg_replayed(struct unbd_leg *leg,
+		      const struct unbd_instance *instance, int err,
+		      unsigned int nr, unsigned int refused,
+		      char *why, size_t len);
+
+/**
+ * struct unbd_replay_ops - writing again, one request at a time
+ * @write: carry out a kept write, never a discard
+ * @flush: have all of them reach stable storage
+ *
+ * Process context, sleep for the server. Return: 0, what the server answered
+ * as a positive errno, or -errno when it has not.
+ */
+struct unbd_replay_ops {
+	int (*write)(struct unbd_leg *leg, const struct unbd_write *write,
+		     char *why, size_t len);
+	int (*flush)(struct unbd_leg *leg, char *why, size_t len);
+};
+
+/**
+ * unbd_leg_recover() - unbd_leg_recognise(), and all that it may ask for
+ * @leg: leg that is being attached, with its geometry
+ * @instance: of the server
+ * @ops: how the transport writes
+ * @why: gets the reason of a failure
+ * @len: size of @why
+ *
+ * For a transport that has no reason to write several at a time. Sleeps for
+ * the server. Return: 0 or -errno.
+ */
+int unbd_leg_recover(struct unbd_leg *leg,
+		     const struct unbd_instance *instance,
+		     const struct unbd_replay_ops *ops, char *why, size_t len);
+
+/**
+ * unbd_write_copy() - part of a kept write
+ * @to: gets it; zeroes if the write has no data
+ * @write: the write
+ * @done: bytes of it to skip
+ * @len: bytes
+ */
+void unbd_write_copy(void *to, const struct unbd_write *write, u32 done,
+		     u32 len);
 
 /**
  * unbd_map_line() - map a disk as the administrator does

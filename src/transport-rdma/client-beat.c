@@ -3,7 +3,8 @@
  * Heartbeats: is the server there?
  *
  * Whatever comes from the server shows that it is. After a silence of
- * keepalive it is asked, and after three of them the path has failed.
+ * keepalive it is asked, and after three of them the path has failed. With
+ * those of a server of unbd's comes that a size has changed.
  */
 #include "client.h"
 
@@ -27,7 +28,7 @@ static struct ib_rdma_wr beat_wr(struct rdma_path *path, bool ack)
 			.wr_cqe		= &path->beat_cqe,
 			.opcode		= IB_WR_RDMA_WRITE_WITH_IMM,
 			.send_flags	= IB_SEND_SIGNALED,
-			.ex.imm_data	= cpu_to_be32(rtrs_imm_hb(ack)),
+			.ex.imm_data	= cpu_to_be32(rtrs_imm_hb(ack, 0)),
 		},
 	};
 }
@@ -54,6 +55,22 @@ static void poll_all(struct rdma_path *path)
 		rdma_conn_poll(path->conns[i]);
 }
 
+static void look_at_sizes(struct rdma_path *path)
+{
+	struct rdma_session *session = path->session;
+	u32 news = READ_ONCE(path->news);
+	struct rdma_leg *leg;
+
+	if (news == path->known)
+		return;
+	path->known = news;
+	mutex_lock(&session->mutex);
+	list_for_each_entry(leg, &session->legs, entry)
+		if (path_of(leg) == path)
+			unbd_leg_changed(&leg->base);
+	mutex_unlock(&session->mutex);
+}
+
 static void beat_work(struct work_struct *work)
 {
 	struct rdma_path *path = container_of(to_delayed_work(work),
@@ -66,6 +83,7 @@ static void beat_work(struct work_struct *work)
 	rdma_slots_wake(path->session, NULL);
 	if (rdma_path_broken(path))
 		return;
+	look_at_sizes(path);
 	silence = jiffies - READ_ONCE(path->last_rx);
 	if (silence > 5 * keepalive / 2)
 		rdma_path_fail(path, -ETIMEDOUT,
@@ -79,12 +97,14 @@ static void beat_work(struct work_struct *work)
 /**
  * rdma_beat_answer() - the server asks whether we are there
  * @path: path
+ * @news: what else it tells, see rtrs_imm_hb()
  *
  * Context of the completion queue, so before the connection is drained. If a
  * heartbeat of ours is on its way just now, that one is the answer.
  */
-void rdma_beat_answer(struct rdma_path *path)
+void rdma_beat_answer(struct rdma_path *path, u32 news)
 {
+	WRITE_ONCE(path->news, news);
 	beat(path, true);
 }
 
@@ -97,6 +117,8 @@ void rdma_beat_start(struct rdma_path *path)
 	path->beat_cqe.done = beat_done;
 	INIT_DELAYED_WORK(&path->beat, beat_work);
 	WRITE_ONCE(path->last_rx, jiffies);
+	WRITE_ONCE(path->news, 0);
+	path->known = 0;
 	if (path->base.keepalive)
 		queue_delayed_work(rdma_wq, &path->beat,
 				   path->base.keepalive * HZ / LOOKS);

@@ -8,8 +8,6 @@
 
 #include "client.h"
 
-/* Work requests that one request in flight has posted at most */
-#define SENDS_PER_IO	3
 /* SEND_WITH_INV and the answer */
 #define RECVS_PER_IO	2
 /* Heartbeats, and the drain's own */
@@ -20,6 +18,12 @@
 
 /* How long one attempt to resolve an address takes */
 #define RESOLVE_MS	1000
+
+/*
+ * The connection manager repeats a lost question after four seconds only, and
+ * a server sets up all of its memory before it answers the first one.
+ */
+#define FIRST_TIME	(30 * HZ)
 
 /* ------------------------------------------------------------------ */
 /* Events                                                             */
@@ -107,20 +111,20 @@ static void qp_event(struct ib_event *ev, void *context)
 }
 
 /**
- * rdma_wait() - wait for a step of connecting
+ * rdma_wait_for() - wait for the server
  * @path: path
  * @result: -EINPROGRESS until it is over
+ * @timeout: jiffies
  * @why: reason of a failure
  * @len: size of @why
- * @what: the step
+ * @what: is waited for
  *
- * Sleeps for connect_timeout at most. Return: the result, -ECANCELED if
- * aborted, or -ETIMEDOUT.
+ * Sleeps. Return: the result, -ECANCELED if aborted, or -ETIMEDOUT.
  */
-int rdma_wait(struct rdma_path *path, const int *result, char *why,
-	      size_t len, const char *what)
+int rdma_wait_for(struct rdma_path *path, const int *result,
+		  unsigned long timeout, char *why, size_t len,
+		  const char *what)
 {
-	unsigned long timeout = path->base.connect_timeout;
 	int err;
 
 	wait_event_timeout(path->wait, READ_ONCE(*result) != -EINPROGRESS ||
@@ -142,6 +146,24 @@ int rdma_wait(struct rdma_path *path, const int *result, char *why,
 	return unbd_why(why, len, err, "%s failed", what);
 }
 
+/**
+ * rdma_wait() - wait for a step of connecting
+ * @path: path
+ * @result: -EINPROGRESS until it is over
+ * @why: reason of a failure
+ * @len: size of @why
+ * @what: the step
+ *
+ * Sleeps for connect_timeout at most. Return: the result, -ECANCELED if
+ * aborted, or -ETIMEDOUT.
+ */
+int rdma_wait(struct rdma_path *path, const int *result, char *why,
+	      size_t len, const char *what)
+{
+	return rdma_wait_for(path, result, path->base.connect_timeout, why,
+			     len, what);
+}
+
 /* ------------------------------------------------------------------ */
 /* From an address to a queue pair                                    */
 
@@ -152,7 +174,7 @@ int rdma_wait(struct rdma_path *path, const int *result, char *why,
 static int resolve_address(struct rdma_conn *conn, struct sockaddr *src,
 			   struct sockaddr *dst, char *why, size_t len)
 {
-	unsigned long deadline = jiffies + conn->path->base.connect_timeout;
+	unsigned long deadline = jiffies + conn->path->base.reach_timeout;
 	int err;
 
 	do {
@@ -331,7 +353,7 @@ static unsigned int fitting_depth(const struct rdma_conn *conn,
 {
 	const struct ib_device_attr *attrs = &conn->path->dev->attrs;
 	int most = (min(attrs->max_qp_wr, attrs->max_cqe / 2) - 2 * SPARE) /
-		SENDS_PER_IO;
+		RDMA_SENDS_PER_IO;
 
 	return clamp_t(int, depth, 1, max(most, 1));
 }
@@ -353,7 +375,7 @@ int rdma_conn_open(struct rdma_conn *conn, unsigned int depth,
 	int err;
 
 	conn->depth = fitting_depth(conn, depth);
-	nr_sends = SENDS_PER_IO * conn->depth + SPARE;
+	nr_sends = RDMA_SENDS_PER_IO * conn->depth + SPARE;
 	if (!nr_recvs)
 		nr_recvs = RECVS_PER_IO * conn->depth + SPARE;
 	err = alloc_recvs(conn, nr_recvs);
@@ -452,6 +474,8 @@ int rdma_conn_connect(struct rdma_conn *conn, char *why, size_t len)
 		/* Only where another path is up must the session be there. */
 		.first_conn	= !READ_ONCE(path->session->connected),
 	};
+	unsigned long timeout = conn->cid ? path->base.connect_timeout :
+					    path->base.reach_timeout;
 	struct rtrs_msg_conn_req req;
 	struct rdma_conn_param param = {
 		.private_data		= &req,
@@ -461,6 +485,8 @@ int rdma_conn_connect(struct rdma_conn *conn, char *why, size_t len)
 	};
 	int err;
 
+	if (path->base.state == UNBD_PATH_CONNECTING)
+		timeout = FIRST_TIME;
 	memcpy(p.sess_uuid, path->uuid, sizeof(p.sess_uuid));
 	memcpy(p.paths_uuid, path->session->uuid, sizeof(p.paths_uuid));
 	rtrs_put_conn_req(&req, &p);
@@ -469,7 +495,8 @@ int rdma_conn_connect(struct rdma_conn *conn, char *why, size_t len)
 	if (err)
 		return unbd_why(why, len, err, "connection %u: cannot ask",
 				conn->cid);
-	err = rdma_wait(path, &conn->result, why, len, "connecting");
+	err = rdma_wait_for(path, &conn->result, timeout, why, len,
+			    "connecting");
 	if (err)
 		return conn->reject ? connect_rejected(conn, why, len) : err;
 	conn->established = true;

@@ -3,13 +3,11 @@
  * A path's connections: all of them, one after the other, the exchange of
  * information, and the end.
  */
+#include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
 #include "client.h"
-
-/* Requests in flight that a connection has to be good for */
-#define LEAST_DEPTH	16
 
 static int make_first(struct rdma_path *path, char *why, size_t len)
 {
@@ -93,7 +91,7 @@ static struct rdma_conn *open_connection(struct rdma_path *path,
 					 unsigned int cid,
 					 char *why, size_t len)
 {
-	unsigned int depth = min_t(unsigned int, path->pool.queue_depth,
+	unsigned int depth = min_t(unsigned int, path->nr_ios,
 				   RDMA_MAX_INFLIGHT);
 	struct rdma_conn *conn;
 	int err;
@@ -106,7 +104,7 @@ static struct rdma_conn *open_connection(struct rdma_path *path,
 		if (!err)
 			return conn;
 		rdma_conn_destroy(conn);
-		if (depth < 2 * LEAST_DEPTH)
+		if (depth < 2 * RDMA_LEAST_DEPTH)
 			return ERR_PTR(err);
 	}
 }
@@ -341,7 +339,7 @@ static int connect_all(struct rdma_path *path, char *why, size_t len)
 	err = rdma_ios_alloc(path);
 	if (err) {
 		unbd_why(why, len, err, "no memory for %u requests",
-			 path->pool.queue_depth);
+			 path->nr_ios);
 		goto leave;
 	}
 	for (cid = 1; cid < path->nr_conns && !err; cid++)
@@ -373,6 +371,7 @@ int rdma_path_connect(struct rdma_path *path, char *why, size_t len)
 	path->error = -ESHUTDOWN;
 	strscpy(path->cause, "closed", sizeof(path->cause));
 	path->attempts++;
+	get_random_bytes(&path->key, sizeof(path->key));
 	path->last_rx = jiffies;
 	err = alloc_conns(path);
 	if (err) {

@@ -21,21 +21,30 @@
 /* Blocks of this size are the largest that the block layer knows. */
 #define MAX_BLOCK	65536u
 
+/* A server answers within eight seconds; that it is there, heartbeats show. */
+#define FENCE_TIME	(10 * HZ)
+
 /**
  * struct rdma_user - a message on its way
  * @refs: of whoever waits, and of the io
  * @path: path
  * @result: -EINPROGRESS, then the server's errno
- * @msg: message
- * @msg_addr: its DMA address
+ * @buf: data, if any go with it, and the message
+ * @buf_addr: its DMA address
+ * @data_len: bytes of data
+ * @msg: message, in @buf
+ * @is_read: it travels as an RTRS read, also without an answer's data
  * @answer: room for the data that answer it
  */
 struct rdma_user {
 	refcount_t refs;
 	struct rdma_path *path;
 	int result;
+	u8 *buf;
+	u64 buf_addr;
+	u32 data_len;
 	u8 *msg;
-	u64 msg_addr;
+	bool is_read;
 	u8 *answer;
 };
 
@@ -47,22 +56,26 @@ static void put_user_msg(struct rdma_user *user)
 	if (!refcount_dec_and_test(&user->refs))
 		return;
 	kfree(user->answer);
-	kfree(user->msg);
+	kfree(user->buf);
 	kfree(user);
 }
 
-static struct rdma_user *make_user(struct rdma_path *path)
+/* Whoever frees memory may be waiting for the path: see rdma_connect_path(). */
+static struct rdma_user *make_user(struct rdma_path *path, u32 data_len)
 {
-	struct rdma_user *user = kzalloc(sizeof(*user), GFP_NOIO);
+	const gfp_t gfp = GFP_NOWAIT | __GFP_MEMALLOC | __GFP_ZERO;
+	struct rdma_user *user = kmalloc(sizeof(*user), gfp);
 
 	if (!user)
 		return NULL;
 	refcount_set(&user->refs, 1);
 	user->path = path;
 	user->result = -EINPROGRESS;
-	user->msg = kzalloc(MSG_ROOM, GFP_NOIO);
-	user->answer = kzalloc(ANSWER_ROOM, GFP_NOIO);
-	if (user->msg && user->answer)
+	user->data_len = data_len;
+	user->buf = kmalloc(data_len + MSG_ROOM, gfp);
+	user->msg = user->buf + data_len;
+	user->answer = kmalloc(ANSWER_ROOM, gfp);
+	if (user->buf && user->answer)
 		return user;
 	put_user_msg(user);
 	return NULL;
@@ -79,8 +92,8 @@ void rdma_user_done(struct rdma_user *user, int err)
 {
 	struct rdma_path *path = user->path;
 
-	ib_dma_unmap_single(path->dev, user->msg_addr, MSG_ROOM,
-			    DMA_TO_DEVICE);
+	ib_dma_unmap_single(path->dev, user->buf_addr,
+			    user->data_len + MSG_ROOM, DMA_TO_DEVICE);
 	WRITE_ONCE(user->result, err);
 	wake_up_all(&path->wait);
 	put_user_msg(user);
@@ -98,24 +111,27 @@ static int map_answer(struct rdma_io *io, struct rdma_user *user, u32 len)
 	return err;
 }
 
-/* @answer_len bytes are wanted in return; 0: none, and an RTRS write. */
+/* @answer_len bytes are wanted in return: an RTRS read, without data. */
 static int post_user(struct rdma_io *io, struct rdma_user *user, u32 len,
 		     u32 answer_len)
 {
 	struct ib_sge sge = {
-		.addr	= user->msg_addr,
+		.addr	= user->buf_addr,
+		.length	= user->data_len + len,
 		.lkey	= io->path->pd->local_dma_lkey,
 	};
 
 	if (answer_len)
-		sge.length = len + rtrs_put_read(user->msg + len, len,
-						 answer_len, io->mr->iova,
-						 io->mr->rkey);
+		sge.length += rtrs_put_read(user->msg + len, len, answer_len,
+					    io->mr->iova, io->mr->rkey);
+	else if (user->is_read)
+		sge.length += rtrs_put_read(user->msg + len, len, 0, 0, 0);
 	else
-		sge.length = len + rtrs_put_write(user->msg + len, len);
-	ib_dma_sync_single_for_device(io->path->dev, user->msg_addr, MSG_ROOM,
+		sge.length += rtrs_put_write(user->msg + len, len);
+	ib_dma_sync_single_for_device(io->path->dev, user->buf_addr,
+				      user->data_len + MSG_ROOM,
 				      DMA_TO_DEVICE);
-	return rdma_io_post(io, &sge, 1, answer_len, len);
+	return rdma_io_post(io, &sge, 1, answer_len ?: user->data_len, len);
 }
 
 static int send_user(struct rdma_user *user, u32 len, u32 answer_len)
@@ -129,9 +145,10 @@ static int send_user(struct rdma_user *user, u32 len, u32 answer_len)
 	io = rdma_io_get(path->conns[0]);
 	if (!io)
 		return -EAGAIN;
-	user->msg_addr = ib_dma_map_single(path->dev, user->msg, MSG_ROOM,
+	user->buf_addr = ib_dma_map_single(path->dev, user->buf,
+					   user->data_len + MSG_ROOM,
 					   DMA_TO_DEVICE);
-	if (ib_dma_mapping_error(path->dev, user->msg_addr)) {
+	if (ib_dma_mapping_error(path->dev, user->buf_addr)) {
 		rdma_io_free(io);
 		return -ENOMEM;
 	}
@@ -174,7 +191,7 @@ static int ask(struct rdma_user *user, u32 len, u32 answer_len,
  */
 int rdma_greet(struct rdma_path *path, char *why, size_t len)
 {
-	struct rdma_user *user = make_user(path);
+	struct rdma_user *user = make_user(path, 0);
 	int err;
 	u8 ver;
 
@@ -249,7 +266,8 @@ static void set_geometry(struct rdma_leg *leg,
 		.discard_granularity	= info->discard_granularity,
 		.max_write_zeroes	= info->max_write_zeroes,
 		/* One device of the server is behind all connections. */
-		.features		= UNBD_FEAT_MULTI_QUEUE,
+		.features		= UNBD_FEAT_MULTI_QUEUE |
+					  UNBD_FEAT_FLUSH,
 	};
 
 	if (info->secure_erase)
@@ -285,7 +303,7 @@ int rdma_open(struct rdma_leg *leg, char *why, size_t len)
 	struct rdma_user *user;
 	int err;
 
-	user = make_user(path);
+	user = make_user(path, 0);
 	if (!user)
 		return unbd_why(why, len, -ENOMEM, "out of memory");
 	err = ask_open(leg, user, &info, why, len);
@@ -297,6 +315,7 @@ int rdma_open(struct rdma_leg *leg, char *why, size_t len)
 				"blocks of %u bytes, requests of %u",
 				info.logical_block_size, path->max_io);
 	leg->device_id = info.device_id;
+	leg->can_fence = info.fences;
 	set_geometry(leg, &info);
 	return 0;
 }
@@ -309,11 +328,84 @@ int rdma_open(struct rdma_leg *leg, char *why, size_t len)
  */
 void rdma_close(struct rdma_leg *leg)
 {
-	struct rdma_user *user = make_user(path_of(leg));
+	struct rdma_user *user = make_user(path_of(leg), 0);
 
 	if (!user)
 		return;
 	rnbd_put_close((struct rnbd_msg_close *)user->msg, leg->device_id);
 	send_user(user, sizeof(struct rnbd_msg_close), 0);
 	put_user_msg(user);
+}
+
+/**
+ * rdma_fence() - name the path to the server, and have it end others
+ * @leg: leg on a path that is connected, with the keys
+ * @instance: gets the life that the server's machine is in
+ * @why: reason of a failure
+ * @len: size of @why
+ *
+ * Sleeps. A server answers late while its storage is slow, and then with an
+ * error: it is to be asked again. Return: 0 or -errno.
+ */
+int rdma_fence(struct rdma_leg *leg, struct unbd_instance *instance, char *why,
+	       size_t len)
+{
+	const struct unbd_leg *base = &leg->base;
+	struct rdma_user *user = make_user(path_of(leg), 0);
+	size_t size;
+	int err;
+
+	if (!user)
+		return unbd_why(why, len, -ENOMEM, "out of memory");
+	size = rnbd_put_fence((struct rnbd_msg_unbd_fence *)user->msg,
+			      base->keys, base->nr_keys);
+	err = send_user(user, size, ANSWER_ROOM);
+	if (err)
+		unbd_why(why, len, err, "FENCE cannot be sent");
+	else
+		err = rdma_wait_for(user->path, &user->result, FENCE_TIME,
+				    why, len, "FENCE");
+	if (!err)
+		err = rnbd_get_fence_rsp(user->answer, ANSWER_ROOM, instance,
+					 why, len);
+	put_user_msg(user);
+	return err;
+}
+
+/**
+ * rdma_ask_io() - have the server carry out one request, and wait
+ * @leg: leg whose device is open
+ * @io: no read; gets the device
+ * @write: whose data go with it
+ * @done: bytes of @write to skip
+ * @why: reason of a failure
+ * @len: size of @why
+ *
+ * Sleeps. The data are copied: nobody looks at @write after this. Return: 0;
+ * what the server answered, a positive errno; or -errno if it has not.
+ */
+int rdma_ask_io(struct rdma_leg *leg, const struct rnbd_io *io,
+		const struct unbd_write *write, u32 done, char *why,
+		size_t len)
+{
+	u32 data_len = io->op == RNBD_OP_WRITE ? io->bytes : 0;
+	struct rdma_path *path = path_of(leg);
+	struct rdma_user *user = make_user(path, data_len);
+	struct rnbd_io wire = *io;
+	int err;
+
+	if (!user)
+		return unbd_why(why, len, -ENOMEM, "out of memory");
+	wire.device_id = leg->device_id;
+	user->is_read = rnbd_op_is_read(io->op);
+	rnbd_put_io((struct rnbd_msg_io *)user->msg, &wire);
+	if (data_len)
+		unbd_write_copy(user->buf, write, done, data_len);
+	err = ask(user, sizeof(struct rnbd_msg_io), 0, why, len,
+		  "what the server has lost");
+	if (err && READ_ONCE(user->result) != -EINPROGRESS &&
+	    !rdma_path_broken(path))
+		err = -err;
+	put_user_msg(user);
+	return err;
 }

@@ -7,9 +7,16 @@
  * what was sent, and the server cannot write to memory of ours any more. The
  * last one it says itself with SEND_WITH_INV; if it does not, we see to it.
  */
+#include <linux/delay.h>
+#include <linux/list.h>
+#include <linux/mm.h>
 #include <linux/slab.h>
 
 #include "client.h"
+
+/* So often, and with such pauses, a path looks for memory. */
+#define MEMORY_TRIES	5
+#define MEMORY_WAIT_MS	20
 
 static void sent_done(struct ib_cq *cq, struct ib_wc *wc);
 static void side_done(struct ib_cq *cq, struct ib_wc *wc);
@@ -58,18 +65,77 @@ static void exit_io(struct rdma_path *path, u32 id)
 	kfree(io->hdr);
 }
 
+/* With what a driver keeps for it; soft RoCE's takes the most. */
+static size_t bytes_per_request(const struct rdma_path *path)
+{
+	size_t queues = (path->nr_conns - 1) * RDMA_SENDS_PER_IO *
+		(256 + path->max_sge * sizeof(struct ib_sge));
+
+	return queues + sizeof(*path->ios) + 2 * PAGE_SIZE +
+		path->max_segments * sizeof(*path->sgs);
+}
+
+/* Bytes of @want that can be had without waiting. */
+static size_t free_memory(size_t want)
+{
+	const gfp_t gfp = GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN;
+	struct page *page, *next;
+	LIST_HEAD(pages);
+	size_t got = 0;
+
+	while (got < want) {
+		page = alloc_page(gfp);
+		if (!page)
+			break;
+		list_add(&page->lru, &pages);
+		got += PAGE_SIZE;
+	}
+	list_for_each_entry_safe(page, next, &pages, lru)
+		__free_page(page);
+	return got;
+}
+
 /**
- * rdma_ios_alloc() - an io for each slot
- * @path: path with its pool, limits and protection domain
+ * rdma_ios_affordable() - how many requests at a time is there memory for?
+ * @path: path with its pool, limits and number of connections
+ *
+ * A machine that waits for its swap space has none until this path is back,
+ * which so must not wait for any. With what there is, fewer requests at a time
+ * go over the path; the least come from the kernel's reserves.
+ *
+ * May sleep. Return: not more than the server has chunks.
+ */
+u32 rdma_ios_affordable(const struct rdma_path *path)
+{
+	u32 nr = path->pool.queue_depth;
+	size_t each = bytes_per_request(path), got = 0;
+	int tries;
+
+	/* kswapd is asked, and what is only cached comes soon. */
+	for (tries = 0; tries < MEMORY_TRIES; tries++) {
+		got = free_memory(nr * each);
+		if (got >= nr * each)
+			return nr;
+		msleep(MEMORY_WAIT_MS);
+	}
+	/* Others take some of that meanwhile. */
+	return min_t(size_t, nr, max_t(size_t, got / each / 2,
+				       RDMA_LEAST_DEPTH));
+}
+
+/**
+ * rdma_ios_alloc() - an io for each slot that is to be used
+ * @path: path with its pool, limits, protection domain and nr_ios
  *
  * Return: 0 or -errno; rdma_ios_free() is due in any case.
  */
 int rdma_ios_alloc(struct rdma_path *path)
 {
-	u32 nr = path->pool.queue_depth, id;
+	u32 nr = path->nr_ios, id;
 	int err = 0;
 
-	path->chunks = kvcalloc(nr, sizeof(*path->chunks), GFP_KERNEL);
+	path->chunks = kvcalloc(path->pool.queue_depth, sizeof(*path->chunks),
+				GFP_KERNEL);
 	path->sgs = kvcalloc((size_t)nr * path->max_segments,
 			     sizeof(*path->sgs), GFP_KERNEL);
 	path->ios = kvcalloc(nr, sizeof(*path->ios), GFP_KERNEL);
@@ -88,7 +154,7 @@ void rdma_ios_free(struct rdma_path *path)
 {
 	u32 id;
 
-	for (id = 0; path->ios && id < path->pool.queue_depth; id++)
+	for (id = 0; path->ios && id < path->nr_ios; id++)
 		exit_io(path, id);
 	kvfree(path->ios);
 	kvfree(path->sgs);
@@ -323,7 +389,7 @@ static int invalidate(struct rdma_io *io)
 /**
  * rdma_io_answered() - the server has answered a request
  * @conn: connection that the answer came on
- * @id: slot, checked to be one
+ * @id: slot, checked to be one of the server's
  * @err: 0 or -errno
  * @inv: the server says that it has invalidated our registration
  *
@@ -332,8 +398,11 @@ static int invalidate(struct rdma_io *io)
  */
 int rdma_io_answered(struct rdma_conn *conn, u32 id, int err, bool inv)
 {
-	struct rdma_io *io = &conn->path->ios[id];
+	struct rdma_io *io;
 
+	if (id >= conn->path->nr_ios)
+		return -EPROTO;
+	io = &conn->path->ios[id];
 	/* Pairs with rdma_io_post(). */
 	if (smp_load_acquire(&io->state) != RDMA_IO_POSTED || io->conn != conn)
 		return -EPROTO;

@@ -49,7 +49,7 @@ static int take_imm(struct rdma_conn *conn, struct rdma_recv *recv,
 					imm.id);
 		return 0;
 	case RTRS_HB_MSG_IMM:
-		rdma_beat_answer(path);
+		rdma_beat_answer(path, imm.news);
 		return 0;
 	case RTRS_HB_ACK_IMM:
 		return 0;

@@ -2,6 +2,8 @@
 /*
  * What the paths of a session share: its name to the server, and the slots.
  */
+#define pr_fmt(fmt) "unbd: " fmt
+
 #include <linux/slab.h>
 #include <linux/stringhash.h>
 #include <linux/uuid.h>
@@ -186,9 +188,30 @@ static int make_slots(struct rdma_session *session, u32 depth)
 	return err;
 }
 
+/*
+ * The first path that comes decides how many slots are used. Nobody takes one
+ * yet, so that this may change.
+ */
+static int set_slots(struct rdma_path *path, u32 nr)
+{
+	struct rdma_session *session = path->session;
+	u32 depth = path->pool.queue_depth;
+	int err = 0;
+
+	if (session->queue_depth != depth)
+		err = make_slots(session, depth);
+	if (err)
+		return err;
+	if (nr < depth)
+		pr_warn("%s: memory is short, %u requests at a time instead of %u\n",
+			path->base.name, nr, depth);
+	sbitmap_queue_resize(&session->slots, nr);
+	return 0;
+}
+
 /**
  * rdma_session_join() - a path may use the slots
- * @path: path that has path->pool
+ * @path: path that has path->pool; gets path->nr_ios
  * @why: reason of a failure
  * @len: size of @why
  *
@@ -198,17 +221,24 @@ int rdma_session_join(struct rdma_path *path, char *why, size_t len)
 {
 	struct rdma_session *session = path->session;
 	u32 depth = path->pool.queue_depth;
+	u32 nr = rdma_ios_affordable(path);
 	int err = 0;
 
 	mutex_lock(&session->mutex);
-	if (session->queue_depth != depth && session->connected)
+	if (!session->connected && set_slots(path, nr))
+		err = unbd_why(why, len, -ENOMEM, "out of memory");
+	else if (session->queue_depth != depth)
 		err = unbd_why(why, len, -EPROTO,
 			       "server has %u chunks, over another path %u",
 			       depth, session->queue_depth);
-	else if (session->queue_depth != depth && make_slots(session, depth))
-		err = unbd_why(why, len, -ENOMEM, "out of memory");
-	if (!err)
+	else if (nr < session->slots.sb.depth)
+		err = unbd_why(why, len, -ENOMEM,
+			       "no memory for %u requests at a time",
+			       session->slots.sb.depth);
+	if (!err) {
+		path->nr_ios = session->slots.sb.depth;
 		session->connected++;
+	}
 	mutex_unlock(&session->mutex);
 	return err;
 }

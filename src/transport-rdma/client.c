@@ -153,7 +153,7 @@ static void take_back(struct rdma_path *path, struct rdma_leg *leg)
 	struct rdma_io *io;
 	u32 id;
 
-	for (id = 0; path->ios && id < path->pool.queue_depth; id++) {
+	for (id = 0; path->ios && id < path->nr_ios; id++) {
 		io = &path->ios[id];
 		if (io->state == RDMA_IO_FREE)
 			continue;
@@ -171,7 +171,7 @@ static bool busy(struct rdma_path *path, struct rdma_leg *leg)
 	struct rdma_io *io;
 	u32 id;
 
-	for (id = 0; id < path->pool.queue_depth; id++) {
+	for (id = 0; id < path->nr_ios; id++) {
 		io = &path->ios[id];
 		/* Pairs with rdma_io_free(). */
 		if (smp_load_acquire(&io->state) != RDMA_IO_FREE &&
@@ -239,41 +239,39 @@ static int path_up(struct rdma_path *path, char *why, size_t len)
 	return err;
 }
 
+/*
+ * Whoever frees memory may be waiting for this very path, so that it must come
+ * back, and go before, without memory being freed: out of the reserves, if need
+ * be. Asking for less than there is, is rdma_ios_affordable()'s affair.
+ */
 static int rdma_connect_path(struct unbd_path *base, char *why, size_t len)
 {
-	unsigned int noio;
+	unsigned int noreclaim = memalloc_noreclaim_save();
 	int err;
 
-	/* Reclaim may be waiting for this very path to come back. */
-	noio = memalloc_noio_save();
 	err = path_up(to_rdma_path(base), why, len);
-	memalloc_noio_restore(noio);
+	memalloc_noreclaim_restore(noreclaim);
 	return err;
 }
 
 static void rdma_disconnect_path(struct unbd_path *base)
 {
+	unsigned int noreclaim = memalloc_noreclaim_save();
+
 	path_down(to_rdma_path(base));
+	memalloc_noreclaim_restore(noreclaim);
 }
 
 /* ------------------------------------------------------------------ */
 /* Legs                                                               */
 
-static int rdma_attach(struct unbd_leg *base, char *why, size_t len)
+static void remember_leg(struct rdma_leg *leg)
 {
-	struct rdma_leg *leg = to_rdma_leg(base);
-	struct rdma_path *path = path_of(leg);
-	int err;
+	struct rdma_session *session = path_of(leg)->session;
 
-	err = rdma_open(leg, why, len);
-	if (err)
-		return err;
-	base->nr_queues = min(base->want_queues, path->nr_irq);
-	base->nr_poll_queues = min(base->want_poll_queues, path->nr_poll);
-	mutex_lock(&path->session->mutex);
-	list_add(&leg->entry, &path->session->legs);
-	mutex_unlock(&path->session->mutex);
-	return 0;
+	mutex_lock(&session->mutex);
+	list_add(&leg->entry, &session->legs);
+	mutex_unlock(&session->mutex);
 }
 
 /* A server has one number for a device, whichever path it is opened on. */
@@ -292,10 +290,49 @@ static bool forget_leg(struct rdma_leg *leg)
 	return last;
 }
 
+/*
+ * With a server of ours: fences, and helps its memory. It is the path that
+ * ends, with all of its legs: they have one key.
+ */
+static int introduce(struct rdma_leg *leg, char *why, size_t len)
+{
+	struct unbd_leg *base = &leg->base;
+	struct unbd_instance instance;
+	int err;
+
+	if (!leg->can_fence || !base->nr_keys)
+		return 0;
+	base->keys[0] = path_of(leg)->key;
+	err = rdma_fence(leg, &instance, why, len);
+	if (err)
+		return err;
+	base->fences = true;
+	return unbd_leg_recover(base, &instance, &rdma_replay_ops, why, len);
+}
+
+static int rdma_attach(struct unbd_leg *base, char *why, size_t len)
+{
+	struct rdma_leg *leg = to_rdma_leg(base);
+	struct rdma_path *path = path_of(leg);
+	int err;
+
+	err = rdma_open(leg, why, len);
+	if (err)
+		return err;
+	base->nr_queues = min(base->want_queues, path->nr_irq);
+	base->nr_poll_queues = min(base->want_poll_queues, path->nr_poll);
+	remember_leg(leg);
+	err = introduce(leg, why, len);
+	if (err && forget_leg(leg) && !rdma_path_broken(path))
+		rdma_close(leg);
+	return err;
+}
+
 static void rdma_detach(struct unbd_leg *base)
 {
 	struct rdma_leg *leg = to_rdma_leg(base);
 	struct rdma_path *path = path_of(leg);
+	unsigned int noreclaim = memalloc_noreclaim_save();
 	bool last = forget_leg(leg);
 
 	let_requests_end(path, leg);
@@ -303,12 +340,20 @@ static void rdma_detach(struct unbd_leg *base)
 		take_back(path, leg);
 	else if (base->polite && last)
 		rdma_close(leg);
+	memalloc_noreclaim_restore(noreclaim);
 }
 
 /* A server opens a device once in a session, and answers again. */
 static int rdma_refresh(struct unbd_leg *base, char *why, size_t len)
 {
 	return rdma_open(to_rdma_leg(base), why, len);
+}
+
+static int rdma_ask_fence(struct unbd_leg *base, char *why, size_t len)
+{
+	struct unbd_instance instance;
+
+	return rdma_fence(to_rdma_leg(base), &instance, why, len);
 }
 
 static struct unbd_transport_ops rdma_ops = {
@@ -329,6 +374,7 @@ static struct unbd_transport_ops rdma_ops = {
 	.commit_rqs	= rdma_commit_rqs,
 	.poll		= rdma_poll,
 	.refresh	= rdma_refresh,
+	.fence		= rdma_ask_fence,
 	.describe	= rdma_describe,
 };
 

@@ -45,8 +45,12 @@
 #define RDMA_SERVICE_DEPTH	64
 #define RDMA_MAX_USERS		8
 
-/* Requests in flight on one I/O connection */
+/* Requests in flight on one I/O connection: at most, and what it has to bear */
 #define RDMA_MAX_INFLIGHT	512
+#define RDMA_LEAST_DEPTH	16
+
+/* Work requests that one request in flight has posted at most */
+#define RDMA_SENDS_PER_IO	3
 
 /* An I/O request's user header and what RTRS puts behind it */
 #define RDMA_HDR_LEN		64
@@ -64,8 +68,8 @@ struct rdma_path;
  * @uuid: names the session to the server
  * @mutex: the members below
  * @connected: paths that may use slots
- * @queue_depth: number of slots
- * @slots: those in use
+ * @queue_depth: number of slots that the server has
+ * @slots: those in use, of as many as each of the paths has ios for
  * @legs: attached, by &rdma_leg.entry
  * @creating: a path is making the session known to the server
  * @wait: for @creating
@@ -244,6 +248,7 @@ enum {
  * @has_src: there is one
  * @session: shared with the other paths
  * @uuid: names the path to the server
+ * @key: names its connections to a server that fences
  * @attempts: to connect, so far
  * @reached: by one of them the server knows the path
  * @named: it may know the session's name
@@ -257,7 +262,8 @@ enum {
  * @pd: protection domain, of this path alone
  * @pool: the server's chunks
  * @chunks: where they are
- * @ios: one for each chunk
+ * @ios: one for each slot that is used
+ * @nr_ios: how many; fewer than chunks when memory was short
  * @sgs: their scatter lists
  * @max_sge: entries that a send request takes
  * @max_segments: of a block request
@@ -273,6 +279,8 @@ enum {
  * @last_rx: when something came from the server
  * @beat: heartbeat
  * @beat_cqe: its completion
+ * @news: what the server's heartbeats tell, see rtrs_imm_hb()
+ * @known: what of that has been looked at
  * @src_name: our end of the service connection
  * @dst_name: the server's
  */
@@ -283,6 +291,7 @@ struct rdma_path {
 	bool has_src;
 	struct rdma_session *session;
 	u8 uuid[RTRS_UUID_LEN];
+	struct unbd_key key;
 	u16 attempts;
 	bool reached;
 	bool named;
@@ -301,6 +310,7 @@ struct rdma_path {
 	struct rtrs_pool pool;
 	struct rtrs_chunk *chunks;
 	struct rdma_io *ios;
+	u32 nr_ios;
 	struct scatterlist *sgs;
 	unsigned int max_sge;
 	unsigned int max_segments;
@@ -318,6 +328,8 @@ struct rdma_path {
 	unsigned long last_rx;
 	struct delayed_work beat;
 	struct ib_cqe beat_cqe;
+	u32 news;
+	u32 known;
 };
 
 /**
@@ -325,11 +337,13 @@ struct rdma_path {
  * @base: the core's part
  * @entry: in session->legs
  * @device_id: names it to the server
+ * @can_fence: the server is unbd's own
  */
 struct rdma_leg {
 	struct unbd_leg base;
 	struct list_head entry;
 	u32 device_id;
+	bool can_fence;
 };
 
 static inline struct rdma_path *to_rdma_path(struct unbd_path *path)
@@ -390,6 +404,9 @@ void rdma_conn_destroy(struct rdma_conn *conn);
 void rdma_conn_wc_failed(struct rdma_conn *conn, struct ib_wc *wc,
 			 const char *what);
 int rdma_conn_poll(struct rdma_conn *conn);
+int rdma_wait_for(struct rdma_path *path, const int *result,
+		  unsigned long timeout, char *why, size_t len,
+		  const char *what);
 int rdma_wait(struct rdma_path *path, const int *result, char *why,
 	      size_t len, const char *what);
 
@@ -397,6 +414,7 @@ int rdma_wait(struct rdma_path *path, const int *result, char *why,
 void rdma_recv_done(struct ib_cq *cq, struct ib_wc *wc);
 
 /* client-io.c: requests */
+u32 rdma_ios_affordable(const struct rdma_path *path);
 int rdma_ios_alloc(struct rdma_path *path);
 void rdma_ios_free(struct rdma_path *path);
 struct rdma_io *rdma_io_get(struct rdma_conn *conn);
@@ -419,11 +437,19 @@ void rdma_rq_done(struct rdma_io *io);
 int rdma_greet(struct rdma_path *path, char *why, size_t len);
 int rdma_open(struct rdma_leg *leg, char *why, size_t len);
 void rdma_close(struct rdma_leg *leg);
+int rdma_fence(struct rdma_leg *leg, struct unbd_instance *instance, char *why,
+	       size_t len);
+int rdma_ask_io(struct rdma_leg *leg, const struct rnbd_io *io,
+		const struct unbd_write *write, u32 done, char *why,
+		size_t len);
 void rdma_user_done(struct rdma_user *user, int err);
+
+/* client-replay.c: what a server has lost */
+extern const struct unbd_replay_ops rdma_replay_ops;
 
 /* client-beat.c */
 void rdma_beat_start(struct rdma_path *path);
 void rdma_beat_stop(struct rdma_path *path);
-void rdma_beat_answer(struct rdma_path *path);
+void rdma_beat_answer(struct rdma_path *path, u32 news);
 
 #endif

@@ -203,7 +203,8 @@ void rnbd_put_open_rsp(struct rnbd_msg_open_rsp *msg,
 	msg->rotational = info->rotational;
 	msg->cache_policy = RNBD_CACHE_KNOWN |
 		(info->write_cache ? RNBD_WRITEBACK : 0) |
-		(info->fua ? RNBD_FUA : 0);
+		(info->fua ? RNBD_FUA : 0) |
+		(info->fences ? RNBD_UNBD_FENCES : 0);
 }
 
 static int check_sizes(struct rnbd_device_info *info, u64 nsectors,
@@ -239,6 +240,7 @@ static void take_policy(struct rnbd_device_info *info, u8 policy)
 	info->write_cache = policy & RNBD_WRITEBACK ||
 		!(policy & RNBD_CACHE_KNOWN);
 	info->fua = policy & RNBD_FUA;
+	info->fences = policy & RNBD_CACHE_KNOWN && policy & RNBD_UNBD_FENCES;
 	if (!policy)
 		info->max_write_zeroes = 0;
 }
@@ -288,6 +290,57 @@ int rnbd_get_close(const void *data, size_t len, u32 *device_id,
 	err = take(&msg, sizeof(msg), data, len, RNBD_MSG_CLOSE, why, whylen);
 	if (!err)
 		*device_id = le32_to_cpu(msg.device_id);
+	return err;
+}
+
+size_t rnbd_put_fence(struct rnbd_msg_unbd_fence *msg,
+		      const struct unbd_key *keys, unsigned int nr)
+{
+	msg->hdr = header(RNBD_MSG_UNBD_FENCE);
+	memcpy(msg->keys, keys, nr * sizeof(*keys));
+	return sizeof(msg->hdr) + nr * sizeof(*keys);
+}
+
+int rnbd_get_fence(const void *data, size_t len, struct unbd_key *keys,
+		   unsigned int *nr, char *why, size_t whylen)
+{
+	struct rnbd_msg_hdr hdr;
+	size_t size;
+	int err;
+
+	err = take(&hdr, sizeof(hdr), data, len, RNBD_MSG_UNBD_FENCE, why,
+		   whylen);
+	if (err)
+		return err;
+	size = len - sizeof(hdr);
+	if (!size || size % sizeof(*keys) ||
+	    size > UNBD_MAX_KEYS * sizeof(*keys))
+		return unbd_why(why, whylen, -EPROTO,
+				"%zu bytes are not 1 to %d keys", size,
+				UNBD_MAX_KEYS);
+	memcpy(keys, (const u8 *)data + sizeof(hdr), size);
+	*nr = size / sizeof(*keys);
+	return 0;
+}
+
+void rnbd_put_fence_rsp(struct rnbd_msg_unbd_fence_rsp *rsp,
+			const struct unbd_instance *instance)
+{
+	rsp->hdr = header(RNBD_MSG_UNBD_FENCE_RSP);
+	rsp->instance = *instance;
+}
+
+int rnbd_get_fence_rsp(const void *data, size_t len,
+		       struct unbd_instance *instance, char *why,
+		       size_t whylen)
+{
+	struct rnbd_msg_unbd_fence_rsp rsp;
+	int err;
+
+	err = take(&rsp, sizeof(rsp), data, len, RNBD_MSG_UNBD_FENCE_RSP, why,
+		   whylen);
+	if (!err)
+		*instance = rsp.instance;
 	return err;
 }
 

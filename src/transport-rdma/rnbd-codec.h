@@ -20,7 +20,7 @@
 #define RNBD_MIN_IO_LEN		offsetof(struct rnbd_msg_io, prio)
 
 /* The longest user header there is */
-#define RNBD_MAX_MSG_LEN	sizeof(struct rnbd_msg_open)
+#define RNBD_MAX_MSG_LEN	sizeof(struct rnbd_msg_unbd_fence)
 
 /**
  * struct rnbd_device_info - what OPEN_RSP says of a device
@@ -38,6 +38,7 @@
  * @rotational: has heads
  * @write_cache: has a volatile cache, or may have one
  * @fua: understands FUA
+ * @fences: understands FENCE: is unbd's own
  */
 struct rnbd_device_info {
 	u32 device_id;
@@ -54,6 +55,7 @@ struct rnbd_device_info {
 	bool rotational;
 	bool write_cache;
 	bool fua;
+	bool fences;
 };
 
 /**
@@ -201,6 +203,53 @@ void rnbd_put_close(struct rnbd_msg_close *msg, u32 device_id);
  */
 int rnbd_get_close(const void *data, size_t len, u32 *device_id,
 		   char *why, size_t whylen);
+
+/**
+ * rnbd_put_fence() - name a path, and end others
+ * @msg: result
+ * @keys: the path's own and those of the others
+ * @nr: how many, 1 to UNBD_MAX_KEYS
+ *
+ * Return: bytes of the message.
+ */
+size_t rnbd_put_fence(struct rnbd_msg_unbd_fence *msg,
+		      const struct unbd_key *keys, unsigned int nr);
+
+/**
+ * rnbd_get_fence() - name a path, and end others
+ * @data: may be unaligned
+ * @len: bytes
+ * @keys: result, room for UNBD_MAX_KEYS
+ * @nr: result: how many, one at least
+ * @why: message on error
+ * @whylen: its size
+ *
+ * Return: 0 or -EPROTO.
+ */
+int rnbd_get_fence(const void *data, size_t len, struct unbd_key *keys,
+		   unsigned int *nr, char *why, size_t whylen);
+
+/**
+ * rnbd_put_fence_rsp() - say who has ended them
+ * @rsp: result
+ * @instance: the life that this machine is in
+ */
+void rnbd_put_fence_rsp(struct rnbd_msg_unbd_fence_rsp *rsp,
+			const struct unbd_instance *instance);
+
+/**
+ * rnbd_get_fence_rsp() - learn who has ended them
+ * @data: may be unaligned
+ * @len: bytes
+ * @instance: result
+ * @why: message on error
+ * @whylen: its size
+ *
+ * Return: 0 or -EPROTO.
+ */
+int rnbd_get_fence_rsp(const void *data, size_t len,
+		       struct unbd_instance *instance, char *why,
+		       size_t whylen);
 
 /* ------------------------------------------------------------------ */
 /* I/O                                                                */

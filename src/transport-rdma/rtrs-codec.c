@@ -334,6 +334,7 @@ int rtrs_get_imm(u32 imm, const struct rtrs_pool *pool, struct rtrs_imm *out,
 		break;
 	case RTRS_HB_MSG_IMM:
 	case RTRS_HB_ACK_IMM:
+		out->news = payload;
 		return 0;
 	default:
 		return unbd_why(why, whylen, -EPROTO,

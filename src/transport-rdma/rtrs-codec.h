@@ -74,12 +74,14 @@ struct rtrs_chunk {
  * @id: I/O: number of the chunk
  * @off: RTRS_IO_REQ_IMM: where in the chunk the message is
  * @err: RTRS_IO_RSP_*: 0 or -errno
+ * @news: heartbeat: see rtrs_imm_hb()
  */
 struct rtrs_imm {
 	enum rtrs_imm_type type;
 	u32 id;
 	u32 off;
 	int err;
+	u32 news;
 };
 
 /**
@@ -272,10 +274,16 @@ u32 rtrs_imm_io_req(const struct rtrs_pool *pool, u32 id, u32 off);
  */
 u32 rtrs_imm_io_rsp(u32 id, int err, bool inv);
 
-static inline u32 rtrs_imm_hb(bool ack)
+/**
+ * rtrs_imm_hb() - a heartbeat
+ * @ack: the answer to one
+ * @news: of a server to a client of unbd's: another number when the size of
+ *	something that the session has open has changed; 0 to all others
+ */
+static inline u32 rtrs_imm_hb(bool ack, u32 news)
 {
 	return (u32)(ack ? RTRS_HB_ACK_IMM : RTRS_HB_MSG_IMM) <<
-		RTRS_IMM_TYPE_SHIFT;
+		RTRS_IMM_TYPE_SHIFT | (news & RTRS_IMM_PAYLOAD_MASK);
 }
 
 /**

@@ -58,7 +58,7 @@ static void srv_con_got_imm(struct srv_con *con, u32 data)
 		srv_request_start(con, &imm);
 		break;
 	case RTRS_HB_MSG_IMM:
-		srv_con_heartbeat(con, true);
+		srv_con_heartbeat(con, true, 0);
 		break;
 	case RTRS_HB_ACK_IMM:
 		break;
@@ -262,21 +262,27 @@ void srv_con_reply(struct srv_con *con, struct srv_request *req)
  * srv_con_heartbeat() - ask the client whether it is there, or say that we are
  * @con: connection
  * @ack: the latter
+ * @news: see rtrs_imm_hb()
+ *
+ * Any context. Return: it is on its way.
  */
-void srv_con_heartbeat(struct srv_con *con, bool ack)
+bool srv_con_heartbeat(struct srv_con *con, bool ack, u32 news)
 {
 	struct ib_rdma_wr wr = {
 		.wr.opcode = IB_WR_RDMA_WRITE_WITH_IMM,
 		.wr.wr_cqe = &con->send_cqe,
-		.wr.ex.imm_data = cpu_to_be32(rtrs_imm_hb(ack)),
+		.wr.ex.imm_data = cpu_to_be32(rtrs_imm_hb(ack, news)),
 	};
 	unsigned long flags;
+	bool room;
 
 	spin_lock_irqsave(&con->lock, flags);
 	/* A full queue tells the client as much. */
-	if (!con->dead && con->sq_free)
+	room = !con->dead && con->sq_free;
+	if (room)
 		srv_con_post(con, &wr.wr, &wr.wr, 1);
 	spin_unlock_irqrestore(&con->lock, flags);
+	return room;
 }
 
 /* Returns how many requests were answered. */

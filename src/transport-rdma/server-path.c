@@ -75,12 +75,22 @@ void srv_path_seen(struct srv_path *path)
 		WRITE_ONCE(path->seen, now);
 }
 
+/* For unbd's own clients; to others a heartbeat is one. */
+static u32 srv_path_news(struct srv_path *path)
+{
+	if (!READ_ONCE(path->base.has_key))
+		return 0;
+	srv_devices_look(path->session);
+	return atomic_read(&path->session->news) & RTRS_IMM_PAYLOAD_MASK;
+}
+
 static void srv_path_heartbeat(struct work_struct *work)
 {
 	struct srv_path *path = container_of(to_delayed_work(work),
 					     struct srv_path, heartbeat);
 	unsigned long interval = srv_interval();
 	unsigned long silent = jiffies - READ_ONCE(path->seen);
+	u32 news;
 
 	if (!READ_ONCE(path->live)) {
 		srv_path_drop(path, "takes too long to connect");
@@ -91,8 +101,10 @@ static void srv_path_heartbeat(struct work_struct *work)
 			      jiffies_to_msecs(silent) / 1000);
 		return;
 	}
-	if (silent >= interval / 2)
-		srv_con_heartbeat(path->cons[0], false);
+	news = srv_path_news(path);
+	if ((silent >= interval / 2 || news != path->told) &&
+	    srv_con_heartbeat(path->cons[0], false, news))
+		path->told = news;
 	queue_delayed_work(srv_control_wq, &path->heartbeat, interval);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a client says that is no I/O: greetings, opening and closing devices.
+ * What a client says that is no I/O: greetings, opening and closing devices,
+ * fencing.
  */
 #define pr_fmt(fmt) "unbd-rdma-server: " fmt
 
@@ -100,6 +101,29 @@ struct srv_device *srv_device_get(struct srv_session *session, u32 id)
 	return device;
 }
 
+/**
+ * srv_devices_look() - have other sizes of a client's devices counted
+ * @session: the client
+ *
+ * Process context.
+ */
+void srv_devices_look(struct srv_session *session)
+{
+	struct unbd_export_info info;
+	struct srv_device *device;
+	unsigned long id;
+
+	xa_for_each(&session->devices, id, device) {
+		device = srv_device_get(session, id);
+		if (!device)
+			continue;
+		unbd_export_current(&device->base, &info);
+		if (atomic64_xchg(&device->size, info.size) != info.size)
+			atomic_inc(&session->news);
+		percpu_ref_put(&device->refs);
+	}
+}
+
 static struct srv_device *srv_device_alloc(struct srv_path *path,
 					   const char *name,
 					   enum unbd_access_mode mode)
@@ -148,7 +172,10 @@ static int srv_device_publish(struct srv_device *device)
 	return err < 0 ? err : 0;
 }
 
-/* Once the core knows it, only srv_device_kill() ends it. */
+/*
+ * Once the core knows it, only srv_device_kill() ends it. Return: the device
+ * with a reference, or NULL.
+ */
 static struct srv_device *srv_device_open(struct srv_path *path,
 					  const char *name,
 					  enum unbd_access_mode mode,
@@ -168,10 +195,11 @@ static struct srv_device *srv_device_open(struct srv_path *path,
 				       name, mode, info);
 	if (!*err)
 		*err = srv_device_publish(device);
-	if (*err)
-		srv_device_kill(device);
+	if (!*err)
+		return device;
+	srv_device_kill(device);
 	percpu_ref_put(&device->refs);
-	return *err ? NULL : device;
+	return NULL;
 }
 
 /* Return: what is open under that name, maybe being closed. */
@@ -204,7 +232,10 @@ bool srv_device_is_closing(struct srv_session *session, const char *name)
 	return device && test_bit(0, &device->killed);
 }
 
-/* A client that opens a device again wants to know what it is like now. */
+/*
+ * A client that opens a device again wants to know what it is like now.
+ * Return: the device with a reference, also on error; NULL if there is none.
+ */
 static struct srv_device *srv_device_again(struct srv_session *session,
 					   const char *name,
 					   enum unbd_access_mode mode,
@@ -224,7 +255,6 @@ static struct srv_device *srv_device_again(struct srv_session *session,
 		-EPERM : 0;
 	if (!*err)
 		unbd_export_current(&device->base, info);
-	percpu_ref_put(&device->refs);
 	return device;
 }
 
@@ -248,6 +278,7 @@ static void srv_describe(const struct srv_request *req, u32 device_id,
 		.rotational = info->features & UNBD_EXPORT_ROTATIONAL,
 		.write_cache = info->features & UNBD_EXPORT_WRITE_CACHE,
 		.fua = info->features & UNBD_EXPORT_WRITE_CACHE,
+		.fences = true,
 	};
 
 	if (info->features & (UNBD_EXPORT_DISCARD | UNBD_EXPORT_SECURE_ERASE))
@@ -298,9 +329,12 @@ static int srv_message_open(struct srv_request *req, const void *msg,
 	device = srv_device_again(session, name, mode, &info, &err);
 	if (!device)
 		device = srv_device_open(req->path, name, mode, &info, &err);
-	/* Whether it has gone again does not matter to its number. */
-	if (!err)
+	if (!err) {
+		atomic64_set(&device->size, info.size);
 		srv_describe(req, device->id, &info, &rsp);
+	}
+	if (device)
+		percpu_ref_put(&device->refs);
 	mutex_unlock(&session->open_mutex);
 	if (!err)
 		srv_put_answer(req, &rsp, sizeof(rsp));
@@ -334,6 +368,30 @@ static int srv_message_close(struct srv_request *req, const void *msg,
 	return 0;
 }
 
+/* Waits, but not for long, and only once for a path: workers are few. */
+static int srv_message_fence(struct srv_request *req, const void *msg,
+			     char *why, size_t whylen)
+{
+	struct unbd_key keys[UNBD_MAX_KEYS];
+	struct srv_path *path = req->path;
+	struct rnbd_msg_unbd_fence_rsp rsp;
+	unsigned int nr;
+	int err;
+
+	err = rnbd_get_fence(msg, req->wire.usr_len, keys, &nr, why, whylen);
+	if (err)
+		return err;
+	if (test_and_set_bit_lock(0, &path->fencing))
+		return -EBUSY;
+	err = unbd_conn_fence(&path->base, keys, nr);
+	clear_bit_unlock(0, &path->fencing);
+	if (err)
+		return err;
+	rnbd_put_fence_rsp(&rsp, unbd_server_instance());
+	srv_put_answer(req, &rsp, sizeof(rsp));
+	return 0;
+}
+
 static int srv_message_obey(struct srv_request *req, char *why, size_t whylen)
 {
 	const struct rtrs_request *wire = &req->wire;
@@ -341,7 +399,8 @@ static int srv_message_obey(struct srv_request *req, char *why, size_t whylen)
 	u8 msg[RNBD_MAX_MSG_LEN];
 	int type;
 
-	if (wire->usr_len > sizeof(msg))
+	if (wire->usr_len < sizeof(struct rnbd_msg_hdr) ||
+	    wire->usr_len > sizeof(msg))
 		return unbd_why(why, whylen, -EPROTO,
 				"a message of %u bytes", wire->usr_len);
 	memcpy(msg, chunk + wire->usr_off, wire->usr_len);
@@ -353,6 +412,8 @@ static int srv_message_obey(struct srv_request *req, char *why, size_t whylen)
 		return srv_message_open(req, msg, why, whylen);
 	case RNBD_MSG_CLOSE:
 		return srv_message_close(req, msg, why, whylen);
+	case RNBD_MSG_UNBD_FENCE:
+		return srv_message_fence(req, msg, why, whylen);
 	}
 	return unbd_why(why, whylen, -EPROTO, "a message of type %d", type);
 }

@@ -106,6 +106,7 @@ struct srv_listener {
  * @open_mutex: see above
  * @devices: what is open, by device_id
  * @next_device: where the search for a free device_id begins
+ * @news: counts the devices' sizes that were found changed
  */
 struct srv_session {
 	struct list_head entry;
@@ -124,6 +125,7 @@ struct srv_session {
 	struct mutex open_mutex;	/* opening and closing devices */
 	struct xarray devices;
 	u32 next_device;
+	atomic_t news;
 };
 
 /**
@@ -134,6 +136,7 @@ struct srv_session {
  * @killed: srv_device_kill() was called
  * @id: device_id
  * @mode: what it was opened for
+ * @size: bytes, as it was when somebody looked last
  * @closed: completed when it is gone; under open_mutex
  * @remove: lets go of it when all requests have come back
  * @rcu: requests look it up under RCU
@@ -146,6 +149,7 @@ struct srv_device {
 	unsigned long killed;
 	u32 id;
 	enum unbd_access_mode mode;
+	atomic64_t size;
 	struct completion *closed;
 	struct work_struct remove;
 	struct rcu_head rcu;
@@ -201,6 +205,7 @@ struct srv_con {
  * @entry: in session->paths
  * @uuid: sess_uuid
  * @closing: srv_path_kill() was called
+ * @fencing: it waits for the end of other paths
  * @live: INFO_RSP is on its way: requests may come
  * @sealed: no connection is added any more; under srv_mutex
  * @refs: one of the path and one for each request
@@ -226,6 +231,7 @@ struct srv_con {
  *
  * @seen: jiffies when something came from the client
  * @heartbeat: asks for that when nothing does; a deadline before @live
+ * @told: of session->news
  */
 struct srv_path {
 	struct unbd_conn base;
@@ -233,6 +239,7 @@ struct srv_path {
 	struct list_head entry;
 	u8 uuid[RTRS_UUID_LEN];
 	unsigned long closing;
+	unsigned long fencing;
 	bool live;
 	bool sealed;
 	struct percpu_ref refs;
@@ -258,6 +265,7 @@ struct srv_path {
 
 	unsigned long seen;
 	struct delayed_work heartbeat;
+	u32 told;
 };
 
 /**
@@ -369,7 +377,7 @@ struct srv_con *srv_con_new(struct srv_path *path, struct rdma_cm_id *id,
 			    u16 cid, int *err);
 void srv_con_shut(struct srv_con *con);
 void srv_con_free(struct srv_con *con);
-void srv_con_heartbeat(struct srv_con *con, bool ack);
+bool srv_con_heartbeat(struct srv_con *con, bool ack, u32 news);
 void srv_con_reply(struct srv_con *con, struct srv_request *req);
 
 /* server-io.c */
@@ -384,6 +392,7 @@ void srv_request_forget(struct srv_request *req);
 void srv_message(struct srv_request *req);
 bool srv_device_is_closing(struct srv_session *session, const char *name);
 struct srv_device *srv_device_get(struct srv_session *session, u32 id);
+void srv_devices_look(struct srv_session *session);
 void srv_device_kill(struct srv_device *device);
 void srv_device_close(struct unbd_conn *base);
 

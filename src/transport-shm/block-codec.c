@@ -187,6 +187,8 @@ const char *shm_kind_name(u16 kind)
 		return "max devices";
 	case MUENBLOCK_RESET:
 		return "reset";
+	case MUENBLOCK_UNBD_FENCE:
+		return "fence";
 	default:
 		return "unknown";
 	}

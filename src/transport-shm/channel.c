@@ -280,3 +280,22 @@ bool shm_reader_active(const struct shm_reader *r)
 {
 	return epoch_of(r);
 }
+
+/**
+ * shm_reader_of_ours() - is the writer an end of unbd's?
+ * @r: reader, who has seen an epoch
+ */
+bool shm_reader_of_ours(const struct shm_reader *r)
+{
+	return r->epoch >> 32 == SHM_STREAM_UNBD_EPOCH;
+}
+
+/**
+ * shm_epoch_of_ours() - a number for shm_writer_activate() by which the reader
+ *	knows that this is an end of unbd's
+ * @number: random
+ */
+u64 shm_epoch_of_ours(u32 number)
+{
+	return (u64)SHM_STREAM_UNBD_EPOCH << 32 | number;
+}

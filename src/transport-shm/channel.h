@@ -84,5 +84,7 @@ enum shm_read shm_reader_get(struct shm_reader *r, void *element);
 enum shm_read shm_reader_drain(struct shm_reader *r);
 bool shm_reader_pending(const struct shm_reader *r);
 bool shm_reader_active(const struct shm_reader *r);
+bool shm_reader_of_ours(const struct shm_reader *r);
+u64 shm_epoch_of_ours(u32 number);
 
 #endif

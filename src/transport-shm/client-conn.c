@@ -5,6 +5,7 @@
  */
 #define pr_fmt(fmt) "unbd-shm-client: " fmt
 
+#include <linux/idr.h>
 #include <linux/moduleparam.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
@@ -25,7 +26,8 @@ module_param(map_options, charp, 0444);
 MODULE_PARM_DESC(map_options,
 		 "what else to write to map_device for them (default none)");
 
-static unsigned int nr_letters;	/* holding shm_connections_mutex */
+/* Those that are taken; a connection gives its own back when it goes. */
+static DEFINE_IDA(letters_ida);
 
 static struct shm_conn *find_conn(u32 id)
 {
@@ -94,9 +96,14 @@ static int next_disk(struct shm_conn *conn)
 
 static void give_letter(struct shm_conn *conn, unsigned int device)
 {
+	int letters;
+
 	mutex_lock(&shm_connections_mutex);
-	if (!conn->letters[device] && nr_letters < U16_MAX)
-		conn->letters[device] = ++nr_letters;
+	if (!conn->letters[device]) {
+		letters = ida_alloc_range(&letters_ida, 1, U16_MAX,
+					  GFP_KERNEL);
+		conn->letters[device] = max(letters, 0);
+	}
 	mutex_unlock(&shm_connections_mutex);
 }
 
@@ -232,8 +239,12 @@ static int may_go(struct shm_connection *base, bool force,
 static void free_conn(struct shm_connection *base)
 {
 	struct shm_conn *conn = to_shm_conn(base);
+	unsigned int device;
 
 	cancel_delayed_work_sync(&conn->map_work);
+	for (device = 0; device < SHM_MAX_DEVICES; device++)
+		if (conn->letters[device])
+			ida_free(&letters_ida, conn->letters[device]);
 	shm_link_exit(conn);
 }
 

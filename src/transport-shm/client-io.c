@@ -74,7 +74,7 @@ static int kind_of(struct request *rq)
 /* Each CPU begins to look somewhere else. */
 static unsigned int take_slot(struct shm_conn *conn)
 {
-	unsigned int nr = conn->nr_slots;
+	unsigned int nr = conn->usable_slots;
 	unsigned int start = SHM_FIRST_SLOT +
 		raw_smp_processor_id() * 37 % (nr - SHM_FIRST_SLOT);
 	unsigned int slot = start;

@@ -16,6 +16,13 @@
 /* How often to look whether there is a server */
 #define LOOK	msecs_to_jiffies(5)
 
+/* Room that a channel needs at all, and beside the requests in flight */
+#define LEAST_ELEMENTS	16
+#define SPARE_ELEMENTS	8
+
+/* Longer than a server waits for its storage before it says no */
+#define FENCE_TIME	(10 * HZ)
+
 /**
  * shm_conn_fail() - a connection has broken, and the path with it
  * @conn: connection, its recv_mutex is held
@@ -46,10 +53,14 @@ void shm_conn_fail(struct shm_conn *conn, int error, const char *fmt, ...)
  * shm_control_answered() - a response with the tag of a control request
  * @conn: connection, its recv_mutex is held
  * @rp: the response
+ *
+ * One of another kind is not believed: what was pending before a reset may
+ * still be so.
  */
 void shm_control_answered(struct shm_conn *conn, const struct shm_response *rp)
 {
-	if (!rp->tag || rp->tag != conn->control_tag)
+	if (!rp->tag || rp->tag != conn->control_tag ||
+	    rp->kind != conn->control_kind || rp->device != conn->control_device)
 		return;
 	conn->control_status = rp->status;
 	conn->control_tag = 0;
@@ -111,6 +122,26 @@ static int control_result(struct shm_path *path, u16 kind, u64 *status,
 			shm_kind_name(kind));
 }
 
+/* Its data, if it has any, are where slot 0 is: at the buffer's beginning. */
+static int ask(struct shm_path *path, struct shm_request *rq,
+	       unsigned long timeout, u64 *status, char *why, size_t len)
+{
+	struct shm_conn *conn = path->conn;
+
+	lockdep_assert_held(&conn->control_mutex);
+
+	mutex_lock(&conn->recv_mutex);
+	rq->tag = next_tag(conn);
+	conn->control_tag = rq->tag;
+	conn->control_kind = rq->kind;
+	conn->control_device = rq->device;
+	shm_send(conn, rq, true);
+	mutex_unlock(&conn->recv_mutex);
+	shm_thread_kick(&conn->thread);
+	wait_event_timeout(conn->control_wait, control_over(path), timeout);
+	return control_result(path, rq->kind, status, why, len);
+}
+
 /**
  * shm_control() - ask the server and wait for its answer
  * @path: path that uses the connection
@@ -130,17 +161,70 @@ int shm_control(struct shm_path *path, u16 kind, u16 device, u64 *status,
 	int err;
 
 	mutex_lock(&conn->control_mutex);
-	mutex_lock(&conn->recv_mutex);
-	rq.tag = next_tag(conn);
-	conn->control_tag = rq.tag;
-	shm_send(conn, &rq, true);
-	mutex_unlock(&conn->recv_mutex);
-	shm_thread_kick(&conn->thread);
-	wait_event_timeout(conn->control_wait, control_over(path),
-			   path->base.connect_timeout);
-	err = control_result(path, kind, status, why, len);
+	err = ask(path, &rq, path->base.connect_timeout, status, why, len);
 	mutex_unlock(&conn->control_mutex);
 	return err;
+}
+
+/**
+ * shm_control_fence() - have the server fence what other legs left behind
+ * @leg: leg with its keys; the server is unbd's
+ * @instance: gets the life that the server's machine is in
+ * @why: reason of a failure
+ * @len: size of @why
+ *
+ * Sleeps until the server waits no longer. Return: 0; -EBUSY when requests are
+ * still at the server's storage; or as shm_control().
+ */
+int shm_control_fence(struct shm_leg *leg, struct unbd_instance *instance,
+		      char *why, size_t len)
+{
+	struct shm_path *path = to_shm_path(leg->base.path);
+	struct shm_conn *conn = path->conn;
+	void *buffer = conn->base.regions.buffer.addr;
+	struct shm_request rq = {
+		.kind = MUENBLOCK_UNBD_FENCE,
+		.device = leg->device,
+		.length = leg->base.nr_keys * sizeof(leg->base.keys[0]),
+	};
+	u64 status;
+	int err;
+
+	mutex_lock(&conn->control_mutex);
+	memcpy(buffer, leg->base.keys, rq.length);
+	err = ask(path, &rq, FENCE_TIME, &status, why, len);
+	memcpy(instance, buffer, sizeof(*instance));
+	mutex_unlock(&conn->control_mutex);
+	if (!err && status)
+		err = unbd_why(why, len, -EBUSY,
+			       "the server has not fenced the former connection (status %llu)",
+			       status);
+	return err;
+}
+
+/**
+ * shm_control_io() - have the server carry out one request, and wait
+ * @leg: the leg
+ * @rq: a flush, or a write whose data are at the buffer's beginning; gets its
+ *	device and tag
+ * @why: reason of a failure
+ * @len: size of @why
+ *
+ * The caller holds the connection's control_mutex.
+ *
+ * Return: 0, or what the server answered, a positive errno; or as
+ * shm_control().
+ */
+int shm_control_io(struct shm_leg *leg, struct shm_request *rq, char *why,
+		   size_t len)
+{
+	struct shm_path *path = to_shm_path(leg->base.path);
+	u64 status;
+	int err;
+
+	rq->device = leg->device;
+	err = ask(path, rq, path->base.connect_timeout, &status, why, len);
+	return err ? err : -shm_error_of_status(status);
 }
 
 /* ------------------------------------------------------------------ */
@@ -150,6 +234,7 @@ static int wait_for_server(struct shm_path *path, char *why, size_t len)
 {
 	unsigned long end = jiffies + path->base.connect_timeout;
 	struct shm_conn *conn = path->conn;
+	const struct shm_stream_header *h = conn->reader.header;
 
 	while (!shm_reader_active(&conn->reader)) {
 		if (READ_ONCE(path->aborted))
@@ -162,16 +247,51 @@ static int wait_for_server(struct shm_path *path, char *why, size_t len)
 	}
 	switch (shm_reader_drain(&conn->reader)) {
 	case SHM_READ_EMPTY:
-		return 0;
+		if (conn->reader.elements >= LEAST_ELEMENTS)
+			return 0;
+		return unbd_why(why, len, -EPROTO,
+				"the server's channel has %u elements, too few",
+				conn->reader.elements);
 	case SHM_READ_INCOMPATIBLE:
 		return unbd_why(why, len, -EPROTO,
-				"the server's channel is of another kind: protocol %#llx, elements of %llu bytes",
-				READ_ONCE(conn->reader.header->protocol),
-				READ_ONCE(conn->reader.header->size));
+				"the server's channel is of another kind: transport %#llx, protocol %#llx, %llu elements of %llu bytes",
+				READ_ONCE(h->transport),
+				READ_ONCE(h->protocol),
+				READ_ONCE(h->elements),
+				READ_ONCE(h->size));
 	default:
 		return unbd_why(why, len, -ECONNRESET,
 				"the server has gone again");
 	}
+}
+
+/*
+ * A server that has begun anew may read the channel from the first element on
+ * and carry out once more what it finds there, with whatever the buffer holds
+ * by then. Not if it finds that it has missed some: so from the first request
+ * on more has been written than there are slots. Nothing of it is answered,
+ * but where there is no device 0, with a tag that is nobody's.
+ */
+static int fill_channel(struct shm_path *path, char *why, size_t len)
+{
+	struct shm_conn *conn = path->conn;
+	struct shm_request none = { .kind = MUENBLOCK_NONE };
+	u32 left = conn->writer.elements;
+	u32 i, at_once;
+	u64 nr;
+	int err;
+
+	do {
+		/* In case that they are answered: the server may have one. */
+		at_once = min(conn->reader.elements / 4 + 1, left / 4 + 1);
+		for (i = 0; i < at_once; i++)
+			shm_send(conn, &none, false);
+		left -= min(left, at_once);
+		/* The server has read as far as this when it answers. */
+		err = shm_control(path, MUENBLOCK_MAX_DEVICES, 0, &nr, why,
+				  len);
+	} while (!err && left);
+	return err;
 }
 
 static int find_devices(struct shm_path *path, char *why, size_t len)
@@ -206,6 +326,8 @@ static void reset_state(struct shm_conn *conn)
 	u16 generation = get_random_u32();
 	unsigned int i;
 
+	conn->usable_slots = min(conn->nr_slots,
+				 conn->reader.elements - SPARE_ELEMENTS);
 	bitmap_zero(conn->used, conn->nr_slots);
 	for (i = 0; i < conn->nr_slots; i++)
 		conn->slots[i] = (struct shm_slot){ .generation = generation };
@@ -232,7 +354,7 @@ static int link_up(struct shm_path *path, char *why, size_t len)
 		return err;
 	reset_state(conn);
 	shm_writer_activate(&conn->writer, conn->base.option.request_protocol,
-			    get_random_u64() | 1);
+			    shm_epoch_of_ours(get_random_u32()));
 	err = shm_thread_start(&conn->thread, &shm_client_thread_ops,
 			       &conn->base.regions.response, "shm", conn->base.option.id);
 	if (err) {
@@ -240,6 +362,8 @@ static int link_up(struct shm_path *path, char *why, size_t len)
 		goto down;
 	}
 	err = shm_control(path, MUENBLOCK_RESET, 0, &status, why, len);
+	if (!err)
+		err = fill_channel(path, why, len);
 	if (!err)
 		err = find_devices(path, why, len);
 	if (!err)
@@ -275,7 +399,7 @@ int shm_link_up(struct shm_path *path, char *why, size_t len)
  */
 void shm_link_down(struct shm_conn *conn)
 {
-	shm_thread_stop(&conn->thread);
+	shm_thread_pause(&conn->thread);
 	WRITE_ONCE(conn->broken, true);
 	shm_writer_deactivate(&conn->writer);
 	shm_region_notify(&conn->base.regions.request);
@@ -294,9 +418,12 @@ static int divide_buffer(struct shm_conn *conn, char *why, size_t len)
 		bytes /= 2;
 	conn->slot_bytes = bytes;
 	conn->nr_slots = min_t(size_t, room / bytes, SHM_MAX_SLOTS);
-	conn->nr_slots = min(conn->nr_slots, conn->writer.elements - 8);
-	conn->nr_slots = min_t(size_t, conn->nr_slots, conn->reader.room /
-			       sizeof(struct muenblock_response) - 8);
+	conn->nr_slots = min(conn->nr_slots,
+			     conn->writer.elements - SPARE_ELEMENTS);
+	conn->nr_slots = min_t(size_t, conn->nr_slots,
+			       conn->reader.room /
+			       sizeof(struct muenblock_response) -
+			       SPARE_ELEMENTS);
 	if (conn->nr_slots < 2)
 		return unbd_why(why, len, -EINVAL,
 				"the buffer has %zu bytes, too few", room);
@@ -325,10 +452,12 @@ int shm_link_init(struct shm_conn *conn, char *why, size_t len)
 	    shm_reader_init(&conn->reader, r->response.addr, r->response.size,
 			    conn->base.option.response_protocol,
 			    sizeof(struct muenblock_response)) ||
-	    conn->writer.elements < 16 ||
-	    conn->reader.room < 16 * sizeof(struct muenblock_response))
+	    conn->writer.elements < LEAST_ELEMENTS ||
+	    conn->reader.room < LEAST_ELEMENTS *
+				sizeof(struct muenblock_response))
 		return unbd_why(why, len, -EINVAL,
-				"a channel is smaller than 16 elements");
+				"a channel is smaller than %u elements",
+				LEAST_ELEMENTS);
 	if (divide_buffer(conn, why, len))
 		return -EINVAL;
 	conn->slots = kvcalloc(conn->nr_slots, sizeof(*conn->slots),
@@ -346,6 +475,7 @@ int shm_link_init(struct shm_conn *conn, char *why, size_t len)
  */
 void shm_link_exit(struct shm_conn *conn)
 {
+	shm_thread_stop(&conn->thread);
 	kvfree(conn->slots);
 	bitmap_free(conn->used);
 	conn->slots = NULL;

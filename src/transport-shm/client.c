@@ -9,6 +9,7 @@
 #include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
+#include <linux/string.h>
 
 #include "client.h"
 
@@ -198,6 +199,32 @@ static int set_geometry(struct shm_leg *leg, const struct answers *a,
 	return 0;
 }
 
+static int shm_fence(struct unbd_leg *base, char *why, size_t len)
+{
+	struct unbd_instance instance;
+
+	return shm_control_fence(to_shm_leg(base), &instance, why, len);
+}
+
+/* With a server of ours: fences, and helps its memory */
+static int introduce(struct unbd_leg *base, char *why, size_t len)
+{
+	struct shm_leg *leg = to_shm_leg(base);
+	struct unbd_instance instance;
+	int err;
+
+	if (!base->nr_keys || !shm_reader_of_ours(&conn_of(leg)->reader))
+		return 0;
+	err = shm_control_fence(leg, &instance, why, len);
+	if (err)
+		return err;
+	base->fences = true;
+	/* Who loses nothing does not tell which life it is in. */
+	if (!memchr_inv(&instance, 0, sizeof(instance)))
+		return 0;
+	return unbd_leg_recover(base, &instance, &shm_replay_ops, why, len);
+}
+
 static int learn(struct shm_leg *leg, char *why, size_t len)
 {
 	struct answers a;
@@ -227,6 +254,8 @@ static int shm_attach(struct unbd_leg *base, char *why, size_t len)
 				SHM_MAX_DEVICES);
 	leg->device = device;
 	err = learn(leg, why, len);
+	if (!err)
+		err = introduce(base, why, len);
 	if (err)
 		return err;
 	/* One channel for all; blk-mq has its own reasons for queues. */
@@ -263,6 +292,7 @@ static struct unbd_transport_ops shm_ops = {
 	.commit_rqs	= shm_commit_rqs,
 	.poll		= shm_poll,
 	.refresh	= shm_refresh,
+	.fence		= shm_fence,
 	.describe	= shm_describe,
 };
 

@@ -70,6 +70,7 @@ struct shm_slot {
  * @unsent: something was written that the server has not been told of
  * @slots: requests in flight
  * @nr_slots: how many fit
+ * @usable_slots: to how many the server's channel has room for the answers
  * @slot_bytes: each one's part of the buffer
  * @used: slots in use
  * @recv_mutex: the members below
@@ -83,6 +84,8 @@ struct shm_slot {
  * @control_mutex: one control request at a time
  * @control_wait: for its answer
  * @control_tag: of the one under way, 0 for none
+ * @control_kind: what it asks for
+ * @control_device: of which device
  * @control_status: the answer
  * @tags: control requests so far
  * @nr_devices: that the server has
@@ -103,6 +106,7 @@ struct shm_conn {
 
 	struct shm_slot *slots;
 	unsigned int nr_slots;
+	unsigned int usable_slots;
 	unsigned int slot_bytes;
 	unsigned long *used;
 
@@ -118,6 +122,8 @@ struct shm_conn {
 	struct mutex control_mutex;	/* one control request at a time */
 	wait_queue_head_t control_wait;
 	u32 control_tag;
+	u16 control_kind;
+	u16 control_device;
 	u64 control_status;
 	u16 tags;
 
@@ -190,10 +196,17 @@ int shm_link_up(struct shm_path *path, char *why, size_t len);
 void shm_link_down(struct shm_conn *conn);
 int shm_control(struct shm_path *path, u16 kind, u16 device, u64 *status,
 		char *why, size_t len);
+int shm_control_fence(struct shm_leg *leg, struct unbd_instance *instance,
+		      char *why, size_t len);
+int shm_control_io(struct shm_leg *leg, struct shm_request *rq, char *why,
+		   size_t len);
 void shm_control_answered(struct shm_conn *conn, const struct shm_response *rp);
 void shm_control_ping(struct shm_conn *conn);
 __printf(3, 4)
 void shm_conn_fail(struct shm_conn *conn, int error, const char *fmt, ...);
+
+/* client-replay.c: what a server has lost */
+extern const struct unbd_replay_ops shm_replay_ops;
 
 /* client-io.c: requests and responses */
 blk_status_t shm_queue_rq(struct unbd_leg *base, unsigned int queue,

@@ -20,7 +20,8 @@ static void release_device(struct unbd_conn *base)
  * srv_close() - the core wants a device closed
  * @base: the core's part of it
  *
- * The thread does it, when nothing of the device is at the storage any more.
+ * The thread has the client begin anew, as it knows of no other end of a device,
+ * and closes it when nothing is at the storage any more.
  */
 void srv_close(struct unbd_conn *base)
 {
@@ -94,8 +95,8 @@ void srv_devices_open(struct srv_conn *conn)
 }
 
 /**
- * srv_devices_close() - close devices of which nothing is at the storage
- * @conn: connection
+ * srv_devices_close() - close devices
+ * @conn: connection, nothing of it is at the storage
  * @all: also those that need not be closed
  */
 void srv_devices_close(struct srv_conn *conn, bool all)
@@ -105,13 +106,31 @@ void srv_devices_close(struct srv_conn *conn, bool all)
 
 	for (nr = 0; nr < srv_nr_exports(conn); nr++) {
 		device = conn->devices[nr];
-		if (!device || device->inflight)
-			continue;
-		if (!all && !READ_ONCE(device->closing))
+		if (!device || (!all && !READ_ONCE(device->closing)))
 			continue;
 		conn->devices[nr] = NULL;
 		unbd_conn_remove(&device->base);
 	}
+}
+
+/**
+ * srv_devices_hurry() - nobody waits for what devices are asked for any more
+ * @conn: connection whose client has gone
+ */
+void srv_devices_hurry(struct srv_conn *conn)
+{
+	unsigned int nr;
+
+	for (nr = 0; nr < srv_nr_exports(conn); nr++)
+		if (conn->devices[nr])
+			WRITE_ONCE(conn->devices[nr]->base.closing, true);
+}
+
+static struct srv_device *open_device_of(struct srv_conn *conn, u16 nr)
+{
+	if (nr >= srv_nr_exports(conn))
+		return NULL;
+	return conn->devices[array_index_nospec(nr, SHM_MAX_DEVICES)];
 }
 
 /**
@@ -123,14 +142,35 @@ void srv_devices_close(struct srv_conn *conn, bool all)
  */
 struct srv_device *srv_device_of(struct srv_conn *conn, u16 nr)
 {
-	struct srv_device *device;
+	struct srv_device *device = open_device_of(conn, nr);
 
-	if (nr >= srv_nr_exports(conn))
-		return NULL;
-	device = conn->devices[array_index_nospec(nr, SHM_MAX_DEVICES)];
-	if (!device || READ_ONCE(device->closing))
-		return NULL;
-	return device;
+	return device && !READ_ONCE(device->closing) ? device : NULL;
+}
+
+/**
+ * srv_device_is_closing() - will the client have to begin anew for a device?
+ * @conn: connection
+ * @nr: number, not trusted
+ */
+bool srv_device_is_closing(struct srv_conn *conn, u16 nr)
+{
+	struct srv_device *device = open_device_of(conn, nr);
+
+	return device && READ_ONCE(device->closing);
+}
+
+/**
+ * srv_devices_are_closing() - has one to be closed?
+ * @conn: connection
+ */
+bool srv_devices_are_closing(struct srv_conn *conn)
+{
+	unsigned int nr;
+
+	for (nr = 0; nr < srv_nr_exports(conn); nr++)
+		if (srv_device_is_closing(conn, nr))
+			return true;
+	return false;
 }
 
 /**

@@ -49,13 +49,40 @@ static void tell_client(struct srv_conn *conn)
 /* ------------------------------------------------------------------ */
 /* To the storage and back                                            */
 
-static struct srv_request *take_request(struct srv_device *device,
-					const struct shm_request *wire)
+/* In any context. The thread itself need not be woken. */
+static void io_done(struct unbd_io *io, int error)
+{
+	struct srv_request *req = container_of(io, struct srv_request, io);
+	struct srv_conn *conn = req->conn;
+	struct shm_thread *thread = &conn->thread;
+
+	req->error = error;
+	if (in_task() && current == thread->task) {
+		llist_add(&req->node, &conn->done);
+		return;
+	}
+	/* With the last one on the list, the connection may go: see stop. */
+	rcu_read_lock();
+	if (llist_add(&req->node, &conn->done))
+		shm_thread_kick(thread);
+	rcu_read_unlock();
+}
+
+/**
+ * srv_take_request() - make a request of what a client asks for
+ * @device: device that is open
+ * @wire: what the client asks for; conn->free is not empty
+ *
+ * It ends when its io.done is called.
+ */
+struct srv_request *srv_take_request(struct srv_device *device,
+				     const struct shm_request *wire)
 {
 	struct srv_conn *conn = device->conn;
 	struct srv_request *req = conn->free;
 
 	conn->free = req->next;
+	req->io.done = io_done;
 	req->device = device;
 	req->wire = *wire;
 	req->vecs = req->inline_vecs;
@@ -74,25 +101,6 @@ static void give_back_request(struct srv_request *req)
 	conn->inflight--;
 	req->next = conn->free;
 	conn->free = req;
-}
-
-/* In any context. The thread itself need not be woken. */
-static void io_done(struct unbd_io *io, int error)
-{
-	struct srv_request *req = container_of(io, struct srv_request, io);
-	struct srv_conn *conn = req->conn;
-	struct shm_thread *thread = &conn->thread;
-
-	req->error = error;
-	if (in_task() && current == thread->task) {
-		llist_add(&req->node, &conn->done);
-		return;
-	}
-	/* With the last one on the list, the connection may go: see stop. */
-	rcu_read_lock();
-	if (llist_add(&req->node, &conn->done))
-		shm_thread_kick(thread);
-	rcu_read_unlock();
 }
 
 static bool drops_responses(const struct srv_conn *conn)
@@ -173,7 +181,6 @@ static void fill_io(struct srv_request *req)
 	io->length = 0;
 	io->bvec = NULL;
 	io->nr_bvec = 0;
-	io->done = io_done;
 	if (io->op == UNBD_IO_FLUSH)
 		return;
 	/* The request has been checked. */
@@ -189,7 +196,7 @@ static void fill_io(struct srv_request *req)
  */
 void srv_submit(struct srv_device *device, const struct shm_request *wire)
 {
-	struct srv_request *req = take_request(device, wire);
+	struct srv_request *req = srv_take_request(device, wire);
 	int err = 0;
 
 	fill_io(req);
@@ -212,16 +219,20 @@ static void set_barrier(struct srv_conn *conn, enum srv_barrier barrier)
 
 static void client_came(struct srv_conn *conn)
 {
-	pr_info("shm:%u: a client has %s\n", conn->base.option.id,
-		conn->present ? "begun anew" : "come");
+	pr_info_ratelimited("shm:%u: a client has %s\n", conn->base.option.id,
+			    conn->present ? "begun anew" : "come");
+	srv_devices_hurry(conn);
 	conn->present = true;
+	conn->begun = true;
 	set_barrier(conn, SRV_RESTART);
 }
 
 static void client_went(struct srv_conn *conn)
 {
 	if (conn->present)
-		pr_info("shm:%u: the client has gone\n", conn->base.option.id);
+		pr_info_ratelimited("shm:%u: the client has gone\n",
+				    conn->base.option.id);
+	srv_devices_hurry(conn);
 	if (conn->present || conn->refused)
 		set_barrier(conn, SRV_GONE);
 	conn->present = false;
@@ -229,17 +240,33 @@ static void client_went(struct srv_conn *conn)
 
 static void refuse_client(struct srv_conn *conn)
 {
+	const struct shm_stream_header *h = conn->reader.header;
+
 	if (conn->refused)
 		return;
 	client_went(conn);
 	conn->refused = true;
-	pr_warn("shm:%u: a client's channel is of another kind: protocol %#llx, elements of %llu bytes\n",
-		conn->base.option.id,
-		(u64)READ_ONCE(conn->reader.header->protocol),
-		(u64)READ_ONCE(conn->reader.header->size));
+	pr_warn_ratelimited("shm:%u: a client's channel is of another kind: transport %#llx, protocol %#llx, %llu elements of %llu bytes\n",
+			    conn->base.option.id,
+			    (u64)READ_ONCE(h->transport),
+			    (u64)READ_ONCE(h->protocol),
+			    (u64)READ_ONCE(h->elements),
+			    (u64)READ_ONCE(h->size));
 }
 
-/* A client that was here before this server did not begin an epoch for it. */
+/*
+ * A client of ours that was here before this server has yet to see that there
+ * is another one. What it asks for until then it takes for lost, and may have
+ * sent another way.
+ */
+static bool passed_over(struct srv_conn *conn, const struct shm_request *rq)
+{
+	if (rq->kind == MUENBLOCK_RESET)
+		conn->begun = true;
+	return !conn->begun && shm_reader_of_ours(&conn->reader);
+}
+
+/* Others do not begin an epoch for this server. */
 static void greet(struct srv_conn *conn)
 {
 	if (conn->present)
@@ -256,8 +283,10 @@ static bool read_one(struct srv_conn *conn)
 
 	switch (shm_reader_get(&conn->reader, &element)) {
 	case SHM_READ_OK:
-		greet(conn);
 		shm_unpack_request(&rq, &element);
+		if (passed_over(conn, &rq))
+			return true;
+		greet(conn);
 		srv_handle_request(conn, &rq);
 		return true;
 	case SHM_READ_RESTARTED:
@@ -294,6 +323,26 @@ static bool read_requests(struct srv_conn *conn)
 	return i;
 }
 
+/* What a client wrote before is passed over. It sees the new epoch. */
+static void begin_epoch(struct srv_conn *conn)
+{
+	shm_writer_deactivate(&conn->writer);
+	shm_reader_drain(&conn->reader);
+	shm_writer_activate(&conn->writer, conn->base.option.response_protocol,
+			    shm_epoch_of_ours(get_random_u32()));
+	conn->begun = false;
+	shm_region_notify(&conn->base.regions.response);
+}
+
+static void begin_anew(struct srv_conn *conn)
+{
+	pr_info_ratelimited("shm:%u: a device is closed, the client has to connect again\n",
+			    conn->base.option.id);
+	set_barrier(conn, SRV_GONE);
+	conn->present = false;
+	begin_epoch(conn);
+}
+
 static struct srv_conn *conn_of_thread(struct shm_thread *thread)
 {
 	return container_of(thread, struct srv_conn, thread);
@@ -305,10 +354,12 @@ static bool srv_work(struct shm_thread *thread)
 	bool busy;
 
 	busy = srv_reap(conn);
+	/* From a reset on it is beginning anew already. */
+	if (conn->barrier < SRV_RESET && srv_devices_are_closing(conn))
+		begin_anew(conn);
 	busy |= read_requests(conn);
 	busy |= srv_reap(conn);
 	tell_client(conn);
-	srv_devices_close(conn, false);
 	return busy;
 }
 
@@ -386,27 +437,20 @@ int srv_io_init(struct srv_conn *conn, char *why, size_t len)
  * srv_io_start() - begin to serve
  * @conn: connection
  *
- * What a client wrote for a server that was here before is passed over: its
- * data may no longer be where it had them. It sees the new epoch and begins
- * anew. Return: 0 or -errno.
+ * The data that a client wrote for a server that was here before may no longer
+ * be where it had them: it has to begin anew. Return: 0 or -errno.
  */
 int srv_io_start(struct srv_conn *conn)
 {
 	int err;
 
-	shm_writer_deactivate(&conn->writer);
-	shm_reader_drain(&conn->reader);
-	shm_writer_activate(&conn->writer, conn->base.option.response_protocol,
-			    get_random_u64() | 1);
+	begin_epoch(conn);
 	err = shm_thread_start(&conn->thread, &srv_thread_ops,
 			       &conn->base.regions.request, "shmd",
 			       conn->base.option.id);
-	if (err) {
+	if (err)
 		shm_writer_deactivate(&conn->writer);
-		return err;
-	}
-	shm_region_notify(&conn->base.regions.response);
-	return 0;
+	return err;
 }
 
 /**

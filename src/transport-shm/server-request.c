@@ -96,6 +96,9 @@ static void carry_out(struct srv_conn *conn, const struct shm_request *rq,
 	case MUENBLOCK_RESET:
 		wait_for_all(conn, SRV_RESET, rq);
 		break;
+	case MUENBLOCK_UNBD_FENCE:
+		srv_fence(device, rq);
+		break;
 	case MUENBLOCK_NONE:
 		break;
 	default:
@@ -112,10 +115,18 @@ static bool needs_device(u16 kind)
 	case MUENBLOCK_WRITE:
 	case MUENBLOCK_DISCARD:
 	case MUENBLOCK_SYNC:
+	case MUENBLOCK_UNBD_FENCE:
 		return true;
 	default:
 		return false;
 	}
+}
+
+/* That a device goes is no answer: the client is to ask for it once more. */
+static void refuse(struct srv_conn *conn, const struct shm_request *rq)
+{
+	if (!srv_device_is_closing(conn, rq->device))
+		srv_respond(conn, rq, MUENBLOCK_NOTSUPP);
 }
 
 /**
@@ -134,10 +145,10 @@ void srv_handle_request(struct srv_conn *conn, const struct shm_request *rq)
 	}
 	if (answer(conn, rq, device))
 		return;
-	if (!device && needs_device(rq->kind))
-		srv_respond(conn, rq, MUENBLOCK_NOTSUPP);
-	else
+	if (device || !needs_device(rq->kind))
 		carry_out(conn, rq, device);
+	else
+		refuse(conn, rq);
 }
 
 static void sync_device(struct srv_conn *conn)
@@ -147,7 +158,7 @@ static void sync_device(struct srv_conn *conn)
 	if (device)
 		srv_submit(device, &conn->waiting);
 	else
-		srv_respond(conn, &conn->waiting, MUENBLOCK_NOTSUPP);
+		refuse(conn, &conn->waiting);
 }
 
 /**
@@ -169,6 +180,7 @@ void srv_pass_barrier(struct srv_conn *conn)
 		srv_respond(conn, &conn->waiting, MUENBLOCK_OK);
 		break;
 	case SRV_RESTART:
+		srv_devices_close(conn, true);
 		srv_devices_open(conn);
 		break;
 	case SRV_GONE:

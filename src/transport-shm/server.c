@@ -61,15 +61,23 @@ struct unbd_target_ops srv_target_ops = {
 
 static int __init srv_init(void)
 {
-	int err = unbd_register_target(&srv_target_ops);
+	int err = srv_fences_init();
 
 	if (err)
 		return err;
+	err = unbd_register_target(&srv_target_ops);
+	if (err)
+		goto err_fences;
 	err = srv_conns_init();
-	if (!err)
-		return 0;
+	if (err)
+		goto err_conns;
+	return 0;
+
+err_conns:
 	srv_conns_exit();
 	unbd_unregister_target(&srv_target_ops);
+err_fences:
+	srv_fences_exit();
 	return err;
 }
 
@@ -77,6 +85,7 @@ static void __exit srv_exit(void)
 {
 	srv_conns_exit();
 	unbd_unregister_target(&srv_target_ops);
+	srv_fences_exit();
 }
 
 module_init(srv_init);

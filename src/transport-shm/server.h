@@ -78,7 +78,7 @@ struct srv_request {
  * @SRV_SYNC: a flush, the rest is answered as usual
  * @SRV_RESET: the answer to a reset; what comes back is dropped
  * @SRV_RESTART: the client has begun anew; likewise
- * @SRV_GONE: it is no longer there; likewise
+ * @SRV_GONE: it is no longer there, or is to begin anew; likewise
  */
 enum srv_barrier {
 	SRV_GO_ON,
@@ -108,6 +108,7 @@ struct srv_export {
  * @writer: response channel
  * @untold: responses were written that the client has not been told of
  * @present: a client is there
+ * @begun: it has begun an epoch, or reset, for this epoch of ours
  * @refused: a client of another kind is there, and was logged
  * @barrier: what waits
  * @waiting: the request that is it
@@ -127,6 +128,7 @@ struct srv_conn {
 	struct shm_writer writer;
 	bool untold;
 	bool present;
+	bool begun;
 	bool refused;
 	enum srv_barrier barrier;
 	struct shm_request waiting;
@@ -162,7 +164,10 @@ void srv_conns_exit(void);
 /* server-device.c: exports, open while a client is there */
 void srv_devices_open(struct srv_conn *conn);
 void srv_devices_close(struct srv_conn *conn, bool all);
+bool srv_devices_are_closing(struct srv_conn *conn);
+void srv_devices_hurry(struct srv_conn *conn);
 struct srv_device *srv_device_of(struct srv_conn *conn, u16 nr);
+bool srv_device_is_closing(struct srv_conn *conn, u16 nr);
 unsigned int srv_nr_devices(struct srv_conn *conn);
 u64 srv_device_blocks(struct srv_device *device);
 void srv_close(struct unbd_conn *base);
@@ -172,10 +177,17 @@ int srv_io_init(struct srv_conn *conn, char *why, size_t len);
 void srv_io_exit(struct srv_conn *conn);
 int srv_io_start(struct srv_conn *conn);
 void srv_io_stop(struct srv_conn *conn);
+struct srv_request *srv_take_request(struct srv_device *device,
+				     const struct shm_request *wire);
 void srv_submit(struct srv_device *device, const struct shm_request *wire);
 void srv_respond(struct srv_conn *conn, const struct shm_request *wire,
 		 u64 status);
 bool srv_reap(struct srv_conn *conn);
+
+/* server-fence.c: requests of former connections */
+int srv_fences_init(void);
+void srv_fences_exit(void);
+void srv_fence(struct srv_device *device, const struct shm_request *rq);
 
 /* server-request.c: what a client asks for */
 void srv_handle_request(struct srv_conn *conn, const struct shm_request *rq);

@@ -48,7 +48,7 @@ static void notified(struct shm_watch *watch)
 static bool wanted(struct shm_thread *thread)
 {
 	return READ_ONCE(thread->kicked) || thread->ops->pending(thread) ||
-	       kthread_should_stop();
+	       kthread_should_stop() || kthread_should_park();
 }
 
 /* Where there is one processor, looking keeps the peer from working. */
@@ -97,6 +97,11 @@ static int run(void *arg)
 	struct shm_thread *thread = arg;
 
 	while (!kthread_should_stop()) {
+		if (kthread_should_park()) {
+			kthread_parkme();
+			/* It may be woken to end. */
+			continue;
+		}
 		WRITE_ONCE(thread->kicked, false);
 		/* Pairs with shm_thread_kick(): what it is for comes after. */
 		smp_mb();
@@ -111,9 +116,21 @@ static int run(void *arg)
 	return 0;
 }
 
+static int create(struct shm_thread *thread, const char *role, u32 id)
+{
+	struct task_struct *task;
+
+	task = kthread_create(run, thread, "unbd-%s-%u", role, id);
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	init_waitqueue_head(&thread->wait);
+	thread->task = task;
+	return 0;
+}
+
 /**
  * shm_thread_start() - begin to read a channel
- * @thread: zeroed, or one that was stopped
+ * @thread: zeroed, or one that was stopped or paused
  * @ops: what it does
  * @region: of the channel
  * @role: for the thread's name
@@ -125,23 +142,50 @@ int shm_thread_start(struct shm_thread *thread,
 		     const struct shm_thread_ops *ops,
 		     struct shm_region *region, const char *role, u32 id)
 {
-	struct task_struct *task;
+	bool paused = thread->task;
+	int err;
 
 	thread->ops = ops;
 	thread->region = region;
 	thread->watch.notified = notified;
 	thread->nap = 0;
-	init_waitqueue_head(&thread->wait);
-	task = kthread_create(run, thread, "unbd-%s-%u", role, id);
-	if (IS_ERR(task))
-		return PTR_ERR(task);
-	thread->task = task;
+	err = paused ? 0 : create(thread, role, id);
+	if (err)
+		return err;
+	thread->running = true;
 	if (!region->polled)
 		region->provider->watch(region, &thread->watch);
-	wake_up_process(task);
+	if (paused)
+		kthread_unpark(thread->task);
+	else
+		wake_up_process(thread->task);
 	return 0;
 }
 EXPORT_SYMBOL_UNBD(shm_thread_start);
+
+static void unwatch(struct shm_thread *thread)
+{
+	if (thread->running && !thread->region->polled)
+		thread->region->provider->unwatch(thread->region,
+						  &thread->watch);
+	thread->running = false;
+}
+
+/**
+ * shm_thread_pause() - cease to read a channel, to go on later
+ * @thread: started or not
+ *
+ * To go on takes no memory: what makes threads waits for some, and that may
+ * wait for the disk behind the channel.
+ */
+void shm_thread_pause(struct shm_thread *thread)
+{
+	if (!thread->running)
+		return;
+	kthread_park(thread->task);
+	unwatch(thread);
+}
+EXPORT_SYMBOL_UNBD(shm_thread_pause);
 
 /**
  * shm_thread_stop() - cease to read a channel
@@ -153,8 +197,6 @@ void shm_thread_stop(struct shm_thread *thread)
 		return;
 	kthread_stop(thread->task);
 	thread->task = NULL;
-	if (!thread->region->polled)
-		thread->region->provider->unwatch(thread->region,
-						  &thread->watch);
+	unwatch(thread);
 }
 EXPORT_SYMBOL_UNBD(shm_thread_stop);

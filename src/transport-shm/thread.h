@@ -32,7 +32,8 @@ struct shm_thread_ops {
  * struct shm_thread - a thread that reads a channel
  * @ops: what it does
  * @region: of the channel
- * @task: the thread, NULL while it does not run
+ * @task: the thread, NULL while there is none
+ * @running: it is started, and neither paused nor stopped
  * @watch: of @region
  * @wait: where it sleeps
  * @kicked: somebody wants it to look
@@ -42,6 +43,7 @@ struct shm_thread {
 	const struct shm_thread_ops *ops;
 	struct shm_region *region;
 	struct task_struct *task;
+	bool running;
 	struct shm_watch watch;
 	wait_queue_head_t wait;
 	bool kicked;
@@ -51,6 +53,7 @@ struct shm_thread {
 int shm_thread_start(struct shm_thread *thread,
 		     const struct shm_thread_ops *ops,
 		     struct shm_region *region, const char *role, u32 id);
+void shm_thread_pause(struct shm_thread *thread);
 void shm_thread_stop(struct shm_thread *thread);
 void shm_thread_kick(struct shm_thread *thread);
 

@@ -15,16 +15,13 @@
 #define LEAST_PATIENCE	(HZ * 3UL / 2)
 
 /**
- * struct tcp_attempt - a handshake under way, for abort to find
- * @entry: in path->attempts
- * @stream: whose socket stays as long as this is listed
+ * tcp_begin_attempt() - let abort find a stream that is about to be waited for
+ * @path: path
+ * @attempt: with the stream
+ *
+ * Return: 0, or -ECANCELED when it has come already.
  */
-struct tcp_attempt {
-	struct list_head entry;
-	struct unbd_stream *stream;
-};
-
-static int begin_attempt(struct tcp_path *path, struct tcp_attempt *attempt)
+int tcp_begin_attempt(struct tcp_path *path, struct tcp_attempt *attempt)
 {
 	int err = 0;
 
@@ -37,7 +34,12 @@ static int begin_attempt(struct tcp_path *path, struct tcp_attempt *attempt)
 	return err;
 }
 
-static void end_attempt(struct tcp_path *path, struct tcp_attempt *attempt)
+/**
+ * tcp_end_attempt() - nothing waits for the stream any more
+ * @path: path
+ * @attempt: as it was begun
+ */
+void tcp_end_attempt(struct tcp_path *path, struct tcp_attempt *attempt)
 {
 	spin_lock(&path->lock);
 	list_del(&attempt->entry);
@@ -109,9 +111,9 @@ static int run_handshake(struct unbd_stream *s, struct nbd_handshake *hs,
 	}
 }
 
-static int shake_hands(struct unbd_stream *s, const char *name,
-		       struct nbd_export_info *info, unsigned long timeout,
-		       char *why, size_t len)
+static int shake_hands(struct unbd_stream *s, const struct unbd_leg *leg,
+		       unsigned int nr_keys, struct nbd_export_info *info,
+		       unsigned long timeout, char *why, size_t len)
 {
 	struct nbd_handshake *hs;
 	int err;
@@ -120,7 +122,9 @@ static int shake_hands(struct unbd_stream *s, const char *name,
 	if (!hs)
 		return unbd_why(why, len, -ENOMEM, "out of memory");
 	why[0] = '\0';
-	nbd_handshake_init(hs, name, NBD_HEADERS_EXTENDED, why, len);
+	nbd_handshake_init(hs, leg->export_name, NBD_HEADERS_EXTENDED, why,
+			   len);
+	nbd_handshake_fence(hs, leg->keys, nr_keys);
 	err = run_handshake(s, hs, timeout, why, len);
 	if (!err)
 		*info = hs->info;
@@ -134,6 +138,7 @@ static int shake_hands(struct unbd_stream *s, const char *name,
 static int get_socket(struct tcp_path *path, struct unbd_stream *s,
 		      unsigned long timeout, char *why, size_t len)
 {
+	timeout = min(timeout, path->base.reach_timeout);
 	if (path->dst.kind != UNBD_TCP_FD)
 		return unbd_stream_connect(s, path->base.net,
 					   path->has_src ? &path->src : NULL,
@@ -148,8 +153,8 @@ static int get_socket(struct tcp_path *path, struct unbd_stream *s,
 }
 
 static int open_stream(struct tcp_leg *leg, struct unbd_stream *s,
-		       struct nbd_export_info *info, unsigned long timeout,
-		       char *why, size_t len)
+		       unsigned int nr_keys, struct nbd_export_info *info,
+		       unsigned long timeout, char *why, size_t len)
 {
 	struct tcp_path *path = to_tcp_path(leg->base.path);
 	int err;
@@ -159,23 +164,23 @@ static int open_stream(struct tcp_leg *leg, struct unbd_stream *s,
 		return err;
 	/* A server may take its time; watchdog_work() knows the dead ones. */
 	unbd_stream_tune(s, path->base.keepalive, 0, true);
-	return shake_hands(s, leg->base.export_name, info, timeout, why, len);
+	return shake_hands(s, &leg->base, nr_keys, info, timeout, why, len);
 }
 
-/* Waits for @timeout at most to connect, and as long for the handshake. */
+/* Waits for @timeout at most to connect, and @timeout for the handshake. */
 static int connect_one(struct tcp_leg *leg, struct unbd_stream *s,
-		       struct nbd_export_info *info, unsigned long timeout,
-		       char *why, size_t len)
+		       unsigned int nr_keys, struct nbd_export_info *info,
+		       unsigned long timeout, char *why, size_t len)
 {
 	struct tcp_path *path = to_tcp_path(leg->base.path);
 	struct tcp_attempt attempt = { .stream = s };
 	int err;
 
-	err = begin_attempt(path, &attempt);
+	err = tcp_begin_attempt(path, &attempt);
 	if (err)
 		return unbd_why(why, len, err, "connecting was given up");
-	err = open_stream(leg, s, info, timeout, why, len);
-	end_attempt(path, &attempt);
+	err = open_stream(leg, s, nr_keys, info, timeout, why, len);
+	tcp_end_attempt(path, &attempt);
 	if (err)
 		unbd_stream_close(s);
 	return err;
@@ -201,8 +206,8 @@ static void remember_names(struct tcp_path *path, struct unbd_stream *s)
  * @why: reason of a failure
  * @len: size of @why
  *
- * Sleeps for the server, at most connect_timeout to connect and as long for
- * the handshake. Return: 0 or -errno, and nothing is left open.
+ * Sleeps for the server, at most reach_timeout to connect and connect_timeout
+ * for the handshake. Return: 0 or -errno, and nothing is left open.
  */
 int tcp_connect_first(struct tcp_leg *leg, struct unbd_stream *stream,
 		      struct nbd_export_info *info, char *why, size_t len)
@@ -210,8 +215,8 @@ int tcp_connect_first(struct tcp_leg *leg, struct unbd_stream *stream,
 	struct tcp_path *path = to_tcp_path(leg->base.path);
 	int err;
 
-	err = connect_one(leg, stream, info, path->base.connect_timeout,
-			  why, len);
+	err = connect_one(leg, stream, leg->base.nr_keys, info,
+			  path->base.connect_timeout, why, len);
 	if (err)
 		return err;
 	remember_names(path, stream);
@@ -268,8 +273,8 @@ static void opening_work(struct work_struct *work)
 	struct tcp_leg *leg = o->leg;
 	unsigned int noio = memalloc_noio_save();
 
-	o->err = connect_one(leg, &o->stream, &o->info, o->timeout,
-			     o->why, sizeof(o->why));
+	o->err = connect_one(leg, &o->stream, leg->base.fences ? 1 : 0,
+			     &o->info, o->timeout, o->why, sizeof(o->why));
 	if (o->err)
 		goto out;
 	o->err = nbd_same_export(&leg->info, &o->info, o->why, sizeof(o->why));

@@ -89,6 +89,8 @@ int tcp_set_geometry(struct tcp_leg *leg, const struct nbd_export_info *info,
 
 	set_sizes(&g, info);
 	set_commands(&g, info->flags);
+	if (info->stable)
+		g.features |= UNBD_FEAT_STABLE;
 	if (g.max_io < PAGE_SIZE)
 		return unbd_why(why, len, -EOPNOTSUPP,
 				"the server takes %u bytes of data at most, less than a page",

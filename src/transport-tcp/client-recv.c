@@ -55,6 +55,10 @@ static void end_request(struct tcp_conn *conn, struct tcp_request *req)
 {
 	lockdep_assert_held(&conn->recv_mutex);
 
+	if (unlikely(!req->rq)) {
+		tcp_watch_answered(conn->leg);
+		return;
+	}
 	conn->completed++;
 	unbd_complete_request(req->rq, status_of(req->inflight.error));
 }
@@ -93,6 +97,8 @@ static struct nbd_inflight *find_request(void *ctx, u64 cookie)
 	struct tcp_request *req;
 	struct request *rq;
 
+	if (unlikely(cookie == TCP_WATCH_COOKIE))
+		return tcp_watch_find(conn);
 	rq = unbd_request_find(&conn->leg->base, conn->index, cookie);
 	if (!rq)
 		return NULL;

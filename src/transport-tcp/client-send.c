@@ -148,17 +148,31 @@ static int send_headers(struct tcp_conn *conn)
 	return n;
 }
 
+/*
+ * What is sent by reference leaves with what the pages have by then: something
+ * else perhaps, if packets are held up, the path is lost and the write has been
+ * answered over another one. A server that fences takes nothing of it any more.
+ */
+static bool may_send_pages(struct tcp_conn *conn)
+{
+	const struct unbd_leg *leg = &conn->leg->base;
+
+	return leg->fences || !unbd_leg_has_others(leg);
+}
+
 static int send_data(struct tcp_conn *conn, struct tcp_request *req)
 {
 	size_t len = tcp_request_seek(req, req->inflight.length -
 				      req->to_send);
+	bool more = len < req->to_send || more_behind(conn, &req->node);
 	int n;
 
 	if (WARN_ON_ONCE(!len || len > req->to_send))
 		return -EFAULT;
-	n = unbd_stream_send_pages(&conn->stream, &req->iter,
-				   len < req->to_send ||
-				   more_behind(conn, &req->node));
+	if (may_send_pages(conn))
+		n = unbd_stream_send_pages(&conn->stream, &req->iter, more);
+	else
+		n = unbd_stream_send(&conn->stream, &req->iter, more);
 	if (n <= 0)
 		return n;
 	req->pos += n;

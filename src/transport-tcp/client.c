@@ -179,6 +179,7 @@ static void close_conns(struct tcp_leg *leg, bool polite)
 	kvfree(leg->conns);
 	leg->conns = NULL;
 	leg->nr_conns = 0;
+	leg->watching = false;
 }
 
 static unsigned int wanted_conns(struct tcp_leg *leg)
@@ -222,6 +223,8 @@ static int open_conns(struct tcp_leg *leg, const struct unbd_stream *stream,
 		err = start_conns(leg, why, len);
 	if (err)
 		close_conns(leg, true);
+	else
+		tcp_watch(leg, leg->info.size);
 	return err;
 }
 
@@ -236,9 +239,15 @@ static int attach(struct tcp_leg *leg, char *why, size_t len)
 	if (err)
 		return err;
 	took = jiffies - began;
+	leg->base.fences = leg->info.fences;
 	err = tcp_set_geometry(leg, &leg->info, why, len);
 	if (err)
 		goto err_close;
+	err = tcp_recognise(leg, &stream, why, len);
+	if (err) {
+		unbd_stream_close(&stream);
+		return err;
+	}
 	nr = wanted_conns(leg);
 	leg->conns = kvcalloc(nr, sizeof(*leg->conns), GFP_KERNEL);
 	if (!leg->conns) {
@@ -280,6 +289,23 @@ static void tcp_detach(struct unbd_leg *base)
 	close_conns(leg, base->polite);
 }
 
+/* Open the export once more, for what the server says and does meanwhile. */
+static int ask_server(struct tcp_leg *leg, struct nbd_export_info *info,
+		      char *why, size_t len)
+{
+	struct unbd_stream stream = {};
+	unsigned int noio = memalloc_noio_save();
+	int err;
+
+	err = tcp_connect_first(leg, &stream, info, why, len);
+	if (!err) {
+		tcp_say_goodbye(&stream, info->headers);
+		unbd_stream_close(&stream);
+	}
+	memalloc_noio_restore(noio);
+	return err;
+}
+
 /*
  * Some servers tell no size in answer to NBD_OPT_INFO, so the export is opened
  * once more. The other connections may go on to refuse what is beyond the
@@ -288,24 +314,33 @@ static void tcp_detach(struct unbd_leg *base)
 static int tcp_refresh(struct unbd_leg *base, char *why, size_t len)
 {
 	struct tcp_leg *leg = to_tcp_leg(base);
-	struct unbd_stream stream = {};
 	u64 old_size = base->geometry.size;
 	struct nbd_export_info info;
-	unsigned int noio;
 	int err;
 
 	if (base->path->flags & UNBD_PATH_ONE_SHOT)
 		return unbd_why(why, len, -EOPNOTSUPP,
 				"a handed-over socket cannot ask for the size");
-	noio = memalloc_noio_save();
-	err = tcp_connect_first(leg, &stream, &info, why, len);
-	if (!err) {
+	err = ask_server(leg, &info, why, len);
+	if (!err)
 		err = tcp_set_geometry(leg, &info, why, len);
-		tcp_say_goodbye(&stream, info.headers);
-		unbd_stream_close(&stream);
-	}
-	memalloc_noio_restore(noio);
-	return err ? err : base->geometry.size > old_size;
+	if (err)
+		return err;
+	if (base->geometry.size > old_size)
+		return 1;
+	tcp_watch(leg, info.size);
+	return 0;
+}
+
+/* A new connection's handshake asks for it; more is not wanted of that. */
+static int tcp_fence(struct unbd_leg *base, char *why, size_t len)
+{
+	struct nbd_export_info info;
+
+	/* There cannot be another connection, so it goes on as elsewhere. */
+	if (base->path->flags & UNBD_PATH_ONE_SHOT)
+		return 0;
+	return ask_server(to_tcp_leg(base), &info, why, len);
 }
 
 static void tcp_abort(struct unbd_path *base)
@@ -343,6 +378,7 @@ static struct unbd_transport_ops tcp_ops = {
 	.commit_rqs	= tcp_commit_rqs,
 	.poll		= tcp_poll,
 	.refresh	= tcp_refresh,
+	.fence		= tcp_fence,
 	.describe	= tcp_describe,
 };
 

@@ -126,6 +126,8 @@ struct tcp_conn {
  * @nr_conns: entries in use
  * @watchdog: looks for a server whose host has fallen silent
  * @remarked: what is odd about the export has been logged
+ * @watch: is answered when the export's size changes
+ * @watching: it is in flight, on the first connection
  */
 struct tcp_leg {
 	struct unbd_leg base;
@@ -134,6 +136,8 @@ struct tcp_leg {
 	unsigned int nr_conns;
 	struct delayed_work watchdog;
 	bool remarked;
+	struct tcp_request watch;
+	bool watching;
 };
 
 /**
@@ -165,6 +169,16 @@ struct tcp_path {
 	char dst_name[UNBD_STREAM_NAME_LEN];
 };
 
+/**
+ * struct tcp_attempt - a handshake under way, for abort to find
+ * @entry: in path->attempts
+ * @stream: whose socket stays as long as this is listed
+ */
+struct tcp_attempt {
+	struct list_head entry;
+	struct unbd_stream *stream;
+};
+
 static inline struct tcp_path *to_tcp_path(struct unbd_path *path)
 {
 	return container_of(path, struct tcp_path, base);
@@ -188,9 +202,21 @@ int tcp_connect_first(struct tcp_leg *leg, struct unbd_stream *stream,
 		      struct nbd_export_info *info, char *why, size_t len);
 int tcp_connect_others(struct tcp_leg *leg, unsigned int nr,
 		       unsigned long first, char *why, size_t len);
+int tcp_begin_attempt(struct tcp_path *path, struct tcp_attempt *attempt);
+void tcp_end_attempt(struct tcp_path *path, struct tcp_attempt *attempt);
 void tcp_abort_attempts(struct tcp_path *path);
 void tcp_say_goodbye(struct unbd_stream *stream,
 		     enum nbd_header_style headers);
+
+/* client-replay.c: a server that has lost writes */
+int tcp_recognise(struct tcp_leg *leg, struct unbd_stream *stream,
+		  char *why, size_t len);
+
+/* client-watch.c: a server that tells when the size changes */
+#define TCP_WATCH_COOKIE	U64_MAX
+void tcp_watch(struct tcp_leg *leg, u64 size);
+struct nbd_inflight *tcp_watch_find(struct tcp_conn *conn);
+void tcp_watch_answered(struct tcp_leg *leg);
 
 /* client-geometry.c: what the export is to a block device */
 int tcp_set_geometry(struct tcp_leg *leg, const struct nbd_export_info *info,

@@ -196,12 +196,23 @@ static u32 put_go(const struct nbd_handshake *hs, u8 *buf)
 	return len + sizeof(infos);
 }
 
+static u32 put_fence(const struct nbd_handshake *hs, u8 *buf)
+{
+	u32 size = hs->nr_keys * sizeof(*hs->keys);
+	u32 len = put_opt_header(buf, NBD_OPT_UNBD_FENCE, size);
+
+	memcpy(buf + len, hs->keys, size);
+	return len + size;
+}
+
 static u32 put_option(const struct nbd_handshake *hs, u8 *buf, u32 option)
 {
 	u32 len;
 
 	if (option == NBD_OPT_GO)
 		return put_go(hs, buf);
+	if (option == NBD_OPT_UNBD_FENCE)
+		return put_fence(hs, buf);
 	if (option != NBD_OPT_EXPORT_NAME)
 		return put_opt_header(buf, option, 0);
 	len = put_opt_header(buf, option, hs->name_len);
@@ -222,7 +233,7 @@ static enum nbd_handshake_step send_option(struct nbd_handshake *hs, u32 head,
 }
 
 /* The best header style first; what is refused leads to the next. */
-static u32 first_option(const struct nbd_handshake *hs)
+static u32 header_option(const struct nbd_handshake *hs)
 {
 	switch (hs->max_headers) {
 	case NBD_HEADERS_EXTENDED:
@@ -238,6 +249,9 @@ static u32 first_option(const struct nbd_handshake *hs)
 static enum nbd_handshake_step option_acked(struct nbd_handshake *hs)
 {
 	switch (hs->option) {
+	case NBD_OPT_UNBD_FENCE:
+		hs->info.fences = true;
+		return send_option(hs, 0, header_option(hs));
 	case NBD_OPT_EXTENDED_HEADERS:
 		hs->info.headers = NBD_HEADERS_EXTENDED;
 		return send_option(hs, 0, NBD_OPT_GO);
@@ -296,6 +310,8 @@ static enum nbd_handshake_step option_refused(struct nbd_handshake *hs)
 		return give_up(hs);
 
 	switch (hs->option) {
+	case NBD_OPT_UNBD_FENCE:
+		return send_option(hs, 0, header_option(hs));
 	case NBD_OPT_EXTENDED_HEADERS:
 		return send_option(hs, 0, NBD_OPT_STRUCTURED_REPLY);
 	case NBD_OPT_STRUCTURED_REPLY:
@@ -336,7 +352,16 @@ static enum nbd_handshake_step got_info(struct nbd_handshake *hs)
 		hs->info.preferred_block = be32_to_cpu(b->preferred);
 		hs->info.max_payload = be32_to_cpu(b->max_payload);
 		hs->info.has_block_size = true;
+	} else if (type == NBD_INFO_UNBD_STABLE) {
+		hs->info.stable = hs->info.has_instance;
 	}
+	return next_reply(hs);
+}
+
+static enum nbd_handshake_step got_instance(struct nbd_handshake *hs)
+{
+	memcpy(&hs->info.instance, hs->data, sizeof(hs->info.instance));
+	hs->info.has_instance = true;
 	return next_reply(hs);
 }
 
@@ -344,6 +369,8 @@ static enum nbd_handshake_step got_reply_data(struct nbd_handshake *hs)
 {
 	if (hs->reply_type & NBD_REP_ERROR_BIT)
 		return option_refused(hs);
+	if (hs->reply_type == NBD_REP_UNBD_INSTANCE)
+		return got_instance(hs);
 	return got_info(hs);
 }
 
@@ -354,6 +381,9 @@ static bool reply_fits(const struct nbd_handshake *hs)
 		return hs->reply_len <= NBD_MAX_STRING;
 	if (hs->reply_type == NBD_REP_ACK)
 		return hs->reply_len == 0;
+	if (hs->reply_type == NBD_REP_UNBD_INSTANCE)
+		return hs->option == NBD_OPT_UNBD_FENCE &&
+			hs->reply_len == sizeof(struct unbd_instance);
 	return hs->reply_type == NBD_REP_INFO && hs->option == NBD_OPT_GO &&
 		hs->reply_len >= sizeof(__be16) &&
 		hs->reply_len <= sizeof(__be16) + NBD_MAX_STRING;
@@ -430,7 +460,8 @@ static enum nbd_handshake_step got_flags(struct nbd_handshake *hs)
 
 	if (flags & NBD_FLAG_FIXED_NEWSTYLE) {
 		hs->info.style = NBD_FIXED_NEWSTYLE;
-		return send_option(hs, sizeof(answer), first_option(hs));
+		return send_option(hs, sizeof(answer), hs->nr_keys ?
+				   NBD_OPT_UNBD_FENCE : header_option(hs));
 	}
 	hs->info.style = NBD_PLAIN_NEWSTYLE;
 	return send_option(hs, sizeof(answer), NBD_OPT_EXPORT_NAME);
@@ -551,6 +582,10 @@ int nbd_same_export(const struct nbd_export_info *first,
 	else if (first->headers != other->headers)
 		snprintf(why, whylen, "header style was %d and is %d",
 			 first->headers, other->headers);
+	else if (first->has_instance != other->has_instance ||
+		 memcmp(&first->instance, &other->instance,
+			sizeof(first->instance)))
+		snprintf(why, whylen, "the server has restarted meanwhile");
 	else
 		return 0;
 	return -ESTALE;

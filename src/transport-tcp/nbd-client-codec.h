@@ -16,6 +16,8 @@
 
 #include <linux/types.h>
 
+#include <unbd/fence.h>
+#include <unbd/instance.h>
 #include <unbd/proto/nbd.h>
 
 /* ------------------------------------------------------------------ */
@@ -45,6 +47,10 @@ enum nbd_server_style {
  * @has_block_size: the server named the three; else they are the defaults
  * @style: of the server
  * @headers: agreed upon for the transmission phase
+ * @fences: the server knows NBD_OPT_UNBD_FENCE and has done it
+ * @has_instance: it has told its @instance then
+ * @instance: of the server
+ * @stable: it has said that the export has no volatile cache
  */
 struct nbd_export_info {
 	u64 size;
@@ -55,6 +61,10 @@ struct nbd_export_info {
 	bool has_block_size;
 	enum nbd_server_style style;
 	enum nbd_header_style headers;
+	bool fences;
+	bool has_instance;
+	struct unbd_instance instance;
+	bool stable;
 };
 
 /**
@@ -96,6 +106,8 @@ struct nbd_handshake {
 	char *why;
 	size_t whylen;
 	enum nbd_header_style max_headers;
+	const struct unbd_key *keys;
+	unsigned int nr_keys;
 	int state;
 	u32 option;		/* the one being answered */
 	u32 reply_type;
@@ -118,6 +130,22 @@ struct nbd_handshake {
 void nbd_handshake_init(struct nbd_handshake *hs, const char *name,
 			enum nbd_header_style max_headers,
 			char *why, size_t whylen);
+
+/**
+ * nbd_handshake_fence() - name the connection, and those to be fenced before
+ * @hs: handshake that has not begun
+ * @keys: the connection's own, then the others'; must stay valid
+ * @nr: how many, at most UNBD_MAX_KEYS; 0 is as if this were not called
+ *
+ * A server that does not know this is none of ours: that is no error.
+ */
+static inline void nbd_handshake_fence(struct nbd_handshake *hs,
+				       const struct unbd_key *keys,
+				       unsigned int nr)
+{
+	hs->keys = keys;
+	hs->nr_keys = nr;
+}
 
 /**
  * nbd_handshake_next() - the step before has been carried out, what is next?
@@ -152,7 +180,7 @@ int nbd_handshake_closed(struct nbd_handshake *hs);
  * @why: names the difference
  * @whylen: its size
  *
- * Size, flags, block sizes and header style must agree.
+ * Size, flags, block sizes, header style and instance must agree.
  *
  * Return: 0 or -ESTALE.
  */

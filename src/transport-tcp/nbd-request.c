@@ -129,11 +129,21 @@ static u32 check_range(const struct nbd_session_params *s,
 	return 0;
 }
 
+static u32 check_watch(const struct nbd_request *req, char *why, size_t whylen)
+{
+	if (!req->flags && !req->length)
+		return 0;
+	return refuse(why, whylen, NBD_EINVAL, "%s with flags 0x%x of %llu bytes",
+		      nbd_cmd_name(req->cmd), req->flags, req->length);
+}
+
 static u32 check(const struct nbd_session_params *s,
 		 const struct nbd_request *req, char *why, size_t whylen)
 {
 	u32 error;
 
+	if (req->cmd == NBD_CMD_UNBD_WATCH)
+		return check_watch(req, why, whylen);
 	if (req->cmd >= ARRAY_SIZE(commands))
 		return refuse(why, whylen, NBD_EINVAL, "unknown command %u",
 			      req->cmd);

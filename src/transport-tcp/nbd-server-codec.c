@@ -199,6 +199,16 @@ u32 nbd_get_meta(u32 option, const void *data, u32 len,
 	return 0;
 }
 
+u32 nbd_get_fence(u32 len, unsigned int *nr_keys, char *why, size_t whylen)
+{
+	*nr_keys = len / sizeof(struct unbd_key);
+	if (!len || len % sizeof(struct unbd_key) || *nr_keys > UNBD_MAX_KEYS)
+		return refuse(why, whylen, NBD_REP_ERR_INVALID,
+			      "%u bytes are not 1 to %u keys", len,
+			      UNBD_MAX_KEYS);
+	return 0;
+}
+
 /* ------------------------------------------------------------------ */
 /* What goes out                                                      */
 
@@ -279,6 +289,13 @@ u32 nbd_put_info_text(void *buf, u32 option, u16 info, u32 len)
 
 	memcpy((u8 *)buf + head, &type, sizeof(type));
 	return head + sizeof(type);
+}
+
+u32 nbd_put_instance(void *buf, u32 option,
+		     const struct unbd_instance *instance)
+{
+	return put_whole(buf, option, NBD_REP_UNBD_INSTANCE, instance,
+			 sizeof(*instance));
 }
 
 u32 nbd_put_list_entry(void *buf, u32 name_len)

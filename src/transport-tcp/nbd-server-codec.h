@@ -13,6 +13,8 @@
 
 #include <linux/types.h>
 
+#include <unbd/fence.h>
+#include <unbd/instance.h>
 #include <unbd/proto/nbd.h>
 
 /* ------------------------------------------------------------------ */
@@ -124,6 +126,17 @@ u32 nbd_get_info(const void *data, u32 len, struct nbd_export_request *req,
 u32 nbd_get_meta(u32 option, const void *data, u32 len,
 		 struct nbd_export_request *req, char *why, size_t whylen);
 
+/**
+ * nbd_get_fence() - data of NBD_OPT_UNBD_FENCE
+ * @len: of the option
+ * @nr_keys: result, from 1 to UNBD_MAX_KEYS
+ * @why: message on error; fit to be sent to the client, too
+ * @whylen: its size
+ *
+ * Return: 0, or the NBD_REP_ERR_* to answer with.
+ */
+u32 nbd_get_fence(u32 len, unsigned int *nr_keys, char *why, size_t whylen);
+
 /* ------------------------------------------------------------------ */
 /* Handshake: what goes out                                           */
 
@@ -157,10 +170,14 @@ u32 nbd_put_info_block_size(void *buf, u32 option, u32 min, u32 preferred,
  * nbd_put_info_text() - head of a NAME or DESCRIPTION reply, 22 bytes
  * @buf: result
  * @option: being answered
- * @info: NBD_INFO_NAME or NBD_INFO_DESCRIPTION
+ * @info: NBD_INFO_NAME or NBD_INFO_DESCRIPTION, or any without data
  * @len: bytes of text that the caller sends after it
  */
 u32 nbd_put_info_text(void *buf, u32 option, u16 info, u32 len);
+
+/** nbd_put_instance() - a whole NBD_REP_UNBD_INSTANCE, 36 bytes */
+u32 nbd_put_instance(void *buf, u32 option,
+		     const struct unbd_instance *instance);
 
 /** nbd_put_list_entry() - head of a NBD_REP_SERVER, 24 bytes; name follows */
 u32 nbd_put_list_entry(void *buf, u32 name_len);

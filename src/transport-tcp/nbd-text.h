@@ -32,6 +32,8 @@ static inline const char *nbd_opt_name(u32 option)
 		return "SET_META_CONTEXT";
 	case NBD_OPT_EXTENDED_HEADERS:
 		return "EXTENDED_HEADERS";
+	case NBD_OPT_UNBD_FENCE:
+		return "UNBD_FENCE";
 	}
 	return "an unknown option";
 }
@@ -47,6 +49,8 @@ static inline const char *nbd_rep_name(u32 type)
 		return "INFO";
 	case NBD_REP_META_CONTEXT:
 		return "META_CONTEXT";
+	case NBD_REP_UNBD_INSTANCE:
+		return "UNBD_INSTANCE";
 	case NBD_REP_ERR_UNSUP:
 		return "ERR_UNSUP";
 	case NBD_REP_ERR_POLICY:
@@ -93,6 +97,8 @@ static inline const char *nbd_cmd_name(u16 cmd)
 		return "BLOCK_STATUS";
 	case NBD_CMD_RESIZE:
 		return "RESIZE";
+	case NBD_CMD_UNBD_WATCH:
+		return "UNBD_WATCH";
 	}
 	return "an unknown command";
 }

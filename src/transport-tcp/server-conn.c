@@ -172,6 +172,7 @@ static void srv_conn_teardown(struct work_struct *work)
 	cancel_work_sync(&conn->handshake);
 	cancel_work_sync(&conn->io_work);
 	cancel_delayed_work_sync(&conn->deadline);
+	cancel_delayed_work_sync(&conn->watch_work);
 	/* Nothing is submitted any more; what was has to come back. */
 	srv_conn_put(conn);
 	unbd_wait_for_storage(&conn->idle);
@@ -234,7 +235,9 @@ static struct srv_conn *srv_conn_alloc(struct socket *sock)
 	INIT_WORK(&conn->teardown, srv_conn_teardown);
 	INIT_WORK(&conn->handshake, srv_handshake_work);
 	INIT_WORK(&conn->io_work, srv_io_work);
+	spin_lock_init(&conn->kept_lock);
 	INIT_DELAYED_WORK(&conn->deadline, srv_conn_deadline);
+	srv_watch_init(conn);
 	init_llist_head(&conn->done);
 	INIT_LIST_HEAD(&conn->ready);
 	INIT_LIST_HEAD(&conn->tx);

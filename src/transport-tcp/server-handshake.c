@@ -227,6 +227,17 @@ static int srv_hs_put_name(struct srv_handshake *hs, const char *name)
 	return 0;
 }
 
+static int srv_hs_put_stable(struct srv_handshake *hs)
+{
+	u8 *buf = srv_hs_room(hs, sizeof(struct nbd_opt_reply) + 2);
+
+	if (!buf)
+		return -ENOMEM;
+	hs->out_len += nbd_put_info_text(buf, hs->opt.id, NBD_INFO_UNBD_STABLE,
+					 0);
+	return 0;
+}
+
 static int srv_hs_put_info(struct srv_conn *conn,
 			   const struct nbd_export_request *req,
 			   const char *name,
@@ -246,6 +257,9 @@ static int srv_hs_put_info(struct srv_conn *conn,
 	/* Exports have no descriptions. */
 	if (!err && req->want_block_size)
 		err = srv_hs_put_block_size(hs, info);
+	if (!err && conn->base.has_key &&
+	    !(info->features & UNBD_EXPORT_WRITE_CACHE))
+		err = srv_hs_put_stable(hs);
 	return err ? err : srv_hs_ack(hs);
 }
 
@@ -409,6 +423,35 @@ static int srv_opt_extended_headers(struct srv_conn *conn)
 	return srv_hs_ack(hs);
 }
 
+static int srv_hs_put_instance(struct srv_handshake *hs)
+{
+	u8 *buf = srv_hs_room(hs, sizeof(struct nbd_opt_reply) +
+			      sizeof(struct unbd_instance));
+
+	if (!buf)
+		return -ENOMEM;
+	hs->out_len += nbd_put_instance(buf, hs->opt.id,
+					unbd_server_instance());
+	return srv_hs_ack(hs);
+}
+
+/* Waits, but not for long: the connections that are fenced have storage to. */
+static int srv_opt_fence(struct srv_conn *conn)
+{
+	struct srv_handshake *hs = conn->hs;
+	const struct unbd_key *keys = (const void *)hs->data;
+	char why[UNBD_WHY_LEN];
+	unsigned int nr_keys;
+	u32 error;
+	int err;
+
+	error = nbd_get_fence(hs->opt.len, &nr_keys, why, sizeof(why));
+	if (error)
+		return srv_hs_refuse(hs, error, why);
+	err = unbd_conn_fence(&conn->base, keys, nr_keys);
+	return err ? err : srv_hs_put_instance(hs);
+}
+
 static int srv_hs_put_context(struct srv_handshake *hs, u32 id)
 {
 	u8 *buf = srv_hs_room(hs, 64);
@@ -471,6 +514,7 @@ static const struct {
 	{ NBD_OPT_LIST_META_CONTEXT,	srv_opt_meta_context },
 	{ NBD_OPT_SET_META_CONTEXT,	srv_opt_meta_context },
 	{ NBD_OPT_EXTENDED_HEADERS,	srv_opt_extended_headers },
+	{ NBD_OPT_UNBD_FENCE,		srv_opt_fence },
 	/*
 	 * NBD_OPT_STARTTLS is to come. It must forget everything that was
 	 * agreed upon before it, and nothing may be read ahead of it.

@@ -216,6 +216,13 @@ static int srv_rx_head(struct srv_conn *conn)
 	conn->rx_at += need;
 	if (!wire.error && wire.cmd == NBD_CMD_DISC)
 		return srv_rx_end(conn);
+	if (!wire.error && wire.cmd == NBD_CMD_UNBD_WATCH) {
+		if (!conn->watching) {
+			srv_watch_begin(conn, &wire);
+			return 1;
+		}
+		wire.error = NBD_EINVAL;
+	}
 	return srv_rx_begin(conn, &wire);
 }
 
@@ -306,6 +313,8 @@ static int srv_io_round(struct srv_conn *conn)
 	if (conn->phase == SRV_LINGERING)
 		return srv_linger(conn);
 	reaped = srv_reap(conn);
+	if (READ_ONCE(conn->watch_due))
+		srv_watch_answer(conn);
 	sent = srv_send(conn);
 	if (sent < 0)
 		return sent;
@@ -375,6 +384,7 @@ void srv_io_release(struct srv_conn *conn)
 	srv_free_list(&conn->ready);
 	if (conn->rx_req)
 		srv_request_free(conn->rx_req);
+	srv_request_forget_kept(conn);
 	srv_mem_forget(conn);
 	WARN_ON_ONCE(conn->nr_requests);
 }

@@ -3,9 +3,10 @@
  * How much of the host's memory clients' data may take.
  *
  * Each connection has SRV_RESERVE bytes of its own, so that ordinary requests
- * go on whatever other clients do. Beyond that it draws on a pool that all
- * connections share, up to a limit for each; who finds the pool empty waits in
- * line, which means that its socket is not read.
+ * go on whatever other clients do, and keeps as much for its next ones. Beyond
+ * that it draws on a pool that all connections share, up to a limit for each;
+ * who finds the pool empty waits in line, which means that its socket is not
+ * read.
  *
  * Storage always finishes, clients need not: one that announces data and
  * sends none, or asks for data and takes none, would keep its part of the

@@ -62,13 +62,67 @@ struct srv_request *srv_request_new(struct srv_conn *conn,
 	return req;
 }
 
+/*
+ * Distributions' kernels fill each page with zeros before they hand it out,
+ * which costs as much as copying the data. So a connection uses again what
+ * held its own client's data before. The network may still have references
+ * to a piece; it is not used as long as that is so.
+ */
+static struct page *srv_kept_take(struct srv_conn *conn, unsigned int order)
+{
+	struct page *page, *found = NULL;
+	unsigned int i;
+
+	/* Reads that look for holes get their memory beside io_work. */
+	spin_lock(&conn->kept_lock);
+	for (i = conn->nr_kept; i-- && !found; ) {
+		page = conn->kept[i];
+		if (compound_order(page) != order || page_ref_count(page) != 1)
+			continue;
+		conn->kept[i] = conn->kept[--conn->nr_kept];
+		conn->kept_bytes -= PAGE_SIZE << order;
+		found = page;
+	}
+	spin_unlock(&conn->kept_lock);
+	return found;
+}
+
+static void srv_keep(struct srv_conn *conn, struct page *page)
+{
+	u32 bytes = PAGE_SIZE << compound_order(page);
+	bool room;
+
+	spin_lock(&conn->kept_lock);
+	room = conn->nr_kept < SRV_KEPT_MAX &&
+	       conn->kept_bytes + bytes <= SRV_RESERVE;
+	if (room) {
+		conn->kept[conn->nr_kept++] = page;
+		conn->kept_bytes += bytes;
+	}
+	spin_unlock(&conn->kept_lock);
+	if (!room)
+		put_page(page);
+}
+
+/**
+ * srv_request_forget_kept() - free the pages kept for a connection's requests
+ * @conn: connection whose requests have all been freed
+ *
+ * Process context, of whoever is the last to use @conn; no lock is needed.
+ */
+void srv_request_forget_kept(struct srv_conn *conn)
+{
+	while (conn->nr_kept)
+		put_page(conn->kept[--conn->nr_kept]);
+	conn->kept_bytes = 0;
+}
+
 static void srv_request_free_pages(struct srv_request *req)
 {
 	unsigned int i;
 
-	/* The network may still have references of its own. */
 	for (i = 0; i < req->nr_bvec; i++)
-		put_page(req->bvec[i].bv_page);
+		srv_keep(req->conn, req->bvec[i].bv_page);
 	if (req->bvec != req->inline_bvec)
 		kvfree(req->bvec);
 	req->bvec = req->inline_bvec;
@@ -97,12 +151,16 @@ void srv_request_free(struct srv_request *req)
  * Large pieces only where they are at hand: with them storage and network have
  * less to do, but nobody has to be able to get one.
  */
-static struct page *srv_alloc_piece(u32 len, unsigned int *order)
+static struct page *srv_alloc_piece(struct srv_conn *conn, u32 len,
+				    unsigned int *order)
 {
 	const gfp_t gfp = GFP_NOIO | __GFP_NOWARN;
 	struct page *page;
 
 	*order = min_t(unsigned int, get_order(len), SRV_PIECE_ORDER);
+	page = srv_kept_take(conn, *order);
+	if (page)
+		return page;
 	if (*order) {
 		page = alloc_pages((gfp & ~__GFP_DIRECT_RECLAIM) |
 				   __GFP_NORETRY | __GFP_COMP, *order);
@@ -152,7 +210,7 @@ int srv_request_alloc_pages(struct srv_request *req, u32 len)
 			return -ENOMEM;
 	}
 	while (got < len) {
-		page = srv_alloc_piece(len - got, &order);
+		page = srv_alloc_piece(req->conn, len - got, &order);
 		if (!page)
 			goto no_memory;
 		if (req->nr_bvec == room) {

@@ -38,6 +38,9 @@
 /* Memory that each connection has for itself, whatever the others do. */
 #define SRV_RESERVE		(256u << 10)
 
+/* Pieces that it keeps for its next requests, of SRV_RESERVE bytes at most */
+#define SRV_KEPT_MAX		32
+
 /* Received at once when requests without data are expected: 36 of them. */
 #define SRV_RX_BUFFER		1024
 
@@ -117,6 +120,11 @@ struct srv_request;
  * @sparse: READs are to show the export's holes
  * @maps: the export can tell its holes at all
  *
+ * @watching: the client waits for another size than that in @watch
+ * @watch_due: there is one, io_work answers
+ * @watch: as it was asked for
+ * @watch_work: looks at the size
+ *
  * @io_task: the task that runs io_work, while it runs
  * @done: requests that the storage has finished
  * @nr_requests: requests from header to reply
@@ -140,6 +148,10 @@ struct srv_request;
  * @mem_held: payload bytes in memory
  * @mem_granted: what the pool has granted of it
  * @mem_wanted: what to grant next, while waiting for it
+ * @kept_lock: the next three
+ * @kept: memory for the next requests' data, which no request has
+ * @nr_kept: pieces of it
+ * @kept_bytes: their size
  * @mem_waiter: in the pool's list of those who wait
  * @mem_holder: in the pool's list of those who have some
  * @rx_progress: jiffies when the client last sent something
@@ -162,6 +174,11 @@ struct srv_conn {
 	struct nbd_session_params params;
 	bool sparse;
 	bool maps;
+
+	bool watching;
+	bool watch_due;
+	struct nbd_request watch;
+	struct delayed_work watch_work;
 
 	struct work_struct io_work;
 	struct task_struct *io_task;
@@ -187,6 +204,10 @@ struct srv_conn {
 	u64 mem_held;
 	u64 mem_granted;
 	u64 mem_wanted;
+	spinlock_t kept_lock;		/* see above */
+	struct page *kept[SRV_KEPT_MAX];
+	unsigned int nr_kept;
+	u32 kept_bytes;
 	struct list_head mem_waiter;
 	struct list_head mem_holder;
 	unsigned long rx_progress;
@@ -299,11 +320,17 @@ struct srv_request *srv_request_new(struct srv_conn *conn,
 				    const struct nbd_request *wire);
 void srv_request_free(struct srv_request *req);
 int srv_request_alloc_pages(struct srv_request *req, u32 len);
+void srv_request_forget_kept(struct srv_conn *conn);
 bool srv_request_needs_pages(const struct srv_request *req);
 void srv_request_submit(struct srv_request *req);
 
 /* server-send.c */
 int srv_send(struct srv_conn *conn);
+
+/* server-watch.c */
+void srv_watch_init(struct srv_conn *conn);
+void srv_watch_begin(struct srv_conn *conn, const struct nbd_request *wire);
+void srv_watch_answer(struct srv_conn *conn);
 
 /* server-mem.c */
 void srv_mem_init(void);

@@ -74,6 +74,18 @@ enum muenblock_status {
 	MUENBLOCK_IOERR		= 10,
 };
 
+/**
+ * enum muenblock_unbd_kind - what only a server of unbd's is asked for
+ * @MUENBLOCK_UNBD_FENCE: the buffer has keys from @buffer on, @length bytes of
+ *	them: the first names the client's requests to this device from now on,
+ *	those with the others must have ended before it is answered. Then there
+ *	are 16 bytes at @buffer, which tell of the life of the server's machine;
+ *	all 0 if the device has no volatile cache.
+ */
+enum muenblock_unbd_kind {
+	MUENBLOCK_UNBD_FENCE	= 0x7501,
+};
+
 enum muenblock_smart {
 	MUENBLOCK_SMART_FAILED	  = 0,
 	MUENBLOCK_SMART_OK	  = 1,

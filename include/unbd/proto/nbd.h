@@ -103,7 +103,17 @@ enum nbd_opt {
 	NBD_OPT_LIST_META_CONTEXT	= 9,
 	NBD_OPT_SET_META_CONTEXT	= 10,
 	NBD_OPT_EXTENDED_HEADERS	= 11,
+	NBD_OPT_UNBD_FENCE		= 0x756e6264,
 };
+
+/*
+ * NBD_OPT_UNBD_FENCE ("unbd") is between our own ends, before GO; others
+ * answer NBD_REP_ERR_UNSUP. Its data are keys, &struct unbd_key: the first
+ * is this connection's from now on. Connections that have one of the others
+ * are closed, and the answer comes when none of their requests can reach the
+ * storage any more: NBD_REP_UNBD_INSTANCE with a &struct unbd_instance, then
+ * NBD_REP_ACK.
+ */
 
 /**
  * struct nbd_opt_header - head of each option a client sends
@@ -122,6 +132,7 @@ struct nbd_opt_header {
 #define NBD_REP_SERVER			2u
 #define NBD_REP_INFO			3u
 #define NBD_REP_META_CONTEXT		4u
+#define NBD_REP_UNBD_INSTANCE		0x756e6264u
 #define NBD_REP_ERROR_BIT		(1u << 31)
 #define NBD_REP_ERR_UNSUP		(NBD_REP_ERROR_BIT | 1)
 #define NBD_REP_ERR_POLICY		(NBD_REP_ERROR_BIT | 2)
@@ -154,6 +165,8 @@ enum nbd_info {
 	NBD_INFO_NAME		= 1,
 	NBD_INFO_DESCRIPTION	= 2,
 	NBD_INFO_BLOCK_SIZE	= 3,
+	/* Between our own ends, after NBD_OPT_UNBD_FENCE, without more data: */
+	NBD_INFO_UNBD_STABLE	= 0x7562,	/* no volatile cache */
 };
 
 /**
@@ -240,7 +253,15 @@ enum nbd_cmd {
 	NBD_CMD_WRITE_ZEROES	= 6,
 	NBD_CMD_BLOCK_STATUS	= 7,
 	NBD_CMD_RESIZE		= 8,	/* an extension nobody implements */
+	NBD_CMD_UNBD_WATCH	= 0x7562,
 };
+
+/*
+ * NBD_CMD_UNBD_WATCH ("ub") is for a server that has answered
+ * NBD_OPT_UNBD_FENCE with its instance. The offset is the export's size as
+ * the client knows it, the length 0: it is answered when the size is another
+ * one. One at a time is allowed on a connection.
+ */
 
 /* "Command flags" */
 #define NBD_CMD_FLAG_FUA		(1u << 0)

@@ -14,6 +14,9 @@
 
 #include <linux/types.h>
 
+#include <unbd/fence.h>
+#include <unbd/instance.h>
+
 #define RNBD_VERSION_MAJOR	2
 
 /**
@@ -24,6 +27,9 @@
  * @RNBD_MSG_OPEN_RSP: &struct rnbd_msg_open_rsp, its data
  * @RNBD_MSG_IO: &struct rnbd_msg_io, RTRS read or write
  * @RNBD_MSG_CLOSE: &struct rnbd_msg_close, RTRS write without data
+ * @RNBD_MSG_UNBD_FENCE: unbd's own, &struct rnbd_msg_unbd_fence, RTRS read;
+ *	only for a server that has said RNBD_UNBD_FENCES
+ * @RNBD_MSG_UNBD_FENCE_RSP: &struct rnbd_msg_unbd_fence_rsp, its data
  */
 enum rnbd_msg_type {
 	RNBD_MSG_SESS_INFO	= 0,
@@ -32,6 +38,8 @@ enum rnbd_msg_type {
 	RNBD_MSG_OPEN_RSP	= 3,
 	RNBD_MSG_IO		= 4,
 	RNBD_MSG_CLOSE		= 5,
+	RNBD_MSG_UNBD_FENCE	= 0x7562,
+	RNBD_MSG_UNBD_FENCE_RSP	= 0x7563,
 };
 
 /**
@@ -103,11 +111,37 @@ struct rnbd_msg_close {
 	__le32 device_id;
 };
 
+/**
+ * struct rnbd_msg_unbd_fence - name a path, and end others
+ * @hdr: RNBD_MSG_UNBD_FENCE
+ * @keys: the path's own, and those of paths that were lost; as many as the
+ *	length of the message says
+ *
+ * Answered when nothing of the lost paths can reach the storage any more, or
+ * with an error after some seconds.
+ */
+struct rnbd_msg_unbd_fence {
+	struct rnbd_msg_hdr hdr;
+	struct unbd_key keys[UNBD_MAX_KEYS];
+};
+
+/**
+ * struct rnbd_msg_unbd_fence_rsp - who has done that
+ * @hdr: RNBD_MSG_UNBD_FENCE_RSP
+ * @instance: the life that the server's machine is in
+ */
+struct rnbd_msg_unbd_fence_rsp {
+	struct rnbd_msg_hdr hdr;
+	struct unbd_instance instance;
+};
+
 /* &rnbd_msg_open_rsp.cache_policy; kernels before 5.19 leave it 0 */
 #define RNBD_FUA		(1u << 0)
 #define RNBD_WRITEBACK		(1u << 1)
 /* unbd's own: the byte means what it says, also where it says no to both */
 #define RNBD_CACHE_KNOWN	(1u << 7)
+/* likewise: RNBD_MSG_UNBD_FENCE is understood */
+#define RNBD_UNBD_FENCES	(1u << 6)
 
 /**
  * struct rnbd_msg_open_rsp - what the device is like
@@ -125,7 +159,7 @@ struct rnbd_msg_close {
  * @max_segments: of one request
  * @secure_discard: 0, or secure erase is understood
  * @rotational: not 0 for a disk with heads (5.10; "obsolete" since)
- * @cache_policy: RNBD_FUA, RNBD_WRITEBACK
+ * @cache_policy: RNBD_FUA, RNBD_WRITEBACK, and what is unbd's own
  * @reserved: 0
  */
 struct rnbd_msg_open_rsp {

@@ -13,6 +13,12 @@
 
 #define SHM_STREAM_TRANSPORT	0x487312b6b79a9b6dULL
 
+/*
+ * Upper half of unbd's epochs. By it two ends of unbd know each other; nobody
+ * else counts as far.
+ */
+#define SHM_STREAM_UNBD_EPOCH	0x756e6264u
+
 /**
  * struct shm_stream_header - the first 64 bytes of a channel
  * @transport: SHM_STREAM_TRANSPORT

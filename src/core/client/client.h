@@ -61,6 +61,8 @@ enum unbd_device_stat {
 	UNBD_STAT_PARKED,	/* times that no path was left */
 	UNBD_STAT_TIMEOUTS,	/* requests not answered within io_timeout */
 	UNBD_STAT_FAILED,	/* requests failed for want of a path */
+	UNBD_STAT_FENCED,	/* writes that waited until they could be repeated */
+	UNBD_STAT_REPLAYED,	/* writes that a restarted server got again */
 	UNBD_NR_STATS,
 };
 
@@ -69,6 +71,42 @@ enum unbd_refresh {
 	UNBD_REFRESH_DONE,
 	UNBD_REFRESH_WANTED,
 	UNBD_REFRESH_RUNNING,
+};
+
+/**
+ * struct unbd_replay - what has been answered and not been flushed
+ * @mutex: compares instances; inside path->mutex, outside dev->mutex
+ * @instance: of the server, if it is @known
+ * @known: a server has told
+ * @keeping: writes are kept: it has, and has a cache that can be lost
+ * @limit: bytes that may be kept, 0 for nothing
+ * @flush_work: flushes the disk
+ * @lock: what follows
+ * @writes: &struct unbd_write, in the order of their answers
+ * @bytes: of memory, with those that are still in flight
+ * @epoch: begins anew with each flush
+ * @gap: epoch of the last answer to a write that was not kept; 0 when that has
+ *	been flushed
+ * @replaying: a path is being brought up with @writes
+ * @lost: some were lost, ever
+ * @report: the next flush is to fail
+ */
+struct unbd_replay {
+	struct mutex mutex;		/* see above */
+	struct unbd_instance instance;
+	bool known;
+	bool keeping;
+	size_t limit;
+	struct work_struct flush_work;
+
+	spinlock_t lock;		/* what follows */
+	struct list_head writes;
+	size_t bytes;
+	u64 epoch;
+	u64 gap;
+	bool replaying;
+	bool lost;
+	bool report;
 };
 
 /**
@@ -94,7 +132,13 @@ enum unbd_refresh {
  * @unproven: requests were taken back when the device was parked, and nothing
  *	was answered since: if it is parked again, it is the same outage
  * @fail_work: ends the parking
- * @geometry: of the disk as it was made
+ * @geometry: of the disk, what all legs so far can do
+ * @narrowed: that has become less, requests may be too much for a leg
+ * @split_bios: of such requests, to be done anew
+ * @split_work: does that
+ * @fences: what dead legs have left behind, &struct unbd_fence
+ * @fence_lock: that, and the requests of each
+ * @replay: what is sent again to a server that has lost it
  * @refresh: &enum unbd_refresh, how far asking for the geometry has come
  * @refresh_error: how it ended
  * @wait: for the first attempts of the legs and for @refresh
@@ -132,6 +176,13 @@ struct unbd_device {
 	unsigned int nr_queues;
 	unsigned int nr_poll_queues;
 	struct unbd_geometry geometry;
+	bool narrowed;
+	spinlock_t split_lock;		/* @split_bios */
+	struct bio_list split_bios;
+	struct work_struct split_work;
+	struct list_head fences;
+	spinlock_t fence_lock;		/* @fences */
+	struct unbd_replay replay;
 	struct blk_mq_tag_set tag_set;
 	struct gendisk *disk;
 	bool added;
@@ -141,7 +192,12 @@ struct unbd_device {
 	atomic_t stats[UNBD_NR_STATS];
 };
 
+/*
+ * For paths, and for what waits for tags of a device while its paths may be
+ * waiting: with one queue for both there were no way on without memory.
+ */
 extern struct workqueue_struct *unbd_wq;
+extern struct workqueue_struct *unbd_split_wq;
 
 /* registry.c: transports */
 const struct unbd_transport_ops *unbd_transport_get(const char *name);
@@ -194,6 +250,9 @@ void unbd_device_complete(struct request *rq);
 void unbd_device_update(struct unbd_device *dev);
 void unbd_device_fail(struct unbd_device *dev);
 bool unbd_device_has_leg(struct unbd_device *dev);
+bool unbd_device_attached(struct unbd_device *dev);
+const char *unbd_device_state(const struct unbd_device *dev);
+void unbd_device_kick_paths(struct unbd_device *dev);
 
 static inline bool unbd_device_read_only(const struct unbd_device *dev)
 {
@@ -205,12 +264,44 @@ void unbd_device_refresh(struct unbd_device *dev, struct unbd_leg *leg);
 int unbd_device_resize(struct unbd_device *dev, u64 sectors,
 		       char *why, size_t len);
 
+/* split.c: requests that are too much for a path */
+bool unbd_geometry_narrow(struct unbd_geometry *disk,
+			  const struct unbd_geometry *path);
+bool unbd_request_fits(const struct unbd_leg *leg, struct request *rq);
+void unbd_request_split(struct request *rq);
+void unbd_device_narrowed(struct unbd_device *dev);
+void unbd_split_work(struct work_struct *work);
+
+/* fence.c: writes that may still be executed by a server */
+int unbd_fence_prepare(struct unbd_leg *leg);
+bool unbd_fence_hold(struct unbd_leg *leg, struct request *rq);
+bool unbd_fence_wanted(struct unbd_device *dev);
+void unbd_fence_done(struct unbd_leg *leg);
+int unbd_fence_run(struct unbd_leg *leg, char *why, size_t len);
+void unbd_fence_let_go(struct unbd_device *dev);
+void unbd_fence_forget(struct unbd_device *dev);
+
+/* replay.c: writes that a server may lose */
+void unbd_replay_init(struct unbd_device *dev, size_t limit);
+void unbd_replay_exit(struct unbd_device *dev);
+void unbd_replay_sending(struct unbd_device *dev, struct request *rq);
+void unbd_replay_ended(struct request *rq);
+void unbd_replay_drop(struct request *rq);
+
 /* disk.c: the gendisk */
 int unbd_disk_claim(struct unbd_device *dev, bool force);
 int unbd_disk_add(struct unbd_device *dev, char *why, size_t len);
 void unbd_disk_remove(struct unbd_device *dev, bool force);
 void unbd_disk_set_size(struct unbd_device *dev, u64 bytes);
+void unbd_disk_fill_limits(struct unbd_device *dev,
+			   struct unbd_disk_limits *lim);
 extern const struct blk_mq_ops unbd_mq_ops;
+
+/* event.c: what other programs are told */
+int unbd_events_init(struct kobject *kobj);
+void unbd_events_exit(void);
+void unbd_path_event(const struct unbd_path *path, enum unbd_path_state state);
+void unbd_device_event(const struct unbd_device *dev);
 
 /* sysfs.c, sysfs-session.c, sysfs-device.c: /sys/devices/virtual/unbd-client */
 int unbd_sysfs_init(void);

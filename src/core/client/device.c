@@ -15,6 +15,7 @@
 #include <linux/slab.h>
 
 #include "client.h"
+#include "trace.h"
 
 /* What is in flight when a leg is to be attached anew may take as long. */
 #define HOLD_TIMEOUT		(2 * HZ)
@@ -38,6 +39,8 @@ void unbd_device_release(struct unbd_device *dev)
 {
 	struct unbd_session *session = dev->session;
 
+	unbd_fence_forget(dev);
+	unbd_replay_exit(dev);
 	cleanup_srcu_struct(&dev->srcu);
 	ida_free(&device_ida, dev->index);
 	mutex_destroy(&dev->mutex);
@@ -46,19 +49,39 @@ void unbd_device_release(struct unbd_device *dev)
 	unbd_session_put(session);
 }
 
-static bool any_live_leg(struct unbd_device *dev)
+static bool is_live(const struct unbd_leg *leg)
+{
+	return READ_ONCE(leg->live);
+}
+
+static bool is_attached(const struct unbd_leg *leg)
+{
+	return READ_ONCE(leg->attached);
+}
+
+static bool any_leg(struct unbd_device *dev,
+		    bool (*test)(const struct unbd_leg *leg))
 {
 	int idx = srcu_read_lock(&dev->srcu);
 	struct unbd_leg *leg;
-	bool live = false;
+	bool found = false;
 	unsigned int i;
 
-	for (i = 0; i < UNBD_MAX_PATHS && !live; i++) {
+	for (i = 0; i < UNBD_MAX_PATHS && !found; i++) {
 		leg = srcu_dereference(dev->legs[i], &dev->srcu);
-		live = leg && READ_ONCE(leg->live);
+		found = leg && test(leg);
 	}
 	srcu_read_unlock(&dev->srcu, idx);
-	return live;
+	return found;
+}
+
+/**
+ * unbd_device_attached() - may an answer come over some leg?
+ * @dev: the device
+ */
+bool unbd_device_attached(struct unbd_device *dev)
+{
+	return any_leg(dev, is_attached);
 }
 
 /**
@@ -67,7 +90,28 @@ static bool any_live_leg(struct unbd_device *dev)
  */
 bool unbd_device_has_leg(struct unbd_device *dev)
 {
-	return any_live_leg(dev);
+	return any_leg(dev, is_live);
+}
+
+/**
+ * unbd_device_state() - what is to be expected of a disk's I/O, in a word
+ * @dev: the device
+ */
+const char *unbd_device_state(const struct unbd_device *dev)
+{
+	if (READ_ONCE(dev->failing))
+		return "failing";
+	if (READ_ONCE(dev->parked))
+		return "parked";
+	if (READ_ONCE(dev->replay.lost))
+		return "lost";
+	return "live";
+}
+
+static void state_changed(struct unbd_device *dev)
+{
+	trace_unbd_disk_state(dev);
+	unbd_device_event(dev);
 }
 
 static void resume(struct unbd_device *dev)
@@ -108,6 +152,7 @@ static void park(struct unbd_device *dev)
 	pr_warn("unbd%u: no path to %s is live, I/O waits\n", dev->index,
 		dev->session->name);
 	start_fail_timer(dev);
+	state_changed(dev);
 }
 
 static void fail_work(struct work_struct *work)
@@ -116,12 +161,14 @@ static void fail_work(struct work_struct *work)
 					       struct unbd_device, fail_work);
 
 	mutex_lock(&dev->mutex);
-	if (dev->parked && !any_live_leg(dev)) {
+	if (dev->parked && !unbd_device_has_leg(dev)) {
 		pr_err("unbd%u: no path for fail_timeout (%d s), I/O fails until one is back\n",
 		       dev->index, dev->fail_timeout);
 		WRITE_ONCE(dev->failing, true);
 		WRITE_ONCE(dev->unproven, false);
 		resume(dev);
+		state_changed(dev);
+		unbd_fence_let_go(dev);
 	}
 	mutex_unlock(&dev->mutex);
 }
@@ -135,18 +182,21 @@ static void fail_work(struct work_struct *work)
  */
 void unbd_device_update(struct unbd_device *dev)
 {
-	bool live;
+	bool live, was_away;
 
 	mutex_lock(&dev->mutex);
-	live = any_live_leg(dev);
+	live = unbd_device_has_leg(dev);
 	if (!dev->disk || dev->dying)
 		goto out;
 	if (live) {
-		if (dev->parked || dev->failing)
-			pr_info("unbd%u: I/O goes on\n", dev->index);
+		was_away = dev->parked || dev->failing;
 		cancel_delayed_work(&dev->fail_work);
 		WRITE_ONCE(dev->failing, false);
 		resume(dev);
+		if (was_away) {
+			pr_info("unbd%u: I/O goes on\n", dev->index);
+			state_changed(dev);
+		}
 	} else if (!dev->parked && !dev->failing) {
 		park(dev);
 	}
@@ -164,12 +214,15 @@ void unbd_device_fail(struct unbd_device *dev)
 	mutex_lock(&dev->mutex);
 	WRITE_ONCE(dev->dying, true);
 	WRITE_ONCE(dev->failing, true);
-	if (dev->disk)
+	if (dev->disk) {
 		resume(dev);
+		state_changed(dev);
+	}
+	unbd_fence_let_go(dev);
 	mutex_unlock(&dev->mutex);
 }
 
-/* Only what the first leg promised to users of the disk must stay true. */
+/* What the first leg promised to users of the disk must stay true. */
 static int compare_geometry(struct unbd_device *dev,
 			    const struct unbd_geometry *g,
 			    char *why, size_t len)
@@ -187,21 +240,9 @@ static int compare_geometry(struct unbd_device *dev,
 			 disk->logical_block_size);
 		return -EMEDIUMTYPE;
 	}
-	if (g->max_io < disk->max_io) {
-		snprintf(why, len, "export takes requests of %u bytes, unbd%u sends up to %u",
-			 g->max_io, dev->index, disk->max_io);
-		return -EMEDIUMTYPE;
-	}
-	if ((g->virt_boundary & ~disk->virt_boundary) ||
-	    (g->max_segments && (!disk->max_segments ||
-				 g->max_segments < disk->max_segments))) {
-		snprintf(why, len, "path takes %u pieces of memory in a request, unbd%u sends more",
-			 g->max_segments, dev->index);
-		return -EMEDIUMTYPE;
-	}
-	if ((disk->features & ~g->features) &
-	    (UNBD_FEAT_FUA | UNBD_FEAT_WRITE_CACHE)) {
-		snprintf(why, len, "export has lost flush or FUA, unbd%u relies on them",
+	if (disk->features & UNBD_FEAT_WRITE_CACHE &&
+	    !(g->features & (UNBD_FEAT_WRITE_CACHE | UNBD_FEAT_FLUSH))) {
+		snprintf(why, len, "export has lost flush, unbd%u relies on it",
 			 dev->index);
 		return -EMEDIUMTYPE;
 	}
@@ -211,6 +252,22 @@ static int compare_geometry(struct unbd_device *dev,
 		return -EROFS;
 	}
 	return 0;
+}
+
+static void narrow(struct unbd_device *dev, const struct unbd_leg *leg)
+{
+	lockdep_assert_held(&dev->mutex);
+
+	if (!unbd_geometry_narrow(&dev->geometry, &leg->geometry))
+		return;
+	WRITE_ONCE(dev->narrowed, true);
+	if (!dev->disk)
+		return;
+	pr_info("unbd%u: requests of %u bytes at most%s, for %s\n", dev->index,
+		dev->geometry.max_io,
+		dev->geometry.features & UNBD_FEAT_FUA ? "" : " and no FUA",
+		leg->path->name);
+	unbd_device_narrowed(dev);
 }
 
 /**
@@ -230,6 +287,8 @@ int unbd_device_adopt(struct unbd_device *dev, struct unbd_leg *leg,
 	mutex_lock(&dev->mutex);
 	if (dev->nr_queues) {
 		err = compare_geometry(dev, &leg->geometry, why, len);
+		if (!err)
+			narrow(dev, leg);
 	} else {
 		dev->geometry = leg->geometry;
 		dev->nr_queues = leg->nr_queues;
@@ -265,8 +324,12 @@ static void release(struct unbd_device *dev)
 	unbd_device_update(dev);
 }
 
-/* Paths but that of @leg get connections that know the new size. */
-static void renew_other_legs(struct unbd_device *dev, struct unbd_leg *leg)
+/*
+ * Paths but that of @leg get connections that know the new size. With @alike,
+ * those of its transport, too.
+ */
+static void renew_other_legs(struct unbd_device *dev, struct unbd_leg *leg,
+			     bool alike)
 {
 	int idx = srcu_read_lock(&dev->srcu);
 	struct unbd_leg *other;
@@ -274,7 +337,9 @@ static void renew_other_legs(struct unbd_device *dev, struct unbd_leg *leg)
 
 	for (i = 0; i < UNBD_MAX_PATHS; i++) {
 		other = srcu_dereference(dev->legs[i], &dev->srcu);
-		if (other && other != leg && READ_ONCE(other->live))
+		if (!other || other == leg || !READ_ONCE(other->live))
+			continue;
+		if (alike || other->path->ops != leg->path->ops)
 			unbd_path_failed(other->path, -ESTALE,
 					 "unbd%u has grown", dev->index);
 	}
@@ -291,13 +356,23 @@ static int reattach(struct unbd_device *dev, struct unbd_leg *leg, char *why,
 	int err;
 
 	hold(dev, leg);
-	renew_other_legs(dev, leg);
+	renew_other_legs(dev, leg, true);
 	unbd_leg_down(leg, true);
 	err = unbd_leg_attach(leg, why, len);
 	if (err)
 		unbd_path_failed(leg->path, err, "%s", why);
 	release(dev);
 	return err;
+}
+
+/* The leg's own protocol does not; another's may. */
+static void take_size(struct unbd_device *dev, struct unbd_leg *leg)
+{
+	u64 size = leg->geometry.size;
+
+	if (size > dev->geometry.size)
+		renew_other_legs(dev, leg, false);
+	unbd_disk_set_size(dev, size);
 }
 
 /**
@@ -319,13 +394,17 @@ void unbd_device_refresh(struct unbd_device *dev, struct unbd_leg *leg)
 		pr_warn("%s: unbd%u: size not refreshed: %s (%d)\n",
 			leg->path->name, dev->index, why, err);
 	else if (READ_ONCE(dev->added))
-		unbd_disk_set_size(dev, leg->geometry.size);
+		take_size(dev, leg);
 	dev->refresh_error = err;
 	atomic_set_release(&dev->refresh, UNBD_REFRESH_DONE);
 	wake_up_all(&dev->wait);
 }
 
-static void kick_live_paths(struct unbd_device *dev)
+/**
+ * unbd_device_kick_paths() - have the work of each live path run
+ * @dev: the device
+ */
+void unbd_device_kick_paths(struct unbd_device *dev)
 {
 	int idx = srcu_read_lock(&dev->srcu);
 	struct unbd_leg *leg;
@@ -345,7 +424,7 @@ static bool refresh_over(struct unbd_device *dev)
 	int refresh = atomic_read_acquire(&dev->refresh);
 
 	return refresh == UNBD_REFRESH_DONE || READ_ONCE(dev->removing) ||
-	       (refresh == UNBD_REFRESH_WANTED && !any_live_leg(dev));
+	       (refresh == UNBD_REFRESH_WANTED && !unbd_device_has_leg(dev));
 }
 
 /**
@@ -363,12 +442,17 @@ int unbd_device_resize(struct unbd_device *dev, u64 sectors,
 {
 	int err;
 
-	if (!any_live_leg(dev)) {
+	/* It may have asked before, and may have the only leg down by itself. */
+	err = wait_event_killable(dev->wait, atomic_read(&dev->refresh) !=
+				  UNBD_REFRESH_RUNNING);
+	if (err)
+		return err;
+	if (!unbd_device_has_leg(dev)) {
 		snprintf(why, len, "no path is live");
 		return -ENOTCONN;
 	}
 	atomic_cmpxchg(&dev->refresh, UNBD_REFRESH_DONE, UNBD_REFRESH_WANTED);
-	kick_live_paths(dev);
+	unbd_device_kick_paths(dev);
 	err = wait_event_killable(dev->wait, refresh_over(dev));
 	if (err)
 		return err;
@@ -420,6 +504,12 @@ struct unbd_device *unbd_device_create(struct unbd_session *session,
 	init_waitqueue_head(&dev->wait);
 	INIT_LIST_HEAD(&dev->entry);
 	INIT_DELAYED_WORK(&dev->fail_work, fail_work);
+	spin_lock_init(&dev->split_lock);
+	bio_list_init(&dev->split_bios);
+	INIT_WORK(&dev->split_work, unbd_split_work);
+	INIT_LIST_HEAD(&dev->fences);
+	spin_lock_init(&dev->fence_lock);
+	unbd_replay_init(dev, o->replay);
 	dev->session = unbd_session_get(session);
 	dev->access_mode = o->access_mode;
 	dev->io_timeout = o->io_timeout;

@@ -98,9 +98,17 @@ static unsigned int to_sectors(u64 bytes)
 	return min_t(u64, bytes, UINT_MAX) >> SECTOR_SHIFT;
 }
 
-static void fill_limits(struct unbd_device *dev, struct unbd_disk_limits *lim)
+/**
+ * unbd_disk_fill_limits() - say in the block layer's terms what a disk can do
+ * @dev: its device, dev->mutex is held
+ * @lim: gets it
+ */
+void unbd_disk_fill_limits(struct unbd_device *dev,
+			   struct unbd_disk_limits *lim)
 {
 	const struct unbd_geometry *g = &dev->geometry;
+
+	lockdep_assert_held(&dev->mutex);
 
 	lim->logical_block_size = g->logical_block_size;
 	lim->physical_block_size = g->physical_block_size;
@@ -130,7 +138,9 @@ static int alloc_disk_of(struct unbd_device *dev)
 	err = alloc_tag_set(dev);
 	if (err)
 		return err;
-	fill_limits(dev, &limits);
+	mutex_lock(&dev->mutex);
+	unbd_disk_fill_limits(dev, &limits);
+	mutex_unlock(&dev->mutex);
 	disk = unbd_disk_alloc(&dev->tag_set, &limits, dev);
 	if (IS_ERR(disk)) {
 		blk_mq_free_tag_set(&dev->tag_set);
@@ -147,6 +157,9 @@ static int alloc_disk_of(struct unbd_device *dev)
 	mutex_unlock(&dev->mutex);
 	/* A leg that went down before this could not park the queue. */
 	unbd_device_update(dev);
+	/* Nor one that came up change its limits. */
+	if (READ_ONCE(dev->narrowed))
+		unbd_device_narrowed(dev);
 	return 0;
 }
 
@@ -158,6 +171,8 @@ static void forget_disk(struct unbd_device *dev)
 	dev->disk = NULL;
 	mutex_unlock(&dev->mutex);
 	cancel_delayed_work_sync(&dev->fail_work);
+	flush_work(&dev->split_work);
+	flush_work(&dev->replay.flush_work);
 
 	mutex_lock(&openers_mutex);
 	disk->private_data = NULL;
@@ -172,7 +187,8 @@ static void forget_disk(struct unbd_device *dev)
  * @why: gets the reason of a failure
  * @len: size of @why
  *
- * Reads the partition table. Return: 0 or -errno.
+ * Reads the partition table. The caller has a reference to @dev: others may
+ * take the disk away before this returns. Return: 0 or -errno.
  */
 int unbd_disk_add(struct unbd_device *dev, char *why, size_t len)
 {
@@ -187,12 +203,16 @@ int unbd_disk_add(struct unbd_device *dev, char *why, size_t len)
 	err = device_add_disk(NULL, dev->disk, NULL);
 	if (err)
 		goto put;
+	/* Who unmaps it as soon as there is a file for that waits for the rest. */
+	mutex_lock(&openers_mutex);
 	err = unbd_sysfs_add_device(dev);
 	if (err)
-		goto del;
-	WRITE_ONCE(dev->added, true);
-	return 0;
-del:
+		WRITE_ONCE(dev->removing, true);
+	else
+		WRITE_ONCE(dev->added, true);
+	mutex_unlock(&openers_mutex);
+	if (!err)
+		return 0;
 	del_gendisk(dev->disk);
 put:
 	snprintf(why, len, "cannot add the disk");

@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 
 #include "client.h"
+#include "trace.h"
 
 struct unbd_leg *unbd_leg_of(struct unbd_device *dev, struct unbd_path *path)
 {
@@ -65,6 +66,7 @@ void unbd_leg_destroy(struct unbd_leg *leg)
 	synchronize_srcu(&dev->srcu);
 	wake_up_all(&dev->wait);
 	kvfree(leg->slots);
+	kfree(leg->fence);
 	kfree(leg);
 	unbd_device_put(dev);
 }
@@ -98,17 +100,27 @@ int unbd_leg_attach(struct unbd_leg *leg, char *why, size_t len)
 
 	lockdep_assert_held(&leg->path->mutex);
 
+	err = unbd_fence_prepare(leg);
+	if (err)
+		return unbd_why(why, len, err, "out of memory");
+	leg->recognised = false;
 	err = ops->attach(leg, why, len);
 	if (err)
 		goto out;
-	err = unbd_device_adopt(leg->dev, leg, why, len);
+	if (!leg->recognised)
+		err = unbd_leg_recognise(leg, NULL, why, len);
+	WRITE_ONCE(leg->attached, true);
+	if (!err)
+		err = unbd_device_adopt(leg->dev, leg, why, len);
 	if (!err)
 		err = alloc_slots(leg);
 	if (err) {
 		leg->polite = true;
 		ops->detach(leg);
+		WRITE_ONCE(leg->attached, false);
 		goto out;
 	}
+	unbd_fence_done(leg);
 	WRITE_ONCE(leg->live, true);
 	unbd_device_update(leg->dev);
 out:
@@ -131,8 +143,12 @@ static void take_back_requests(struct unbd_leg *leg)
 			WRITE_ONCE(dev->unproven, true);
 		unbd_request(rq)->retry = true;
 		atomic_inc(&dev->stats[UNBD_STAT_REQUEUED]);
-		blk_mq_complete_request(rq);
+		trace_unbd_rq_lost(rq);
+		if (!unbd_fence_hold(leg, rq))
+			blk_mq_complete_request(rq);
 	}
+	if (unbd_fence_wanted(dev))
+		unbd_device_kick_paths(dev);
 }
 
 /**
@@ -155,6 +171,7 @@ void unbd_leg_down(struct unbd_leg *leg, bool polite)
 	synchronize_srcu(&dev->srcu);
 	leg->polite = polite;
 	leg->path->ops->detach(leg);
+	WRITE_ONCE(leg->attached, false);
 	unbd_device_update(dev);
 	take_back_requests(leg);
 }
@@ -192,6 +209,12 @@ unsigned int unbd_leg_queue(struct unbd_leg *leg, unsigned int hctx)
 		return hctx % leg->nr_queues;
 	return leg->nr_queues + (hctx - nr_queues) % leg->nr_poll_queues;
 }
+
+bool unbd_leg_has_others(const struct unbd_leg *leg)
+{
+	return READ_ONCE(leg->dev->nr_legs) > 1;
+}
+EXPORT_SYMBOL_UNBD(unbd_leg_has_others);
 
 static unsigned int slot_of(struct unbd_leg *leg, u32 unique_tag)
 {

@@ -9,11 +9,15 @@
 
 #include "client.h"
 
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
 struct workqueue_struct *unbd_wq;
+struct workqueue_struct *unbd_split_wq;
 
 static int __init unbd_client_init(void)
 {
-	int err;
+	int err = -ENOMEM;
 
 	/*
 	 * A path may wait seconds for its peer: unbound, so that no other
@@ -22,10 +26,17 @@ static int __init unbd_client_init(void)
 	unbd_wq = alloc_workqueue("unbd-client", WQ_UNBOUND | WQ_MEM_RECLAIM,
 				  0);
 	if (!unbd_wq)
-		return -ENOMEM;
+		return err;
+	unbd_split_wq = alloc_workqueue("unbd-split",
+					WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!unbd_split_wq)
+		goto destroy_wq;
 	err = unbd_sysfs_init();
-	if (err)
-		destroy_workqueue(unbd_wq);
+	if (!err)
+		return 0;
+	destroy_workqueue(unbd_split_wq);
+destroy_wq:
+	destroy_workqueue(unbd_wq);
 	return err;
 }
 
@@ -33,6 +44,8 @@ static void __exit unbd_client_exit(void)
 {
 	unbd_sysfs_exit();
 	unbd_sessions_drain();
+	unbd_events_exit();
+	destroy_workqueue(unbd_split_wq);
 	destroy_workqueue(unbd_wq);
 }
 

@@ -201,6 +201,7 @@ enum value_kind {
 	VALUE_POLICY,
 	VALUE_TLS,
 	VALUE_NUMBER,
+	VALUE_SIZE,
 };
 
 /**
@@ -239,6 +240,10 @@ static const struct key keys[UNBD_NR_KEYS] = {
 					 UNBD_MAX_TIMEOUT),
 	[UNBD_KEY_KEEPALIVE] = NUMBER(keepalive, 0, UNBD_MAX_TIMEOUT),
 	[UNBD_KEY_TLS] = { "tls=", .kind = VALUE_TLS },
+	[UNBD_KEY_REPLAY] = { "replay=", .kind = VALUE_SIZE, .min = 1 << 20,
+			      .max = UNBD_MAX_REPLAY,
+			      .member = offsetof(struct unbd_map_options,
+						 replay) },
 	[UNBD_KEY_DEST_PORT] = NUMBER(dest_port, 1, 65535),
 };
 
@@ -258,6 +263,51 @@ static int set_number(const struct key *key, const char *value,
 		return unbd_why(why, whylen, -EINVAL, "%s%.64s is not a number",
 				key->name, value);
 	*member = number;
+	return 0;
+}
+
+/* Bytes, perhaps with K, M or G behind them */
+static int parse_size(const char *text, long long *bytes)
+{
+	static const char units[] = "KMG";
+	size_t len = strlen(text);
+	const char *unit = len ? strchr(units, text[len - 1]) : NULL;
+	char digits[16];
+
+	len -= unit ? 1 : 0;
+	if (len >= sizeof(digits))
+		return -EINVAL;
+	memcpy(digits, text, len);
+	digits[len] = '\0';
+	if (kstrtoll(digits, 10, bytes))
+		return -EINVAL;
+	/* Of too much it does not matter how much: the product has to fit. */
+	if (*bytes > INT_MAX)
+		*bytes = INT_MAX;
+	if (unit)
+		*bytes *= 1LL << (unit - units + 1) * 10;
+	return 0;
+}
+
+static int set_size(const struct key *key, const char *value,
+		    struct unbd_map_options *o, char *why, size_t whylen)
+{
+	int *member = (int *)((char *)o + key->member);
+	long long bytes;
+
+	if (!strcmp(value, "off")) {
+		*member = 0;
+		return 0;
+	}
+	if (parse_size(value, &bytes))
+		return unbd_why(why, whylen, -EINVAL,
+				"%s%.64s is neither off nor a size", key->name,
+				value);
+	if (bytes < key->min || bytes > key->max)
+		return unbd_why(why, whylen, -ERANGE,
+				"%s%.32s is not within %dM to %dM", key->name,
+				value, key->min >> 20, key->max >> 20);
+	*member = bytes;
 	return 0;
 }
 
@@ -296,6 +346,8 @@ static int set_value(const struct key *key, const char *value,
 		return set_path(o, value, why, whylen);
 	case VALUE_NUMBER:
 		return set_number(key, value, o, why, whylen);
+	case VALUE_SIZE:
+		return set_size(key, value, o, why, whylen);
 	case VALUE_DEVICE_PATH:
 		o->device_path = value;
 		if (strlen(value) <= UNBD_DEVICE_PATH_MAX)
@@ -341,6 +393,7 @@ static void set_defaults(struct unbd_map_options *o)
 	o->io_timeout = UNBD_DEFAULT_IO_TIMEOUT;
 	o->fail_timeout = UNBD_DEFAULT_FAIL_TIMEOUT;
 	o->keepalive = UNBD_DEFAULT_KEEPALIVE;
+	o->replay = UNBD_DEFAULT_REPLAY;
 }
 
 int unbd_parse_map(char *line, struct unbd_map_options *o,

@@ -16,10 +16,12 @@
 #define UNBD_DEFAULT_IO_TIMEOUT		30
 #define UNBD_DEFAULT_FAIL_TIMEOUT	60
 #define UNBD_DEFAULT_KEEPALIVE		5
+#define UNBD_DEFAULT_REPLAY		(64 << 20)
 
 #define UNBD_MAX_QUEUES			1024
 #define UNBD_MAX_QUEUE_DEPTH		4096
 #define UNBD_MAX_TIMEOUT		86400
+#define UNBD_MAX_REPLAY			(1024 << 20)
 
 /* fail_timeout=-1: I/O waits for ever */
 #define UNBD_FAIL_NEVER			(-1)
@@ -87,6 +89,7 @@ enum unbd_map_key {
 	UNBD_KEY_FAIL_TIMEOUT,
 	UNBD_KEY_KEEPALIVE,
 	UNBD_KEY_TLS,
+	UNBD_KEY_REPLAY,
 	UNBD_KEY_DEST_PORT,
 	UNBD_NR_KEYS,
 };
@@ -104,6 +107,7 @@ enum unbd_map_key {
  * @fail_timeout: seconds, or UNBD_FAIL_NEVER
  * @keepalive: seconds; 0 turns probing off
  * @tls: encryption
+ * @replay: bytes of answered writes to keep until they are flushed, 0 for none
  * @dest_port: 0 if not given
  * @given: bit per enum unbd_map_key, to tell a default from a wish
  * @nr_paths: paths given; 0 means "the session exists already"
@@ -123,6 +127,7 @@ struct unbd_map_options {
 	int fail_timeout;
 	int keepalive;
 	enum unbd_tls_mode tls;
+	int replay;
 	int dest_port;
 	unsigned long given;
 	unsigned int nr_paths;

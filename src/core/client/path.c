@@ -13,14 +13,23 @@
 #include <linux/slab.h>
 
 #include "client.h"
+#include "trace.h"
 
-/* A server that came back is in use again within a second and a bit. */
+/* From one attempt's beginning to the next one's. */
 #define FIRST_DELAY		msecs_to_jiffies(100)
 #define LONGEST_DELAY		(1 * HZ)
 
 /* Who maps will wait that long for each step; a reconnect tries again soon. */
 #define MAP_TIMEOUT		(10 * HZ)
 #define RECONNECT_TIMEOUT	(3 * HZ)
+
+/*
+ * A server that came back is in use again within two seconds: what was sent
+ * when it was not there is lost, and may be sent again only by a new attempt.
+ * Now and then one has more time, for servers that have become slow.
+ */
+#define REACH_TIMEOUT		(1 * HZ)
+#define LONG_REACH_TIMEOUT	(3 * HZ / 2)
 
 /* For as long a server may be busy with a predecessor of a new path. */
 #define BUSY_TIMEOUT		(10 * HZ)
@@ -56,6 +65,7 @@ static void set_state(struct unbd_path *path, enum unbd_path_state state,
 	spin_unlock_irq(&path->lock);
 	if (old == state || old == UNBD_PATH_REMOVING)
 		return;
+	trace_unbd_path_state(path, old, error);
 	if (state == UNBD_PATH_REMOVING)
 		return;
 	if (error)
@@ -65,6 +75,7 @@ static void set_state(struct unbd_path *path, enum unbd_path_state state,
 	else
 		pr_info("%s: %s -> %s\n", path->name,
 			unbd_path_state_name(old), unbd_path_state_name(state));
+	unbd_path_event(path, state);
 }
 
 void unbd_path_kick(struct unbd_path *path)
@@ -227,6 +238,8 @@ static int connect_path(struct unbd_path *path)
 	if (path->ops->connect)
 		err = path->ops->connect(path, why, sizeof(why));
 	path->connected = !err;
+	if (!err)
+		path->connect_took = jiffies - path->tried_at;
 	if (err && is_final(path, err))
 		list_for_each_entry(leg, &path->legs, entry)
 			leg_tried(leg, err, why);
@@ -248,6 +261,20 @@ static void path_up(struct unbd_path *path)
 	set_state(path, UNBD_PATH_LIVE, 0, NULL);
 }
 
+static void set_timeouts(struct unbd_path *path)
+{
+	bool first = path->state == UNBD_PATH_CONNECTING;
+	unsigned long reach = REACH_TIMEOUT;
+
+	if (path->attempts % 16 == 15)
+		reach = RECONNECT_TIMEOUT;
+	else if (path->attempts % 4 == 3)
+		reach = LONG_REACH_TIMEOUT;
+	path->connect_timeout = first ? MAP_TIMEOUT : RECONNECT_TIMEOUT;
+	path->reach_timeout = first ? MAP_TIMEOUT :
+		clamp(3 * path->connect_took, reach, RECONNECT_TIMEOUT);
+}
+
 /*
  * Connects what is not connected. Returns whether another round is needed:
  * 0 for no, -ECANCELED for at once, another errno for after a pause.
@@ -256,8 +283,8 @@ static int bring_up(struct unbd_path *path)
 {
 	int err;
 
-	path->connect_timeout = path->state == UNBD_PATH_CONNECTING ?
-		MAP_TIMEOUT : RECONNECT_TIMEOUT;
+	set_timeouts(path);
+	path->tried_at = jiffies;
 	err = connect_path(path);
 	if (!err)
 		err = attach_legs(path);
@@ -296,10 +323,13 @@ static bool shall_retry(struct unbd_path *path)
 
 static unsigned long backoff(struct unbd_path *path)
 {
+	unsigned long pause, since = jiffies - path->tried_at;
+
 	if (!path->attempts)
 		return 0;
-	return min_t(unsigned long, LONGEST_DELAY,
-		     FIRST_DELAY << min(path->attempts - 1, 8U));
+	pause = min_t(unsigned long, LONGEST_DELAY,
+		      FIRST_DELAY << min(path->attempts - 1, 8U));
+	return pause > since ? max(pause - since, FIRST_DELAY) : FIRST_DELAY;
 }
 
 static void refresh_legs(struct unbd_path *path)
@@ -314,11 +344,30 @@ static void refresh_legs(struct unbd_path *path)
 			unbd_device_refresh(leg->dev, leg);
 }
 
+/* Asks over this path's live legs for what has been lost with others. */
+static int run_fences(struct unbd_path *path)
+{
+	char why[UNBD_WHY_LEN];
+	struct unbd_leg *leg;
+	int err, result = 0;
+
+	list_for_each_entry(leg, &path->legs, entry) {
+		if (!leg->live || !unbd_fence_wanted(leg->dev))
+			continue;
+		err = unbd_fence_run(leg, why, sizeof(why));
+		report_leg(leg, err, why);
+		leg->error = err;
+		if (err)
+			result = err;
+	}
+	return result;
+}
+
 static void path_work(struct work_struct *work)
 {
 	struct unbd_path *path = container_of(to_delayed_work(work),
 					      struct unbd_path, work);
-	int err = 0;
+	int err = 0, fence_err = 0;
 
 	mutex_lock(&path->mutex);
 	if (path->state == UNBD_PATH_REMOVING)
@@ -336,12 +385,15 @@ static void path_work(struct work_struct *work)
 	} else {
 		err = bring_up(path);
 		refresh_legs(path);
+		fence_err = run_fences(path);
 	}
 out:
 	if (err && path->state != UNBD_PATH_REMOVING &&
 	    (err == -ECANCELED || shall_retry(path)))
 		queue_delayed_work(unbd_wq, &path->work,
 				   err == -ECANCELED ? 0 : backoff(path));
+	else if (fence_err)
+		queue_delayed_work(unbd_wq, &path->work, FIRST_DELAY);
 	mutex_unlock(&path->mutex);
 }
 

@@ -8,6 +8,7 @@
 #include <linux/blk-mq.h>
 
 #include "client.h"
+#include "trace.h"
 
 static struct unbd_leg *live_leg(struct unbd_device *dev, unsigned int i)
 {
@@ -103,6 +104,8 @@ static blk_status_t send_request(struct unbd_leg *leg, struct request *rq,
 {
 	blk_status_t status;
 
+	if (READ_ONCE(leg->dev->replay.keeping))
+		unbd_replay_sending(leg->dev, rq);
 	unbd_leg_add_request(leg, rq, hctx);
 	blk_mq_start_request(rq);
 	status = leg->path->ops->queue_rq(leg, unbd_request(rq)->queue, rq,
@@ -130,7 +133,12 @@ static blk_status_t unbd_queue_rq(struct blk_mq_hw_ctx *hctx,
 
 	idx = srcu_read_lock(&dev->srcu);
 	leg = pick_leg(dev);
-	if (likely(leg)) {
+	if (unlikely(leg && READ_ONCE(dev->narrowed) &&
+		     !unbd_request_fits(leg, bd->rq))) {
+		blk_mq_start_request(bd->rq);
+		unbd_request_split(bd->rq);
+		status = BLK_STS_OK;
+	} else if (likely(leg)) {
 		status = send_request(leg, bd->rq, hctx->queue_num, bd->last);
 		if (bd->last && READ_ONCE(dev->nr_legs) > 1)
 			commit_legs(dev, hctx->queue_num);
@@ -141,6 +149,8 @@ static blk_status_t unbd_queue_rq(struct blk_mq_hw_ctx *hctx,
 		status = BLK_STS_RESOURCE;
 	}
 	srcu_read_unlock(&dev->srcu, idx);
+	if (unlikely(status != BLK_STS_OK && status != BLK_STS_RESOURCE))
+		unbd_replay_drop(bd->rq);
 	return status;
 }
 
@@ -185,11 +195,15 @@ void unbd_device_complete(struct request *rq)
 	if (likely(!req->retry)) {
 		if (unlikely(READ_ONCE(dev->unproven)))
 			WRITE_ONCE(dev->unproven, false);
+		if (unlikely(req->kept || req->epoch))
+			unbd_replay_ended(rq);
 		blk_mq_end_request(rq, req->status);
 	} else if (READ_ONCE(dev->failing)) {
 		atomic_inc(&dev->stats[UNBD_STAT_FAILED]);
+		unbd_replay_drop(rq);
 		blk_mq_end_request(rq, BLK_STS_IOERR);
 	} else {
+		trace_unbd_rq_again(rq);
 		blk_mq_requeue_request(rq, true);
 	}
 }

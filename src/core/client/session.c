@@ -446,6 +446,24 @@ static void forget_device(struct unbd_device *dev)
 	unbd_device_put(dev);
 }
 
+static int show_disk(struct unbd_device *dev, char *why, size_t len)
+{
+	int err;
+
+	unbd_device_get(dev);
+	err = unbd_disk_add(dev, why, len);
+	if (!err) {
+		pr_info("unbd%u: %s of %s, %llu bytes, %u+%u queues\n",
+			dev->index, *dev->export_name ? dev->export_name :
+			"default export", dev->session->name,
+			dev->geometry.size, dev->nr_queues,
+			dev->nr_poll_queues);
+		collect_errors(dev, true, why, len);
+	}
+	unbd_device_put(dev);
+	return err;
+}
+
 /**
  * unbd_map() - map an export as a disk
  * @o: what the user wrote
@@ -474,16 +492,9 @@ int unbd_map(struct unbd_map_options *o, char *why, size_t len)
 	if (err)
 		goto forget;
 	keep_device(dev);
-	err = unbd_disk_add(dev, why, len);
-	if (err)
-		goto forget;
-	pr_info("unbd%u: %s of %s, %llu bytes, %u+%u queues\n", dev->index,
-		*dev->export_name ? dev->export_name : "default export",
-		session->name, dev->geometry.size, dev->nr_queues,
-		dev->nr_poll_queues);
-	collect_errors(dev, true, why, len);
-	return 0;
-
+	err = show_disk(dev, why, len);
+	if (!err)
+		return 0;
 forget:
 	WRITE_ONCE(dev->removing, true);
 	unbd_device_fail(dev);

@@ -16,14 +16,7 @@ static struct unbd_device *to_device(struct kobject *kobj)
 static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr,
 			  char *page)
 {
-	struct unbd_device *dev = to_device(kobj);
-	const char *state = "live";
-
-	if (READ_ONCE(dev->failing))
-		state = "failing";
-	else if (READ_ONCE(dev->parked))
-		state = "parked";
-	return sysfs_emit(page, "%s\n", state);
+	return sysfs_emit(page, "%s\n", unbd_device_state(to_device(kobj)));
 }
 
 static ssize_t session_show(struct kobject *kobj, struct kobj_attribute *attr,
@@ -49,6 +42,21 @@ static ssize_t nr_poll_queues_show(struct kobject *kobj,
 				   struct kobj_attribute *attr, char *page)
 {
 	return sysfs_emit(page, "%u\n", to_device(kobj)->nr_poll_queues);
+}
+
+static ssize_t fail_timeout_show(struct kobject *kobj,
+				 struct kobj_attribute *attr, char *page)
+{
+	return sysfs_emit(page, "%d\n", to_device(kobj)->fail_timeout);
+}
+
+static ssize_t replay_show(struct kobject *kobj, struct kobj_attribute *attr,
+			   char *page)
+{
+	size_t limit = to_device(kobj)->replay.limit;
+
+	return limit ? sysfs_emit(page, "%zu\n", limit) :
+		sysfs_emit(page, "off\n");
 }
 
 static ssize_t unmap_device_show(struct kobject *kobj,
@@ -139,6 +147,8 @@ static struct kobj_attribute session_attr = __ATTR_RO(session);
 static struct kobj_attribute mapping_path_attr = __ATTR_RO(mapping_path);
 static struct kobj_attribute access_mode_attr = __ATTR_RO(access_mode);
 static struct kobj_attribute nr_poll_queues_attr = __ATTR_RO(nr_poll_queues);
+static struct kobj_attribute fail_timeout_attr = __ATTR_RO(fail_timeout);
+static struct kobj_attribute replay_attr = __ATTR_RO(replay);
 static struct kobj_attribute unmap_device_attr = __ATTR_RW(unmap_device);
 static struct kobj_attribute resize_attr = __ATTR_RW(resize);
 static struct kobj_attribute remap_device_attr = __ATTR_RW(remap_device);
@@ -149,6 +159,8 @@ static struct attribute *device_attrs[] = {
 	&mapping_path_attr.attr,
 	&access_mode_attr.attr,
 	&nr_poll_queues_attr.attr,
+	&fail_timeout_attr.attr,
+	&replay_attr.attr,
 	&unmap_device_attr.attr,
 	&resize_attr.attr,
 	&remap_device_attr.attr,
@@ -178,12 +190,16 @@ STAT_ATTR(requeued, UNBD_STAT_REQUEUED);
 STAT_ATTR(parked, UNBD_STAT_PARKED);
 STAT_ATTR(timeouts, UNBD_STAT_TIMEOUTS);
 STAT_ATTR(failed, UNBD_STAT_FAILED);
+STAT_ATTR(fenced, UNBD_STAT_FENCED);
+STAT_ATTR(replayed, UNBD_STAT_REPLAYED);
 
 static struct attribute *stats_attrs[] = {
 	&requeued_attr.attr,
 	&parked_attr.attr,
 	&timeouts_attr.attr,
 	&failed_attr.attr,
+	&fenced_attr.attr,
+	&replayed_attr.attr,
 	NULL,
 };
 
@@ -240,7 +256,7 @@ int unbd_sysfs_add_device(struct unbd_device *dev)
 		return err;
 	}
 	kobject_uevent(&disk->kobj, KOBJ_CHANGE);
-	device_for_each_child(disk, dev->disk, announce_partition);
+	device_for_each_child(disk, disk, announce_partition);
 	return 0;
 }
 

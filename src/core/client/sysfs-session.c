@@ -42,6 +42,12 @@ static ssize_t policy_store(struct kobject *kobj, struct kobj_attribute *attr,
 	return count;
 }
 
+static ssize_t keepalive_show(struct kobject *kobj,
+			      struct kobj_attribute *attr, char *page)
+{
+	return sysfs_emit(page, "%u\n", to_session(kobj)->keepalive);
+}
+
 static ssize_t add_path_show(struct kobject *kobj, struct kobj_attribute *attr,
 			     char *page)
 {
@@ -73,10 +79,12 @@ static ssize_t add_path_store(struct kobject *kobj,
 }
 
 static struct kobj_attribute policy_attr = __ATTR_RW(policy);
+static struct kobj_attribute keepalive_attr = __ATTR_RO(keepalive);
 static struct kobj_attribute add_path_attr = __ATTR_RW(add_path);
 
 static struct attribute *session_attrs[] = {
 	&policy_attr.attr,
+	&keepalive_attr.attr,
 	&add_path_attr.attr,
 	NULL,
 };

@@ -25,7 +25,7 @@ static ssize_t map_device_show(struct device *dev,
 "	[access_mode=rw|ro|migration] [nr_queues=N] [nr_poll_queues=N]\n"
 "	[queue_depth=N] [policy=min-inflight|round-robin|min-latency|prefer]\n"
 "	[io_timeout=SECONDS] [fail_timeout=SECONDS|-1] [keepalive=SECONDS]\n"
-"	[tls=off|x509|psk]\" > %s\n"
+"	[tls=off|x509|psk] [replay=off|BYTES[K|M|G]]\" > %s\n"
 "Paths: tcp:HOST[:PORT] unix:FILE vsock:CID:PORT fd:N ip:HOST ip6:HOST\n"
 "	gid:GID rdma:HOST[:PORT] shm:ID\n", attr->attr.name);
 }
@@ -128,10 +128,15 @@ int unbd_sysfs_init(void)
 						   &ctl_device->kobj);
 	if (!unbd_devices_kobj)
 		goto sessions;
+	err = unbd_events_init(&ctl_device->kobj);
+	if (err)
+		goto devices;
 	/* Last: from here on there may be mappings. */
 	err = sysfs_create_groups(&ctl_device->kobj, ctl_groups);
 	if (!err)
 		return 0;
+	unbd_events_exit();
+devices:
 	kobject_put(unbd_devices_kobj);
 sessions:
 	kobject_put(unbd_sessions_kobj);

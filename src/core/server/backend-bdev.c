@@ -370,6 +370,10 @@ static void bdev_submit(struct unbd_export *export, struct unbd_io *io)
 
 	b->error = 0;
 	b->shared = false;
+	/* Someone has switched the cache on, and the clients do not know. */
+	if (store->stable && changes_blocks(io) &&
+	    bdev_write_cache(store->bdev))
+		io->flags |= UNBD_IO_FUA;
 	INIT_WORK(&b->work, bdev_slow_work);
 	if (!starts_at_once(store, io) ||
 	    (changes_blocks(io) && !try_share_blocks(store, b))) {
@@ -415,7 +419,7 @@ static void bdev_info(struct unbd_export *export, struct unbd_export_info *info)
 	info->features = UNBD_EXPORT_WRITE_ZEROES | UNBD_EXPORT_FAST_ZERO;
 	if (bdev_rot(bdev))
 		info->features |= UNBD_EXPORT_ROTATIONAL;
-	if (bdev_write_cache(bdev))
+	if (!store->stable)
 		info->features |= UNBD_EXPORT_WRITE_CACHE;
 	if (bdev_max_discard_sectors(bdev)) {
 		info->features |= UNBD_EXPORT_DISCARD;
@@ -521,6 +525,7 @@ static int open_device(struct unbd_export *export, struct bdev_store *store,
 	err = unbd_open_bdev(&store->dev, path, writable, holder_for(export));
 	if (!err) {
 		store->bdev = store->dev.bdev;
+		store->stable = !bdev_write_cache(store->bdev);
 		return 0;
 	}
 	/* What the block layer says of writing to a read-only device */

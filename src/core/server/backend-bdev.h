@@ -21,6 +21,8 @@
  * @bdev: the same
  * @block_mask: size of a logical block, less one, in bytes
  * @memory_mask: alignment that the device asks of memory, less one, in bytes
+ * @stable: it had no volatile cache when it was opened, and clients rely on
+ *	that
  * @cannot_zero: it has refused to; by whether blocks had to stay allocated
  * @bios: for requests that one bio cannot hold
  * @blocks: see backend-bdev.c
@@ -33,6 +35,7 @@ struct bdev_store {
 	struct block_device *bdev;
 	u32 block_mask;
 	u32 memory_mask;
+	bool stable;
 	bool cannot_zero[2];
 	struct bio_set bios;
 	struct percpu_rw_semaphore blocks;

@@ -14,12 +14,26 @@
 static DEFINE_IDR(conns);
 static unsigned int nr_conns;
 
+static bool draining;		/* nobody is admitted */
+
+/* Less than clients have for their handshake */
+#define FENCE_TIMEOUT		(8 * HZ)
+
+/* For who waits until some are gone: how many that are, ever */
+static unsigned int nr_gone;
+static DECLARE_WAIT_QUEUE_HEAD(conn_gone);
+
 static int admit(struct unbd_conn *conn)
 {
 	int id;
 
 	lockdep_assert_held(&unbd_server_mutex);
 
+	if (draining) {
+		pr_info_ratelimited("refused %s: the server is drained\n",
+				    conn->peer_name);
+		return -ESHUTDOWN;
+	}
 	if (!unbd_export_allows_some(conn)) {
 		pr_warn_ratelimited("refused %s: no export is for it\n",
 				    conn->peer_name);
@@ -46,7 +60,9 @@ static void dismiss(struct unbd_conn *conn)
 	mutex_lock(&unbd_server_mutex);
 	idr_remove(&conns, conn->id);
 	nr_conns--;
+	WRITE_ONCE(nr_gone, nr_gone + 1);
 	mutex_unlock(&unbd_server_mutex);
+	wake_up_all(&conn_gone);
 }
 
 static int add_conn(struct unbd_conn *conn)
@@ -112,6 +128,91 @@ void unbd_conn_close(struct unbd_conn *conn)
 		return;
 	WRITE_ONCE(conn->closing, true);
 	conn->ops->close(conn);
+}
+
+/* Return: whether there are any but @self. */
+static bool close_those(const struct unbd_conn *self,
+			const struct unbd_key *keys, unsigned int nr)
+{
+	struct unbd_conn *conn;
+	bool found = false;
+	int id;
+
+	mutex_lock(&unbd_server_mutex);
+	idr_for_each_entry(&conns, conn, id) {
+		if (conn == self || !conn->has_key ||
+		    !unbd_key_among(&conn->key, keys, nr))
+			continue;
+		unbd_conn_close(conn);
+		found = true;
+	}
+	mutex_unlock(&unbd_server_mutex);
+	return found;
+}
+
+int unbd_conn_fence(struct unbd_conn *conn, const struct unbd_key *keys,
+		    unsigned int nr)
+{
+	unsigned long deadline = jiffies + FENCE_TIMEOUT;
+	unsigned int seen;
+
+	mutex_lock(&unbd_server_mutex);
+	conn->key = keys[0];
+	conn->has_key = true;
+	mutex_unlock(&unbd_server_mutex);
+
+	/* Most fence nothing, and need not look at all the others. */
+	while (nr > 1) {
+		seen = READ_ONCE(nr_gone);
+		if (!close_those(conn, keys + 1, nr - 1))
+			break;
+		if (READ_ONCE(conn->closing))
+			return -ECANCELED;
+		if (time_after(jiffies, deadline)) {
+			pr_warn_ratelimited("%s waits for requests of its former connection, which are still at the storage\n",
+					    conn->peer_name);
+			return -ETIMEDOUT;
+		}
+		/* Idle: a slow disk does not make this a hung task. */
+		wait_event_idle_timeout(conn_gone, READ_ONCE(nr_gone) != seen,
+					HZ / 10);
+	}
+	return 0;
+}
+EXPORT_SYMBOL_UNBD(unbd_conn_fence);
+
+/**
+ * unbd_conns_are_drained() - is nobody admitted for now?
+ */
+bool unbd_conns_are_drained(void)
+{
+	return READ_ONCE(draining);
+}
+
+/**
+ * unbd_conns_drain() - close all that is open to clients, or admit them again
+ * @drain: admit nobody from now on, end all listening and all connections
+ *
+ * Sleeps until the last request has come back from the storage and the last
+ * connection has gone. Return: 0, or -EINTR for a signal before that; the
+ * connections go all the same.
+ */
+int unbd_conns_drain(bool drain)
+{
+	struct unbd_conn *conn;
+	int id;
+
+	mutex_lock(&unbd_server_mutex);
+	WRITE_ONCE(draining, drain);
+	if (drain)
+		idr_for_each_entry(&conns, conn, id)
+			unbd_conn_close(conn);
+	mutex_unlock(&unbd_server_mutex);
+	if (!drain)
+		return 0;
+	unbd_unlisten_all();
+	return wait_event_interruptible(conn_gone, !READ_ONCE(nr_conns)) ?
+		-EINTR : 0;
 }
 
 /**

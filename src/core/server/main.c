@@ -25,6 +25,7 @@ static int __init unbd_server_init(void)
 {
 	BUILD_BUG_ON(UNBD_EXPORT_NAME_LEN <= UNBD_NAME_MAX);
 
+	unbd_instance_init();
 	unbd_io_init();
 	return unbd_sysfs_init();
 }

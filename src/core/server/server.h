@@ -169,6 +169,9 @@ bool unbd_acl_allows(const struct unbd_export *export,
 		     const struct unbd_conn *conn);
 ssize_t unbd_acl_print(const struct unbd_export *export, char *buf);
 
+/* instance.c: which life of this machine it is */
+void unbd_instance_init(void);
+
 /* io.c: requests on their way to the storage and back */
 extern struct bio_vec unbd_zeroes[UNBD_ZERO_VECS];
 void unbd_io_init(void);
@@ -179,6 +182,8 @@ u64 unbd_export_count(struct unbd_export *export, unsigned int which);
 
 /* conn.c: connections */
 void unbd_conn_close(struct unbd_conn *conn);
+bool unbd_conns_are_drained(void);
+int unbd_conns_drain(bool drain);
 void unbd_conn_free(struct unbd_conn *conn);
 
 /* backend-bdev.c, backend-file.c */
@@ -195,6 +200,7 @@ bool unbd_search_enabled(void);
 /* target.c: transports and listeners */
 int unbd_listen(char *line, char *why, size_t len);
 int unbd_unlisten(char *line, char *why, size_t len);
+void unbd_unlisten_all(void);
 ssize_t unbd_listeners_print(char *buf);
 
 /* sysfs.c: /sys/devices/virtual/unbd-server/ctl */

@@ -149,12 +149,41 @@ static ssize_t listeners_show(struct device *dev,
 }
 static DEVICE_ATTR_RO(listeners);
 
+static int drain(char *line, char *why, size_t len)
+{
+	bool on;
+	int err = kstrtobool(strim(line), &on);
+
+	if (err)
+		return unbd_why(why, len, err, "1 or 0 is expected");
+	err = unbd_conns_drain(on);
+	if (err)
+		return unbd_why(why, len, err,
+				"connections still wait for their storage");
+	pr_info("%s\n", on ? "drained" : "clients are admitted again");
+	return 0;
+}
+
+static ssize_t drain_show(struct device *dev, struct device_attribute *attr,
+			  char *page)
+{
+	return sysfs_emit(page, "%d\n", unbd_conns_are_drained());
+}
+
+static ssize_t drain_store(struct device *dev, struct device_attribute *attr,
+			   const char *page, size_t count)
+{
+	return obey(attr, page, count, drain);
+}
+static DEVICE_ATTR_RW(drain);
+
 static struct attribute *ctl_attrs[] = {
 	&dev_attr_export_device.attr,
 	&dev_attr_unexport_device.attr,
 	&dev_attr_listen.attr,
 	&dev_attr_unlisten.attr,
 	&dev_attr_listeners.attr,
+	&dev_attr_drain.attr,
 	NULL,
 };
 ATTRIBUTE_GROUPS(ctl);

@@ -133,6 +133,10 @@ static int start_listener(struct unbd_listener *listener, char *why,
 
 	lockdep_assert_held(&listeners_mutex);
 
+	if (unbd_conns_are_drained())
+		return unbd_why(why, len, -ESHUTDOWN,
+				"%s: the server is drained until 0 is written to drain",
+				listener->address);
 	if (find_listener(listener->address, listener->net))
 		return unbd_why(why, len, -EADDRINUSE,
 				"%s is listened on already",
@@ -182,6 +186,16 @@ int unbd_listen(char *line, char *why, size_t len)
 	return err;
 }
 
+static void end_listener(struct unbd_listener *listener)
+{
+	lockdep_assert_held(&listeners_mutex);
+
+	list_del(&listener->entry);
+	listener->ops->unlisten(listener);
+	pr_info("no longer listening on %s\n", listener->address);
+	free_listener(listener);
+}
+
 /**
  * unbd_unlisten() - accept no more clients at an address
  * @line: the address as it was written to listen; modified
@@ -202,17 +216,28 @@ int unbd_unlisten(char *line, char *why, size_t len)
 
 	mutex_lock(&listeners_mutex);
 	listener = find_listener(o.address, current->nsproxy->net_ns);
-	if (listener) {
-		list_del(&listener->entry);
-		listener->ops->unlisten(listener);
-	}
+	if (listener)
+		end_listener(listener);
 	mutex_unlock(&listeners_mutex);
 	if (!listener)
 		return unbd_why(why, len, -ENOENT, "%s is not listened on",
 				o.address);
-	pr_info("no longer listening on %s\n", o.address);
-	free_listener(listener);
 	return 0;
+}
+
+/**
+ * unbd_unlisten_all() - accept no more clients anywhere
+ *
+ * May sleep.
+ */
+void unbd_unlisten_all(void)
+{
+	struct unbd_listener *listener, *next;
+
+	mutex_lock(&listeners_mutex);
+	list_for_each_entry_safe(listener, next, &listeners, entry)
+		end_listener(listener);
+	mutex_unlock(&listeners_mutex);
 }
 
 /**
