@@ -8,26 +8,60 @@ VERSION	:= $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 KVER	?= $(shell uname -r)
 KDIR	?= /lib/modules/$(KVER)/build
 BUILD	?= build/$(if $(filter file,$(origin KDIR)),$(KVER),kdir)
-USRSRC	?= /usr/src
 DKMS	?= dkms
+RPMBUILD ?= rpmbuild
 
-# What is installed beside the modules
-MANDIR	?= /usr/local/share/man
+# Where things are installed; packages say DESTDIR and PREFIX
+PREFIX	?= /usr/local
+USRSRC	?= /usr/src
+SBINDIR	?= $(PREFIX)/sbin
+MANDIR	?= $(PREFIX)/share/man
+BASHDIR	?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR	?= $(PREFIX)/share/zsh/site-functions
 RULES	?= /usr/lib/udev/rules.d
-manuals	 = $(wildcard tools/man/*.[1-8])
-manual	 = $(MANDIR)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
-rules	 = $(wildcard tools/udev/*.rules)
+OCFDIR	?= /usr/lib/ocf/resource.d/unbd
+GENERATORS ?= /usr/lib/systemd/system-generators
+INITRAMFS ?= /usr/share/initramfs-tools
+DRACUT	?= /usr/lib/dracut/modules.d
+
+# An archive of what packages are built from
+archive	?= build/$(NAME)-$(VERSION).tar.gz
+shipped	 = $(sources) LICENSE README.md CHANGELOG.md Makefile \
+	$(shell find tools packaging -type f)
+changed	 = $(shell sed -n 's/^ -- .*>  //p;T;q' packaging/deb/changelog)
+
+# The command, which is for any kernel
+tool	:= build/tools/unbd
+CFLAGS	?= -O2 -g
+toolflags = -std=gnu11 -Wall -Wextra -D_GNU_SOURCE -Iinclude \
+	-DUNBD_VERSION='"$(VERSION)"'
 
 build	:= $(abspath $(BUILD))
 sources	 = Kbuild dkms.conf $(shell find compat/Kbuild.include compat/tests \
 		include src -name '*.[ch]' -o -name 'Kbuild*')
 
+# What is installed beside the modules, as FILE:TARGET
+into	 = $(foreach f,$(2),$f:$(1)/$(notdir $f))
+manpage	 = $(call into,$(MANDIR)/man$(subst .,,$(suffix $(1))),$(1))
+utils	 = $(tool):$(SBINDIR)/unbd \
+	$(foreach m,$(wildcard tools/man/*.[1-8]),$(call manpage,$m)) \
+	$(call into,$(RULES),$(wildcard tools/udev/*.rules)) \
+	tools/ocf/unbd-export:$(OCFDIR)/unbd-export \
+	tools/completion/unbd.bash:$(BASHDIR)/unbd \
+	tools/completion/unbd.zsh:$(ZSHDIR)/_unbd \
+	tools/initramfs/hook:$(INITRAMFS)/hooks/unbd \
+	tools/initramfs/script:$(INITRAMFS)/scripts/local-top/unbd \
+	tools/initramfs/script:$(INITRAMFS)/scripts/local-block/unbd \
+	$(call into,$(DRACUT)/95unbd,$(wildcard tools/dracut/*.sh))
+generator = $(GENERATORS)/unbd-generator
+
 ifneq ($(V),1)
 Q := @
 endif
 
-.PHONY: help modules clean install uninstall demo check
+.PHONY: help modules tools clean install uninstall demo check bench
 .PHONY: need-headers need-root need-dkms uninstall-modules
+.PHONY: install-source install-utils dist deb rpm
 
 help:
 	@echo "unbd $(VERSION), network block devices over TCP, RDMA and shared memory"
@@ -35,11 +69,16 @@ help:
 	@echo "  make modules [KVER=release|KDIR=dir] [BUILD=dir]"
 	@echo "                  build for a kernel: the running one, another"
 	@echo "                  installed one, or one whose headers are in KDIR"
+	@echo "  make tools      build the command unbd"
 	@echo "  make install    build and install by DKMS for the kernel KVER"
 	@echo "  make uninstall  take that back"
+	@echo "  make deb, rpm   build packages into build/"
 	@echo "  make demo       export, map and use a disk in two virtual machines"
 	@echo "  make check [FILTER=word] [KERNEL=key]"
-	@echo "                  run all tests, or some of them"
+	@echo "                  run all tests, or some of them; KERNEL=debug:"
+	@echo "                  every case on a kernel with all checkers (hours)"
+	@echo "  make bench      count what a request costs, beside other block"
+	@echo "                  devices over networks"
 	@echo "  make clean      remove what was built here"
 
 need-headers:
@@ -68,6 +107,13 @@ modules: need-headers
 		exit; done
 	+$(Q)$(MAKE) -C $(KDIR) M=$(build) modules
 
+tools: $(tool)
+
+$(tool): $(wildcard tools/unbd/*.[ch] include/unbd/proto/*.h) dkms.conf
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(toolflags) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ \
+		$(filter %.c,$^)
+
 clean:
 	$(Q)rm -rf build
 	$(Q)for d in tests/unit tests/fuzz; do \
@@ -80,23 +126,69 @@ uninstall-modules: need-root need-dkms
 		$(DKMS) remove -m $(NAME) -v $$v --all || exit; \
 		rm -rf $(USRSRC)/$(NAME)-$$v; done
 
-install: need-root need-dkms need-headers uninstall-modules
-	$(Q)rm -rf $(USRSRC)/$(NAME)-$(VERSION)
+# What DKMS builds from, below DESTDIR
+install-source:
 	$(Q)for f in $(sources) LICENSE; do \
-		install -D -m 644 $$f $(USRSRC)/$(NAME)-$(VERSION)/$$f || \
-		exit; done
+		install -D -m 644 $$f \
+			$(DESTDIR)$(USRSRC)/$(NAME)-$(VERSION)/$$f || exit; \
+	done
+
+# What is for all kernels, below DESTDIR
+install-utils: $(tool)
+	$(Q)for u in $(utils); do f=$${u%%:*}; \
+		test -x $$f && mode=755 || mode=644; \
+		install -D -m $$mode $$f $(DESTDIR)$${u#*:} || exit; done
+	$(Q)mkdir -p $(DESTDIR)$(GENERATORS)
+	$(Q)ln -sf $(SBINDIR)/unbd $(DESTDIR)$(generator)
+
+install: need-root need-dkms need-headers $(tool) uninstall-modules
+	$(Q)rm -rf $(USRSRC)/$(NAME)-$(VERSION)
+	+$(Q)$(MAKE) install-source install-utils DESTDIR=
 	$(Q)$(DKMS) add -m $(NAME) -v $(VERSION)
 	$(Q)$(DKMS) install -m $(NAME) -v $(VERSION) -k $(KVER)
-	$(Q)install -D -m 644 -t $(RULES) $(rules)
 	$(Q)udevadm control --reload > /dev/null 2>&1 || :
-	$(Q)$(foreach m,$(manuals),install -D -m 644 $m $(call manual,$m) &&) :
 
 uninstall: need-root need-dkms uninstall-modules
-	$(Q)rm -f $(addprefix $(RULES)/,$(notdir $(rules)))
-	$(Q)rm -f $(foreach m,$(manuals),$(call manual,$m))
+	$(Q)rm -f $(foreach u,$(utils),$(lastword $(subst :, ,$u))) \
+		$(generator)
+	$(Q)rmdir $(DRACUT)/95unbd 2> /dev/null || :
+
+# The same files make the same archive.
+dist:
+	$(Q)grep -q '^$(NAME) ($(VERSION))' packaging/deb/changelog && \
+		grep -q '^Version:[[:space:]]*$(VERSION)$$' \
+			packaging/rpm/$(NAME).spec || { \
+		echo "dkms.conf says version $(VERSION)," \
+			"packaging/ another" >&2; exit 1; }
+	$(Q)mkdir -p $(dir $(archive))
+	$(Q)tar -I 'gzip -n' -cf $(archive) --sort=name --owner=0 --group=0 \
+		--numeric-owner --mode=u=rwX,go=rX --mtime='$(changed)' \
+		--transform='s,^,$(NAME)-$(VERSION)/,' $(shipped)
+
+deb: dist
+	$(Q)command -v dpkg-buildpackage > /dev/null || { \
+		echo "dpkg-buildpackage is missing; install the packages" \
+			"dpkg-dev and debhelper" >&2; exit 1; }
+	$(Q)rm -rf build/deb && mkdir -p build/deb
+	$(Q)tar -C build/deb -xf $(archive)
+	$(Q)mv build/deb/$(NAME)-$(VERSION)/packaging/deb \
+		build/deb/$(NAME)-$(VERSION)/debian
+	+$(Q)cd build/deb/$(NAME)-$(VERSION) && dpkg-buildpackage -us -uc
+	$(Q)cp build/deb/*.deb build
+
+rpm: dist
+	$(Q)command -v $(firstword $(RPMBUILD)) > /dev/null || { \
+		echo "rpmbuild is missing; install the package rpm-build" >&2; \
+		exit 1; }
+	$(Q)rm -rf build/rpm
+	+$(Q)$(RPMBUILD) --define '_topdir $(CURDIR)/build/rpm' -ta $(archive)
+	$(Q)find build/rpm/RPMS -name '*.rpm' -exec cp -t build {} +
 
 demo:
 	$(Q)tests/demo
 
 check:
 	$(Q)tests/check
+
+bench:
+	$(Q)tests/lib/python tests/bench/run $(PEERS)
