@@ -60,7 +60,7 @@ def demonstrate(args, screen, tmp):
         build_modules(kernel, modules)
         image = payload.build(kernel, [modules], tmp)
     kind = accel.choose(kernel)
-    with Lab("two", kernel, image, kind) as lab:
+    with Lab("two", kernel, image, kind, devices=("ivshmem",)) as lab:
         with screen.waiting("booting both"):
             lab.boot()
         well = show_all(args, screen, lab)

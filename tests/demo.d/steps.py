@@ -18,28 +18,67 @@ STEP_SECONDS = 120
 
 @dataclasses.dataclass
 class Transport:
-    """A way between the two guests."""
+    """A way between the two guests: what is typed in each."""
 
     name: str
-    modules: tuple  # of the client and of the server
-    listen: str     # what is written to the server's listen
-    path: str       # what is written behind path= on the client
+    serve: tuple        # on the server, when there is a file
+    load: str           # on the client, once
+    map: str            # on the client
+    unmap: str
+    withdraw: tuple     # on the server
+    modules: tuple      # of the client and of the server, to unload
+    link: str           # to the disk
     setup: tuple = ()   # commands that both guests need before
     ready: str = ""     # and a condition to wait for
 
 
+def network(name, listen, path, setup=(), ready=""):
+    """Return a transport whose server listens and whose client connects."""
+    return Transport(
+        name,
+        ("modprobe unbd-server",
+         'echo "name=vol0 device_path=/srv/disk.img clients=10.0.0.0/24" \\\n'
+         f"  > {SERVER}/export_device",
+         f'echo "{listen}" \\\n  > {SERVER}/listen'),
+        "modprobe unbd-client",
+        f'echo "sessname=demo path={path} device_path=vol0" \\\n'
+        f"  > {CLIENT}/map_device",
+        "echo normal > /sys/block/unbd0/unbd/unmap_device",
+        (f"echo vol0 > {SERVER}/unexport_device",
+         f'echo "{listen}" \\\n  > {SERVER}/unlisten'),
+        (f"unbd-{name}-client unbd-client", f"unbd-{name}-server unbd-server"),
+        "/dev/disk/by-unbd/demo:vol0", setup, ready)
+
+
+def shared_memory(where):
+    """Return the transport of guests that have memory in common."""
+    line = f"1:{where}/request:{where}/response:{where}/buffer"
+    client, server = (f"/sys/module/unbd_shm_{end}/parameters"
+                      for end in ("client", "server"))
+    return Transport(
+        "shm",
+        (f"modprobe unbd-shm-server devices=/srv/disk.img:1 \\\n"
+         f"  connections={line}",),
+        "modprobe unbd-shm-client",
+        f"echo {line} \\\n  > {client}/connections",
+        f"echo 1 > {client}/remove_connection",
+        (f"echo 1 > {server}/remove_connection",),
+        ("unbd-shm-client unbd-client unbd-shm",
+         "unbd-shm-server unbd-server unbd-shm"),
+        "/dev/muendiska")
+
+
 TRANSPORTS = {t.name: t for t in (
-    Transport("tcp", ("unbd-tcp-client", "unbd-tcp-server"),
-              "tcp:0.0.0.0:10809", "tcp:10.0.0.1:10809"),
+    network("tcp", "tcp:0.0.0.0:10809", "tcp:10.0.0.1:10809"),
     # rdma_rxe of 6.1 wants its checksum loaded before.
-    Transport("rdma", ("unbd-rdma-client", "unbd-rdma-server"),
-              "rdma:0.0.0.0:1234", "rdma:10.0.0.1:1234",
-              ("ip link set eth0 mtu 9000",
-               "modprobe -q crc32_pclmul || modprobe -q crc32_generic || :\n"
-               "modprobe rdma_rxe",
-               "rdma link add rxe0 type rxe netdev eth0"),
-              "grep -qs '^0000:.*:ffff:' "
-              "/sys/class/infiniband/rxe0/ports/1/gids/*"),
+    network("rdma", "rdma:0.0.0.0:1234", "rdma:10.0.0.1:1234",
+            ("ip link set eth0 mtu 9000",
+             "modprobe -q crc32_pclmul || modprobe -q crc32_generic || :\n"
+             "modprobe rdma_rxe",
+             "rdma link add rxe0 type rxe netdev eth0"),
+            "grep -qs '^0000:.*:ffff:' "
+            "/sys/class/infiniband/rxe0/ports/1/gids/*"),
+    shared_memory("ivshmem@0000:00:11.0"),
 )}
 
 
@@ -173,31 +212,24 @@ class Demo:
         return 0, "in both"
 
     def export(self):
-        """Make a file, export it, listen."""
+        """Make a file and have it served."""
         self.type("server", f"truncate -s {IMAGE_MIB}M /srv/disk.img")
-        self.type("server", "modprobe unbd-server")
-        self.type("server",
-                  'echo "name=vol0 device_path=/srv/disk.img '
-                  'clients=10.0.0.0/24" \\\n'
-                  f"  > {SERVER}/export_device", True)
-        self.type("server", f'echo "{self.transport.listen}" \\\n'
-                            f"  > {SERVER}/listen", True)
+        for command in self.transport.serve:
+            self.type("server", command, True)
         return 0, f"{IMAGE_MIB} MiB"
 
-    def write_map_device(self):
-        """Write the line that maps the disk."""
-        self.type("client",
-                  f'echo "sessname=demo path={self.transport.path} '
-                  'device_path=vol0" \\\n'
-                  f"  > {CLIENT}/map_device", True)
+    def write_map_line(self):
+        """Map the disk; that of shared memory comes when both are there."""
+        self.type("client", self.transport.map, True)
+        self.wait_for("client", f"[[ -b {self.transport.link} ]]")
         self.settle()
 
     def map(self):
         """Map the export and look at what came."""
-        self.type("client", "modprobe unbd-client")
-        self.write_map_device()
+        self.type("client", self.transport.load)
+        self.write_map_line()
         self.type("client", "lsblk -o NAME,SIZE,LOG-SEC,PHY-SEC,RO /dev/unbd0")
-        self.type("client", "ls -g -o --time-style=+ /dev/disk/by-unbd/*")
+        self.type("client", f"ls -g -o --time-style=+ {self.transport.link}")
         size = int(self.ask("client", "blockdev --getsize64 /dev/unbd0"))
         if size != IMAGE_MIB << 20:
             raise StepFailed(f"the disk has {size} bytes")
@@ -227,11 +259,10 @@ class Demo:
 
     def remap(self):
         """Forget the disk and everything cached of it."""
-        self.type("client",
-                  "echo normal > /sys/block/unbd0/unbd/unmap_device", True)
-        self.write_map_device()
-        self.type("client", "mount /dev/disk/by-unbd/demo:vol0 /mnt")
-        return 0, "mounted by its export"
+        self.type("client", self.transport.unmap, True)
+        self.write_map_line()
+        self.type("client", f"mount {self.transport.link} /mnt")
+        return 0, "mounted by its link"
 
     def copy_back(self):
         """Copy the files from the disk to memory."""
@@ -284,16 +315,14 @@ class Demo:
     def take_down(self):
         """Undo everything."""
         client, server = self.transport.modules
-        self.type("client",
-                  "echo normal > /sys/block/unbd0/unbd/unmap_device", True)
-        self.type("server", f"echo vol0 > {SERVER}/unexport_device", True)
-        self.type("server", f'echo "{self.transport.listen}" \\\n'
-                            f"  > {SERVER}/unlisten", True)
-        self.type("client", f"rmmod {client} unbd-client")
+        self.type("client", self.transport.unmap, True)
+        for command in self.transport.withdraw:
+            self.type("server", command, True)
+        self.type("client", f"rmmod {client}")
         self.ask("client", "rm -rf /tmp/back /tmp/sums")
         # The server learns by the network that the client has gone.
         self.wait_for("server", f'[[ -z "$(ls {SERVER}/connections)" ]]')
-        self.type("server", f"rmmod {server} unbd-server")
+        self.type("server", f"rmmod {server}")
         return 0, "nothing left"
 
     def look_at_logs(self):

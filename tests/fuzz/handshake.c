@@ -8,6 +8,7 @@
 
 static struct nbd_handshake *hs;
 static char why[160];
+static const struct unbd_key keys[2];
 
 static void check_info(const struct nbd_export_info *info)
 {
@@ -76,6 +77,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	must(hs);
 	nbd_handshake_init(hs, "disk", data[0] % (NBD_HEADERS_EXTENDED + 1),
 			   why, sizeof(why));
+	nbd_handshake_fence(hs, keys, data[0] / 64 % (ARRAY_SIZE(keys) + 1));
 	shake_hands(data + 1, size - 1);
 	free(hs);
 	return 0;

@@ -72,7 +72,12 @@ static void check_request(const struct nbd_session_params *s,
 {
 	bool range = req->cmd != NBD_CMD_FLUSH && req->cmd != NBD_CMD_DISC;
 
-	must(req->cmd <= NBD_CMD_BLOCK_STATUS && !req->error);
+	must(!req->error);
+	if (req->cmd == NBD_CMD_UNBD_WATCH) {
+		must(!req->flags && !req->length);
+		return;
+	}
+	must(req->cmd <= NBD_CMD_BLOCK_STATUS);
 	must(range == !!req->length);
 	must(req->offset <= s->size && req->length <= s->size - req->offset);
 	must(req->payload == (req->cmd == NBD_CMD_WRITE ? req->length : 0));

@@ -3,7 +3,11 @@
 """Run the tests: builds, static checks, unit tests and fuzzers, guests.
 
 FILTER is a regular expression that a test's name has to match, KERNEL the
-kernels of the matrix to use: 5.10, 6.1, 6.12, 7.2, debug.
+kernels of the matrix to use: 5.10, 6.1, 6.12, 7.2, debug. The debug kernel has
+to be compiled, which takes a quarter of an hour: it is used when it is there
+already, or when KERNEL names it. Named alone, it runs all cases in guests. 5.10
+and 6.12 are also Debian 11 and 13, but as installed systems they are used only
+when KERNEL names them: it takes minutes to install one.
 
 A step that runs many tests appends a line for each to the file that
 UNBD_RESULTS names: status (ok, FAIL, skip), name, kernel, seconds and reason,
@@ -25,7 +29,9 @@ import time
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
 KERNELS = ("5.10", "6.1", "6.12", "7.2", "debug")
 SPARSE_KERNELS = ("6.1", "6.12")
-DKMS_KERNELS = ("6.1", "6.12")
+DKMS_KERNELS = ("6.1",)
+INSTALLED_KERNELS = ("5.10", "6.1", "6.12")  # Debian 11, 12, 13
+INSTALLED_ALWAYS = ("6.1",)
 CANNOT = 77  # exit status of a test that cannot run on this machine
 STATUSES = ("ok", "FAIL", "skip")
 
@@ -197,20 +203,40 @@ def host_steps(kernels, wanted):
     return steps
 
 
-def guest_step(kernels, pattern):
+def kernels_step(kernels):
+    """Return the step that fetches what guests boot, beside the builds."""
+    keys = [key for key in kernels if key != "debug"]
+    return Step("vm/kernels", ["tests/vm/kernel", "--rnbd", *keys],
+                limit=1800)
+
+
+def guest_step(kernels, pattern, *more):
     """Return the step that boots guests."""
-    argv = ["tests/vm/run", "--kernel", ",".join(kernels)]
+    argv = ["tests/vm/run", "--kernel", ",".join(kernels), *more]
     if pattern:
         argv += ["--filter", pattern]
     return Step("vm", argv, many=True, limit=6 * 3600)
 
 
+def installed_steps(kernels, pattern):
+    """Return the steps that boot installed Debians with our packages."""
+    usual = INSTALLED_KERNELS if os.environ.get("KERNEL") else INSTALLED_ALWAYS
+    keys = [key for key in usual if key in kernels]
+    step = guest_step(keys, pattern, "--cases", "tests/installed/cases")
+    step.name = "installed"
+    return [step] if keys and (not pattern or has_cases(step)) else []
+
+
 def bed_steps(kernels, wanted):
-    """Return the steps that test the test bed itself."""
-    return [Step("vm/selftest", ["tests/vm/selftest", key], kernel=key,
-                 limit=1800)
-            for key in ("6.1", "debug")
-            if key in kernels and wanted("vm/selftest")]
+    """Return the steps of the test bed itself, and of what else uses it."""
+    steps = [Step("vm/selftest", ["tests/vm/selftest", key], kernel=key,
+                  limit=1800)
+             for key in ("6.1", "debug") if key in kernels]
+    if "6.1" in kernels:
+        steps += [Step("demo", ["tests/demo", "tcp"], kernel="6.1"),
+                  Step("bench", ["tests/bench/run", "--check", "unbd-tcp",
+                                 "unbd-shm"], kernel="6.1")]
+    return [s for s in steps if wanted(s.name)]
 
 
 def has_cases(step):
@@ -220,10 +246,23 @@ def has_cases(step):
     return r.returncode != 0 or r.stdout.strip() != ""
 
 
-def chosen_kernels():
-    """Return the kernels that KERNEL names."""
+def debug_kernel_is_built():
+    """Say whether the debug kernel is in the cache."""
+    return not subprocess.run(["tests/vm/kernel", "--is-built", "debug"],
+                              cwd=TOP).returncode
+
+
+def chosen_kernels(results):
+    """Return the kernels that KERNEL names, or those that are usual."""
     keys = re.split(r"[,\s]+", os.environ.get("KERNEL", "").strip())
-    keys = [k for k in keys if k] or list(KERNELS)
+    keys = [k for k in keys if k]
+    if not keys:
+        keys = list(KERNELS)
+        if not debug_kernel_is_built():
+            keys.remove("debug")
+            results.add("skip", Step("all", [], kernel="debug"), 0,
+                        "this kernel is not built here yet; "
+                        "make check KERNEL=debug does that, too")
     unknown = set(keys) - set(KERNELS)
     if unknown:
         sys.exit(f"make check: unknown KERNEL {' '.join(sorted(unknown))}; "
@@ -234,8 +273,8 @@ def chosen_kernels():
 def main():
     """Run everything that is wanted; return the exit status."""
     pattern = os.environ.get("FILTER", "")
-    kernels = chosen_kernels()
     results = Results()
+    kernels = chosen_kernels(results)
     runner = Runner(results)
 
     def wanted(name):
@@ -247,11 +286,17 @@ def main():
     signal.signal(signal.SIGTERM, interrupted)
     guests = guest_step(kernels, pattern)
     try:
+        fetch = threading.Thread(
+            target=runner.run_all,
+            args=([] if pattern else [kernels_step(kernels)],))
+        fetch.start()
         if wanted("build"):
             runner.run_all(builds(kernels))
+        fetch.join()
         beside = [threading.Thread(target=runner.run_all, args=(steps,))
                   for steps in (host_steps(kernels, wanted),
-                                bed_steps(kernels, wanted))]
+                                bed_steps(kernels, wanted),
+                                installed_steps(kernels, pattern))]
         for thread in beside:
             thread.start()
         if not pattern or has_cases(guests):

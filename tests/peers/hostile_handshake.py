@@ -204,6 +204,43 @@ def structured_reply_data(target):
 
 
 @check
+def fence_malformed(target):
+    """UNBD_FENCE takes from 1 to 17 keys of 16 bytes"""
+    with Link(target) as link:
+        for size in (0, 1, 15, 17, 18 * 16, 8192):
+            link.refused("INVALID", "UNBD_FENCE", bytes(size))
+        link.go().alive()
+
+
+@check
+def fence_unknown_keys(target):
+    """keys that nobody has are fenced at once, one's own is not"""
+    with Link(target) as other, Link(target) as link:
+        told = other.acked("UNBD_FENCE", b"o" * 16)
+        expect([kind for kind, _ in told] == [nbd.REP_UNBD_INSTANCE] and
+               len(told[0][1]) == 16, f"UNBD_FENCE: replies {told}")
+        other.go()
+        expect(link.acked("UNBD_FENCE", b"k" * 16) == told, "instances")
+        link.acked("UNBD_FENCE", b"k" * 16 + bytes(16) + b"k" * 16)
+        link.acked("UNBD_FENCE", b"k" * 16 * 17)
+        link.go().alive()
+        other.alive()
+
+
+@check
+def fence_others(target):
+    """whoever knows its key can end a connection, and only that one"""
+    with Link(target) as one, Link(target) as two, Link(target) as link:
+        for victim, key in ((one, b"1"), (two, b"2")):
+            victim.acked("UNBD_FENCE", key * 16)
+            victim.go()
+        link.acked("UNBD_FENCE", b"k" * 16 + b"1" * 16)
+        one.closed()
+        link.go().alive()
+        two.alive()
+
+
+@check
 def meta_before_structured(target):
     """SET_META_CONTEXT needs structured replies"""
     with Link(target) as link:

@@ -318,6 +318,25 @@ def cookies(target):
 
 
 @check
+def watching(target):
+    """one wait for another size at a time, and whoever waits may go"""
+    for link in everywhere(target):
+        link.fails("EINVAL", "UNBD_WATCH", link.size, 1)
+        link.fails("EINVAL", "UNBD_WATCH", link.size, 0, nbd.CMD_FUA)
+        link.works("UNBD_WATCH", link.size + 1)
+        link.works("UNBD_WATCH", (1 << 64) - 1)
+        first = link.request("UNBD_WATCH", link.size)
+        second = link.request("UNBD_WATCH", link.size + 1)
+        reply = link.answer({first: 0, second: 0})
+        expect((reply.cookie, reply.error) == (second, nbd.EINVAL),
+               "a second one")
+    with Link(target).go() as link:
+        link.request("UNBD_WATCH", link.size)
+        link.request("DISC")
+        link.closed()
+
+
+@check
 def random_requests(target):
     """headers of random bytes: the server answers or hangs up, and lives"""
     for i in range(60):

@@ -153,6 +153,8 @@ def main():
         thread.join()
     print(f"{args.rounds} rounds, {churn.forced} by force; opened "
           f"{churn.opened} times, {churn.busy} times too busy to unmap")
+    if not churn.opened:
+        churn.errors.append("no disk was ever opened")
     for error in churn.errors:
         print(error)
     return 1 if churn.errors else 0

@@ -25,10 +25,11 @@ NO_ZEROES = 1 << 1
 OPTIONS = {"EXPORT_NAME": 1, "ABORT": 2, "LIST": 3, "PEEK_EXPORT": 4,
            "STARTTLS": 5, "INFO": 6, "GO": 7, "STRUCTURED_REPLY": 8,
            "LIST_META_CONTEXT": 9, "SET_META_CONTEXT": 10,
-           "EXTENDED_HEADERS": 11}
+           "EXTENDED_HEADERS": 11, "UNBD_FENCE": 0x756e6264}
 OPTION_NAMES = {v: k for k, v in OPTIONS.items()}
 
 REP_ACK, REP_SERVER, REP_INFO, REP_META_CONTEXT = 1, 2, 3, 4
+REP_UNBD_INSTANCE = 0x756e6264
 REP_ERRORS = {"UNSUP": 1, "POLICY": 2, "INVALID": 3, "PLATFORM": 4,
               "TLS_REQD": 5, "UNKNOWN": 6, "SHUTDOWN": 7,
               "BLOCK_SIZE_REQD": 8, "TOO_BIG": 9, "EXT_HEADER_REQD": 10}
@@ -42,7 +43,8 @@ FLAGS = {"has_flags": 1 << 0, "ro": 1 << 1, "flush": 1 << 2, "fua": 1 << 3,
          "fast": 1 << 11, "payload": 1 << 12}
 
 COMMANDS = {"READ": 0, "WRITE": 1, "DISC": 2, "FLUSH": 3, "TRIM": 4,
-            "CACHE": 5, "WRITE_ZEROES": 6, "BLOCK_STATUS": 7}
+            "CACHE": 5, "WRITE_ZEROES": 6, "BLOCK_STATUS": 7,
+            "UNBD_WATCH": 0x7562}
 COMMAND_NAMES = {v: k for k, v in COMMANDS.items()}
 READ, WRITE, DISC, FLUSH, TRIM, CACHE, WRITE_ZEROES, BLOCK_STATUS = range(8)
 

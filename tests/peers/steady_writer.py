@@ -3,11 +3,13 @@
 """Write to a disk until told to stop, and know what must be there.
 
     steady_writer.py DEVICE --stop FILE [--status FILE] [--also FILE]
+                     [--fsync WRITES]
 
 Each thread owns some blocks. It writes one after the other, with O_DIRECT and
-an fsync after each, every time something new. When FILE appears the writing
-ends and all blocks are read back: they must hold what was written last. Any
-error of the disk on the way ends it all with status 1.
+an fsync after each or after some, every time something new, and rests for a
+moment: whoever only writes keeps all guests' processors busy. When FILE
+appears the writing ends and all blocks are read back: they must hold what was
+written last. Any error of the disk on the way ends it all with status 1.
 """
 
 import argparse
@@ -46,6 +48,7 @@ class Writer(threading.Thread):
             page = mmap.mmap(-1, BLOCK)
             while not os.path.exists(self.args.stop):
                 self.write_next(fd, page)
+                time.sleep(0.01)
             os.close(fd)
             if not self.acked:
                 self.error = "nothing was written"
@@ -59,7 +62,8 @@ class Writer(threading.Thread):
         page[:] = content(self.first + i, version)
         start = time.monotonic()
         os.pwrite(fd, page, self.args.offset + (self.first + i) * BLOCK)
-        os.fsync(fd)
+        if not (self.acked + 1) % self.args.fsync:
+            os.fsync(fd)
         self.longest = max(self.longest, time.monotonic() - start)
         self.versions[i] = version
         self.acked += 1
@@ -99,6 +103,7 @@ def main():
     parser.add_argument("--stop", required=True)
     parser.add_argument("--status")
     parser.add_argument("--also", help="a file that must hold the same")
+    parser.add_argument("--fsync", type=int, default=1)
     parser.add_argument("--threads", type=int, default=3)
     parser.add_argument("--blocks", type=int, default=64)
     parser.add_argument("--offset", type=int, default=0)

@@ -59,6 +59,19 @@ struct bytes go_data(const char *name)
 	return data;
 }
 
+static struct unbd_key keys[UNBD_MAX_KEYS];
+
+void hear_fence(unsigned int nr_keys)
+{
+	struct bytes data = { NULL, 0 };
+
+	memset(keys, 0x5a, sizeof(keys));
+	put(&data, &keys, nr_keys * sizeof(*keys));
+	hear_option(NBD_OPT_UNBD_FENCE, &data);
+	release(&data);
+	script.nr_keys = nr_keys;
+}
+
 void hear_go(const char *name)
 {
 	struct bytes data = go_data(name);
@@ -162,6 +175,7 @@ void release_script(void)
 {
 	while (script.count)
 		release(&script.items[--script.count].b);
+	script.nr_keys = 0;
 }
 
 /* ------------------------------------------------------------------ */
@@ -252,5 +266,6 @@ enum nbd_handshake_step play(struct play *p, const char *name,
 	check(p->hs, "out of memory");
 	memset(p->hs, 0xaa, sizeof(*p->hs));
 	nbd_handshake_init(p->hs, name, headers, p->why, sizeof(p->why));
+	nbd_handshake_fence(p->hs, keys, script.nr_keys);
 	return go_on(p);
 }

@@ -29,10 +29,12 @@ struct item {
  * struct script - a server
  * @items: the dialogue
  * @count: of items
+ * @nr_keys: that the client has to tell
  */
 struct script {
 	struct item items[MAX_ITEMS];
 	size_t count;
+	unsigned int nr_keys;
 };
 
 extern struct script script;
@@ -44,6 +46,7 @@ void greet(u16 flags);
 void hear_option(u32 option, const struct bytes *data);
 void hear_go(const char *name);
 void hear_export_name(const char *name);
+void hear_fence(unsigned int nr_keys);
 void hear_flags(u32 flags);
 struct bytes *reply(u32 option, u32 type, u32 len);
 void reply_text(u32 option, u32 type, const char *text);

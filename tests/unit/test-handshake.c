@@ -432,6 +432,92 @@ static void only_simple(void)
 	ack(NBD_OPT_GO);
 }
 
+/* What a server tells of itself, @len bytes of it */
+static const char third_life[] = "my third life...";
+
+static void instance(u32 option, u32 len)
+{
+	put(reply(option, NBD_REP_UNBD_INSTANCE, len), third_life, len);
+}
+
+static void info_stable(void)
+{
+	put16(reply(NBD_OPT_GO, NBD_REP_INFO, 2), NBD_INFO_UNBD_STABLE);
+}
+
+static void fences_until_go(void)
+{
+	greet(3);
+	hear_flags(3);
+	hear_fence(UNBD_MAX_KEYS);
+	join_last_two();
+	instance(NBD_OPT_UNBD_FENCE, sizeof(struct unbd_instance));
+	ack(NBD_OPT_UNBD_FENCE);
+	hear_option(NBD_OPT_EXTENDED_HEADERS, NULL);
+	ack(NBD_OPT_EXTENDED_HEADERS);
+	hear_go("disk");
+	info_export(MIB, 1);
+}
+
+/* Our own server with as many keys as there can be, and one of others' */
+static void fences(void)
+{
+	fences_until_go();
+	ack(NBD_OPT_GO);
+}
+
+static void fences_and_is_stable(void)
+{
+	fences_until_go();
+	info_stable();
+	ack(NBD_OPT_GO);
+}
+
+static void fences_not(void)
+{
+	greet(3);
+	hear_flags(3);
+	hear_fence(1);
+	join_last_two();
+	reply_text(NBD_OPT_UNBD_FENCE, NBD_REP_ERR_UNSUP, "what is that?");
+	hear_option(NBD_OPT_EXTENDED_HEADERS, NULL);
+	reply_text(NBD_OPT_EXTENDED_HEADERS, NBD_REP_ERR_UNSUP, "");
+	hear_option(NBD_OPT_STRUCTURED_REPLY, NULL);
+	reply_text(NBD_OPT_STRUCTURED_REPLY, NBD_REP_ERR_UNSUP, "");
+	hear_go("disk");
+	info_export(MIB, 1);
+	/* Whatever that number may be to this one */
+	info_stable();
+	ack(NBD_OPT_GO);
+}
+
+static void begin_fence(void)
+{
+	greet(3);
+	hear_flags(3);
+	hear_fence(1);
+	join_last_two();
+}
+
+static void short_instance(void)
+{
+	begin_fence();
+	instance(NBD_OPT_UNBD_FENCE, sizeof(struct unbd_instance) - 1);
+}
+
+static void long_instance(void)
+{
+	begin_fence();
+	instance(NBD_OPT_UNBD_FENCE, sizeof(struct unbd_instance) + 1);
+}
+
+static void instance_for_go(void)
+{
+	simple_until_go(3);
+	hear_go("disk");
+	instance(NBD_OPT_GO, sizeof(struct unbd_instance));
+}
+
 /* ------------------------------------------------------------------ */
 /* What is to come out                                                */
 
@@ -451,6 +537,8 @@ static const struct row {
 	enum nbd_server_style style;
 	const char *export_name;
 	int max_headers;	/* 0: EXTENDED, else the value plus 1 */
+	bool fences;
+	bool stable;
 } rows[] = {
 	{ "like nbdkit", nbdkit, 0, NULL, 100 * MIB, 0x0ded, 1, 4096,
 	  NBD_NO_PAYLOAD_LIMIT, STRUCTURED, NBD_FIXED_NEWSTYLE },
@@ -542,6 +630,19 @@ static const struct row {
 	  1, 1, 4096, 1000, SIMPLE, NBD_FIXED_NEWSTYLE },
 	{ "unknown flags are dropped", unknown_flags, 0, NULL, MIB, 0x0d7f, 1,
 	  4096, 32 * MIB, SIMPLE, NBD_FIXED_NEWSTYLE },
+	{ "a server that fences", fences, 0, NULL, MIB, 1, 1, 4096, 32 * MIB,
+	  EXTENDED, NBD_FIXED_NEWSTYLE, .fences = true },
+	{ "a server that fences, without a cache", fences_and_is_stable, 0,
+	  NULL, MIB, 1, 1, 4096, 32 * MIB, EXTENDED, NBD_FIXED_NEWSTYLE,
+	  .fences = true, .stable = true },
+	{ "an instance too short", short_instance, -EPROTO,
+	  "UNBD_INSTANCE (0x756e6264) with 15 bytes" },
+	{ "an instance too long", long_instance, -EPROTO,
+	  "UNBD_INSTANCE (0x756e6264) with 17 bytes" },
+	{ "an instance for another option", instance_for_go, -EPROTO,
+	  "reply to GO is UNBD_INSTANCE" },
+	{ "a server that does not fence", fences_not, 0, NULL, MIB, 1, 1, 4096,
+	  32 * MIB, SIMPLE, NBD_FIXED_NEWSTYLE },
 	{ "flags that say they are none", no_has_flags, 0, NULL, MIB,
 	  NBD_FLAG_READ_ONLY, 1, 4096, 32 * MIB, SIMPLE, NBD_FIXED_NEWSTYLE },
 };
@@ -581,6 +682,13 @@ static void check_result(const struct play *p, const struct row *r)
 	check_int("maximum payload", info->max_payload, r->max);
 	check_int("headers", info->headers, r->headers);
 	check_int("style", info->style, r->style);
+	check_int("fences", info->fences, r->fences);
+	check_int("instance", info->has_instance, r->fences);
+	check_int("stable", info->stable, r->stable);
+	if (r->fences)
+		check_int("bytes of the instance",
+			  memcmp(&info->instance, third_life,
+				 sizeof(info->instance)), 0);
 }
 
 static void check_end_is_final(struct nbd_handshake *hs,

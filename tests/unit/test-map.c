@@ -105,6 +105,18 @@ static const struct map_row {
 	  "access_mode=mig" },
 	{ "policy", MAP "policy=best", -EINVAL, "policy=best: min-inflight" },
 	{ "tls", MAP "tls=yes", -EINVAL, "tls=yes: off, x509 or psk" },
+	{ "replay", MAP "replay=on", -EINVAL,
+	  "replay=on is neither off nor a size" },
+	{ "replay without digits", MAP "replay=M", -EINVAL, "replay=M" },
+	{ "replay below 0", MAP "replay=-1M", -ERANGE, "replay=-1M" },
+	{ "least replay", MAP "replay=1024K", 0, "" },
+	{ "too little replay", MAP "replay=1048575", -ERANGE,
+	  "replay=1048575 is not within 1M to 1024M" },
+	{ "replay=0", MAP "replay=0G", -ERANGE, "replay=0G" },
+	{ "most replay", MAP "replay=1G", 0, "" },
+	{ "too much replay", MAP "replay=1025M", -ERANGE, "replay=1025M" },
+	{ "replay beyond 64 bits", MAP "replay=99999999999999999999G", -EINVAL,
+	  "replay=99999999999999999999G" },
 	{ "number with letters", MAP "nr_queues=4k", -EINVAL,
 	  "nr_queues=4k is not a number" },
 	{ "hexadecimal number", MAP "nr_queues=0x4", -EINVAL, "nr_queues=0x4" },
@@ -135,7 +147,7 @@ static const struct map_row {
 	{ "all of it", "tls=psk keepalive=0 fail_timeout=-1 io_timeout=7 "
 	  "policy=prefer queue_depth=32 nr_poll_queues=-1 nr_queues=3 "
 	  "access_mode=ro device_path=\"/dev/my disk\"\tpath=ip6:fe80::1 "
-	  "path=tcp:10.0.0.1:99 dest_port=1234 sessname=\"two words\"", 0,
+	  "path=tcp:10.0.0.1:99 dest_port=1234 replay=off sessname=\"two words\"", 0,
 	  "" },
 };
 
@@ -157,6 +169,7 @@ static void check_all_of_it(const struct unbd_map_options *o)
 	check_int("io_timeout", o->io_timeout, 7);
 	check_int("fail_timeout", o->fail_timeout, UNBD_FAIL_NEVER);
 	check_int("keepalive", o->keepalive, 0);
+	check_int("replay", o->replay, 0);
 	check_int("nr_paths", o->nr_paths, 2);
 	check_text("transport", o->paths[0].transport, "rdma");
 	check_int("port", o->paths[0].port, 1234);
@@ -178,6 +191,7 @@ static void check_defaults(const struct unbd_map_options *o)
 	check_int("io_timeout", o->io_timeout, 30);
 	check_int("fail_timeout", o->fail_timeout, 60);
 	check_int("keepalive", o->keepalive, 5);
+	check_int("replay", o->replay, 64 << 20);
 	check_int("dest_port", o->dest_port, 0);
 	check_int("nr_paths", o->nr_paths, 0);
 	check_int("given", o->given, 1 << UNBD_KEY_SESSNAME |

@@ -328,6 +328,12 @@ static const struct request_row {
 	  0, NBD_EINVAL, 0, "no length" },
 	{ "resize", COMPACT, ALL, 0, NBD_CMD_RESIZE, 0, 512, NBD_EINVAL, 0,
 	  "unknown command 8" },
+	{ "watch", COMPACT, BARE, 0, NBD_CMD_UNBD_WATCH, ~0ULL, 0, 0, 0,
+	  NULL },
+	{ "watch with a range", EXTENDED, ALL, 0, NBD_CMD_UNBD_WATCH, 0, 512,
+	  NBD_EINVAL, 0, "UNBD_WATCH with flags 0x0 of 512 bytes" },
+	{ "watch with a flag", COMPACT, ALL, NBD_CMD_FLAG_FUA,
+	  NBD_CMD_UNBD_WATCH, 0, 0, NBD_EINVAL, 0, "flags 0x1 of 0 bytes" },
 	{ "unknown command", COMPACT, ALL, 0, 0xffff, 0, 512, NBD_EINVAL, 0,
 	  "unknown command 65535" },
 	{ "unknown flag", COMPACT, ALL, 0x8000, NBD_CMD_READ, 0, 512,
@@ -409,7 +415,8 @@ static void check_changed(struct bytes *b, const struct nbd_session_params *s)
 
 	for (bit = 0; bit < b->len * 8; bit++) {
 		b->at[bit / 8] ^= 1 << bit % 8;
-		if (!nbd_get_request(b->at, s, &req, why, sizeof(why)))
+		if (!nbd_get_request(b->at, s, &req, why, sizeof(why)) &&
+		    req.cmd != NBD_CMD_UNBD_WATCH)
 			check(req.offset <= s->size &&
 			      req.length <= s->size - req.offset &&
 			      req.payload <= s->max_payload,

@@ -23,6 +23,10 @@ AT(rnbd_msg_open, access_mode, 4);
 AT(rnbd_msg_open, dev_name, 6);
 SIZE(rnbd_msg_close, 8);
 AT(rnbd_msg_close, device_id, 4);
+SIZE(rnbd_msg_unbd_fence, 276);
+AT(rnbd_msg_unbd_fence, keys, 4);
+SIZE(rnbd_msg_unbd_fence_rsp, 20);
+AT(rnbd_msg_unbd_fence_rsp, instance, 4);
 SIZE(rnbd_msg_open_rsp, 56);
 AT(rnbd_msg_open_rsp, device_id, 4);
 AT(rnbd_msg_open_rsp, nsectors, 8);
@@ -178,6 +182,12 @@ static void test_open_rsp(void)
 	check_int("fua", info.fua, 1);
 	rnbd_put_open_rsp(&again, &info);
 	check_int("policy", again.cache_policy, 0x83);
+	check_int("fences", info.fences, 0);
+	info.fences = true;
+	rnbd_put_open_rsp(&again, &info);
+	check_int("policy", again.cache_policy, 0xc3);
+	check_int("get", get_open_rsp(&again, &info), 0);
+	check_int("fences", info.fences, 1);
 	again.cache_policy = 3;
 	check(!memcmp(&msg, &again, sizeof(msg)), "not the same again");
 }
@@ -252,6 +262,69 @@ static void test_close(void)
 	check_int("device_id", id, 0x12345678);
 	check_int("cut", rnbd_get_close(&msg, 7, &id, why, sizeof(why)),
 		  -EPROTO);
+}
+
+static int get_fence(const void *msg, size_t len, struct unbd_key *keys,
+		     unsigned int *nr)
+{
+	*nr = 0;
+	return rnbd_get_fence(msg, len, keys, nr, why, sizeof(why));
+}
+
+static void test_fence(void)
+{
+	struct unbd_key keys[UNBD_MAX_KEYS], got[UNBD_MAX_KEYS];
+	struct rnbd_msg_unbd_fence msg;
+	unsigned int nr;
+	size_t i;
+
+	for (i = 0; i < sizeof(keys); i++)
+		((u8 *)keys)[i] = i;
+	check_int("shortest", rnbd_put_fence(&msg, keys, 1), 20);
+	check_int("type", rnbd_get_type(&msg, 20), 0x7562);
+	check_int("get", get_fence(&msg, 20, got, &nr), 0);
+	check_int("keys", nr, 1);
+	check_int("longest", rnbd_put_fence(&msg, keys, UNBD_MAX_KEYS), 276);
+	check_int("get", get_fence(&msg, 276, got, &nr), 0);
+	check_int("keys", nr, UNBD_MAX_KEYS);
+	check(!memcmp(got, keys, sizeof(keys)), "not the same keys");
+}
+
+static void test_fence_rsp(void)
+{
+	struct unbd_instance instance = { "of a server" }, got;
+	struct rnbd_msg_unbd_fence_rsp rsp;
+
+	rnbd_put_fence_rsp(&rsp, &instance);
+	check_int("type", rnbd_get_type(&rsp, sizeof(rsp)), 0x7563);
+	check_int("get", rnbd_get_fence_rsp(&rsp, sizeof(rsp), &got, why,
+					    sizeof(why)), 0);
+	check(!memcmp(&got, &instance, sizeof(got)), "another instance");
+	check_int("cut", rnbd_get_fence_rsp(&rsp, 19, &got, why, sizeof(why)),
+		  -EPROTO);
+	memset(&rsp, 0, sizeof(rsp));
+	check_int("nothing", rnbd_get_fence_rsp(&rsp, sizeof(rsp), &got, why,
+						sizeof(why)), -EPROTO);
+}
+
+static void test_bad_fence(void)
+{
+	struct unbd_key keys[UNBD_MAX_KEYS + 1];
+	struct rnbd_msg_unbd_fence msg[2];
+	unsigned int nr;
+
+	memset(keys, 0, sizeof(keys));
+	memset(msg, 0, sizeof(msg));
+	rnbd_put_fence(msg, keys, 1);
+	check_int("no key", get_fence(msg, 4, keys, &nr), -EPROTO);
+	check_why(why, "0 bytes are not 1 to 17 keys");
+	check_int("cut", get_fence(msg, 35, keys, &nr), -EPROTO);
+	check_int("too many", get_fence(msg, 292, keys, &nr), -EPROTO);
+	check_why(why, "288 bytes are not 1 to 17 keys");
+	check_int("no header", get_fence(msg, 3, keys, &nr), -EPROTO);
+	msg[0].hdr.type = 0;
+	check_int("type", get_fence(msg, 20, keys, &nr), -EPROTO);
+	check_int("keys", nr, 0);
 }
 
 static void test_io(void)
@@ -344,6 +417,9 @@ static const struct rnbd_row {
 	{ "OPEN_RSP that is odd", test_odd_open_rsp },
 	{ "bad OPEN_RSP", test_bad_open_rsp },
 	{ "CLOSE", test_close },
+	{ "FENCE", test_fence },
+	{ "answer to FENCE", test_fence_rsp },
+	{ "bad FENCE", test_bad_fence },
 	{ "IO", test_io },
 	{ "FLUSH", test_flush },
 	{ "bad IO", test_bad_io },

@@ -409,8 +409,9 @@ static void test_imm(void)
 	check_int("id", imm.id, 5);
 	check_int("err", imm.err, -EIO);
 	check_int("ENOTSUPP", rtrs_imm_io_rsp(0, -524, false), 0x10280000);
-	check_int("hb", rtrs_imm_hb(false), 0x80000000);
-	check_int("ack", rtrs_imm_hb(true), 0x90000000);
+	check_int("hb", rtrs_imm_hb(false, 0), 0x80000000);
+	check_int("ack", rtrs_imm_hb(true, 0), 0x90000000);
+	check_int("news", rtrs_imm_hb(false, 0x30000007), 0x80000007);
 }
 
 static void bad_imm(u32 value)

@@ -10,6 +10,7 @@
  * appended to FILE: status, name, kernel ("-"), seconds, reason.
  */
 #include <ctype.h>
+#include <ftw.h>
 #include <regex.h>
 #include <stdarg.h>
 #include <sys/wait.h>
@@ -26,6 +27,11 @@ static const struct unit_suite * const suites[] = {
 	&search_length_suite,
 	&shm_channel_suite, &shm_option_suite, &shm_codec_suite,
 	&shm_directory_suite,
+	&tool_uri_suite, &tool_show_suite, &tool_layout_suite,
+	&tool_size_suite, &tool_quote_suite, &tool_kmsg_suite,
+	&tool_run_suite, &tool_bare_suite, &tool_unit_suite,
+	&tool_doctor_suite,
+	&tool_address_suite, &tool_nbd_suite,
 };
 
 /* Where a test says why it failed */
@@ -53,6 +59,31 @@ void check_why(const char *why, const char *part)
 		      "message has byte 0x%02x in it", why[i] & 0xff);
 	check(strstr(why, part), "message is \"%s\", without \"%s\"", why,
 	      part);
+}
+
+const char *printable(const char *text)
+{
+	static char line[160];
+	size_t i;
+
+	for (i = 0; text[i] && i < sizeof(line) - 1; i++)
+		line[i] = isprint((unsigned char)text[i]) ? text[i] : '?';
+	line[i] = '\0';
+	return line;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type,
+			struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+void remove_tree(const char *dir)
+{
+	nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 void put(struct bytes *b, const void *data, size_t len)

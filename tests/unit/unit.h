@@ -61,6 +61,12 @@ void unit_fail(const char *file, int line, const char *fmt, ...);
 /* The message must have this in it, and be one printable line. */
 void check_why(const char *why, const char *part);
 
+/* Of a text with control bytes; until the next call. */
+const char *printable(const char *text);
+
+/* With all that is in it */
+void remove_tree(const char *dir);
+
 void put(struct bytes *b, const void *data, size_t len);
 void put8(struct bytes *b, u8 value);
 void put16(struct bytes *b, u16 value);
@@ -91,6 +97,18 @@ extern const struct unit_suite shm_directory_suite;
 extern const struct unit_suite shm_channel_suite;
 extern const struct unit_suite shm_codec_suite;
 extern const struct unit_suite shm_option_suite;
+extern const struct unit_suite tool_bare_suite;
+extern const struct unit_suite tool_doctor_suite;
+extern const struct unit_suite tool_kmsg_suite;
+extern const struct unit_suite tool_layout_suite;
+extern const struct unit_suite tool_nbd_suite;
+extern const struct unit_suite tool_address_suite;
+extern const struct unit_suite tool_quote_suite;
+extern const struct unit_suite tool_run_suite;
+extern const struct unit_suite tool_show_suite;
+extern const struct unit_suite tool_size_suite;
+extern const struct unit_suite tool_unit_suite;
+extern const struct unit_suite tool_uri_suite;
 extern const struct unit_suite word_suite;
 
 #endif

@@ -12,7 +12,14 @@ from .lab import TOPOLOGIES, Lab, Timeout
 
 LOGS = os.path.join(store.TOP, "build/vm")
 LEAK_SECONDS = 120  # that the scan after a case may take
-SHOW_BLOCKED = "ps axo pid,stat,wchan:30,args; echo w > /proc/sysrq-trigger"
+SHOW_STACKS = """
+echo w > /proc/sysrq-trigger
+if [ -d /sys/class/infiniband/rxe0 ]; then
+    timeout 3 rdma resource show qp
+    grep . /sys/class/infiniband/rxe0/ports/1/hw_counters/*
+fi
+"""
+SHOW_BLOCKED = "ps axo pid,stat,wchan:30,args | grep '^ *[0-9]* D'"
 
 
 @dataclasses.dataclass
@@ -24,6 +31,8 @@ class Group:
     topology: str
     cpus: int
     devices: tuple
+    memory: int
+    system: object  # what the client boots, if not the kernel alone
     cases: list
 
     @property
@@ -33,14 +42,15 @@ class Group:
 
 
 class Runner:
-    """Runs groups side by side, two guests to a processor."""
+    """Runs groups side by side, three guests to two processors."""
 
     def __init__(self, groups, accel, report):
         self.groups = groups
         self.accel = accel
         self.report = report
-        # Most guests wait for a timer or for each other most of the time.
-        self.free = max(4, 2 * (os.cpu_count() or 1))
+        # Each waits for a timer or for another now and then. With one more
+        # they only wait for each other's processors: all takes longer.
+        self.free = max(3, 3 * (os.cpu_count() or 1) // 2)
         self.wake = threading.Condition()
         self.labs = set()
         self.stopping = False
@@ -106,15 +116,14 @@ class Runner:
         """
         with self.wake:
             while not self.stopping:
-                todo = sorted((g for g in self.groups if g.cases),
-                              key=lambda g: -g.guests)
+                todo = [g for g in self.groups if g.cases]
                 if not todo:
                     return None
                 fits = [g for g in todo if g.guests <= self.free]
-                if fits and (fits[0] is todo[0] or
-                             fits[0].guests == todo[0].guests):
-                    self.free -= fits[0].guests
-                    return fits[0]
+                if fits:
+                    group = max(fits, key=lambda g: g.guests)
+                    self.free -= group.guests
+                    return group
                 self.wake.wait(1)
             return None
 
@@ -139,6 +148,7 @@ class Session:
         # Of the check that runs now:
         self.check = None
         self.began = 0
+        self.used = 0
         self.output = []
 
     def run(self):
@@ -172,7 +182,7 @@ class Session:
         """Make the guests, where stop() finds them."""
         g = self.group
         lab = Lab(g.topology, g.kernel, g.payload, self.runner.accel, g.cpus,
-                  devices=g.devices)
+                  devices=g.devices, memory=g.memory, system=g.system)
         with self.runner.wake:
             self.lab = lab
             self.runner.labs.add(lab)
@@ -219,6 +229,7 @@ class Session:
             status = None
             why = str(e)
             if isinstance(e, Timeout):
+                why += self.last_words()
                 self.show_blocked()
         if self.runner.stopping:
             return False
@@ -230,8 +241,10 @@ class Session:
 
     def environment(self):
         """Return the variables that lib.sh documents."""
+        asked = {k: v for k, v in os.environ.items() if k.startswith("CASE_")}
         return {"BED_KERNEL": self.kernel.key, "BED_SLOW": str(self.lab.slow),
-                "BED_GUESTS": " ".join(self.lab.guests)}
+                "BED_GUESTS": " ".join(g.name for g in self.lab.at_once),
+                **asked}
 
     def on_out(self, text):
         """Keep what a check prints."""
@@ -245,33 +258,53 @@ class Session:
         if fields[0] == "begin":
             self.check = fields[1]
             self.began = time.monotonic()
+            self.used = self.processor_seconds()
             self.output = []
             self.log.write(f"=== {self.check}\n")
             return
         status, check, seconds, reason = fields
         self.check = None
+        used = self.processor_seconds() - self.used
+        self.log.write(f"--- {seconds} s, {used:.1f} s of a processor\n")
         if check in left:
             left.remove(check)
         self.runner.report.add(status, case.label(check), self.kernel.key,
                                seconds, reason, "".join(self.output))
+
+    def processor_seconds(self):
+        """Return what the guests have used: what a run has least of."""
+        return sum(g.processor_seconds for g in self.lab.guests.values())
 
     def blame(self, case, left, why):
         """Report the check during which the guests broke."""
         check = self.check or left[0]
         if check in left:
             left.remove(check)
-        text = "".join(self.output) + "\n" + self.lab.console_tail()
+        parts = [self.lab.console_tail(), "".join(self.output)]
+        if any(g.crashed for g in self.lab.guests.values()):
+            parts.reverse()  # the report has the end
+        text = "\n".join(parts)
         self.log.write(f"{why}\n{text}\n")
         self.runner.report.add("FAIL", case.label(check), self.kernel.key,
                                f"{time.monotonic() - self.began:.1f}", why,
                                text)
 
+    def last_words(self):
+        """Return what a check printed last: it may have failed before."""
+        lines = "".join(self.output).strip().splitlines()
+        return f", after '{lines[-1]}'" if lines else ""
+
     def show_blocked(self):
-        """Have the kernels print which tasks are stuck, for the console."""
-        for name, guest in self.lab.guests.items():
-            if guest.ready:
-                try:
-                    self.lab.run(name, ["sh", "-c", SHOW_BLOCKED], 10,
-                                 self.on_out)
-                except (Timeout, GuestDied):
-                    pass
+        """Have the guests say which tasks are stuck, and in which stack."""
+        for script in (SHOW_STACKS, SHOW_BLOCKED):
+            for name, guest in self.lab.guests.items():
+                if guest.ready:
+                    self.output.append(f"--- {name}\n")
+                    self.say_there(name, script)
+
+    def say_there(self, name, script):
+        """Run a script in a guest that may not answer any more."""
+        try:
+            self.lab.run(name, ["sh", "-c", script], 10, self.on_out)
+        except (Timeout, GuestDied):
+            pass

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
 """Read test cases: shell files with a header of comments and test_ functions.
 
-    # topology: two            one guest or two (one)
-    # kernels: 6.1 debug       where it runs (all)
+    # topology: two            one guest, two or three (one), or netboot: a
+    #                          third, "machine", has its root on the second
+    # kernels: 6.1 debug       where it runs (all); debug alone runs all
     # timeout: 120             seconds for all its checks together (120)
     # tags: tcp interop        for --filter
     # cpus: 4                  CPUs of a guest (2)
+    # memory: 256              MiB of a guest (640; 1024 of the debug kernel)
     # modules: no              does not need our modules
-    # peers: rnbd              needs the kernel's rtrs and rnbd
+    # peers: rnbd tester       needs the kernel's rtrs and rnbd; nbd's tester
     # devices: ivshmem mem disk  memory in common; a disk that stays
+    # system: packages/installed the client is an installed Debian, and this
+    #                          its state; see system.py
 
 A line "# kernels:" in the comment above a function is for that check alone.
 """
@@ -22,7 +26,8 @@ from . import kernels, store
 from .lab import DEVICES, TOPOLOGIES
 
 HEADER = re.compile(
-    r"# (topology|kernels|timeout|tags|cpus|modules|peers|devices): *(.*)")
+    r"# (topology|kernels|timeout|tags|cpus|memory|modules|peers|devices|"
+    r"system): *(.*)")
 FUNCTION = re.compile(r"^((?:#.*\n)*)test_(\w+) *\(\)", re.MULTILINE)
 ONLY = re.compile(r"^# kernels: *(.*)$", re.MULTILINE)
 
@@ -38,13 +43,21 @@ class Case:
     timeout: int = 120
     tags: tuple = ()
     cpus: int = 2
+    memory: int = 0  # what is usual
     modules: bool = True
     peers: tuple = ()
     devices: tuple = ()
+    system: str = ""
     only: dict = dataclasses.field(default_factory=dict)  # check -> kernels
 
-    def on(self, key):
-        """Return the part of the case that is for a kernel."""
+    def on(self, key, keys):
+        """Return the part of the case for a kernel, one of `keys`.
+
+        The debug kernel would take hours for everything. It does that alone;
+        beside others it has what names it.
+        """
+        if tuple(keys) == ("debug",):
+            return self
         return dataclasses.replace(self, checks=[
             c for c in self.checks if key in self.only.get(c, self.kernels)])
 
@@ -79,9 +92,11 @@ def load(path):
     case.timeout = int(fields.get("timeout", case.timeout))
     case.tags = tuple(fields.get("tags", "").split())
     case.cpus = int(fields.get("cpus", case.cpus))
+    case.memory = int(fields.get("memory", case.memory))
     case.modules = fields.get("modules") != "no"
     case.peers = tuple(fields.get("peers", "").split())
     case.devices = tuple(sorted(fields.get("devices", "").split()))
+    case.system = fields.get("system", "")
     verify(case, path)
     return case
 
@@ -91,7 +106,7 @@ def verify(case, path):
     unknown = set(case.kernels).union(*case.only.values()) - set(kernels.ALL)
     if unknown:
         raise store.BedError(f"{path}: unknown kernel {unknown.pop()}")
-    if set(case.peers) - {"rnbd"}:
+    if set(case.peers) - {"rnbd", "tester"}:
         raise store.BedError(f"{path}: unknown peers {case.peers}")
     if set(case.devices) - set(DEVICES):
         raise store.BedError(f"{path}: unknown devices {case.devices}")

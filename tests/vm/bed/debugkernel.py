@@ -9,6 +9,7 @@ import subprocess
 
 from . import store
 
+NAME = "kernels/debug"  # in the cache
 SOURCE = "linux-source-6.12"
 SUITE = "trixie-security"
 CONFIG = os.path.join(store.TOP, "tests/vm/debug-kernel.config")
@@ -36,16 +37,25 @@ def source_version():
         return f.read()
 
 
+def recipe():
+    """Return what the debug kernel is made from."""
+    with open(CONFIG, "rb") as f:
+        config = hashlib.sha256(f.read()).hexdigest()
+    return f"{RECIPE} {source_version()} {config}\n"
+
+
+def is_built():
+    """Say whether provide() would return at once."""
+    return store.is_made(NAME, recipe())
+
+
 def provide():
     """Return the directory of the debug kernel, building it if needed.
 
     It holds build/ (a tree to build modules against), lib/modules/RELEASE,
     vmlinux and `release`.
     """
-    with open(CONFIG, "rb") as f:
-        config = hashlib.sha256(f.read()).hexdigest()
-    recipe = f"{RECIPE} {source_version()} {config}\n"
-    return store.make_once("kernels/debug", recipe,
+    return store.make_once(NAME, recipe(),
                            lambda where: build(where, source_version()),
                            keep=True)
 

@@ -200,6 +200,7 @@ def initrd(kernel, init, busybox):
                  "payload", "kernel", "rw"):
         archive.directory(name)
     archive.device("dev/console", 5, 1)
+    archive.device("dev/kmsg", 1, 11)
     archive.file("bin/busybox", busybox, 0o755)
     archive.file("init", init, 0o755)
     order = []
@@ -209,8 +210,9 @@ def initrd(kernel, init, busybox):
         with open(path, "rb") as f:
             archive.file(name, f.read())
     archive.file("modules/order", "\n".join(order + [""]).encode())
-    with open(kernel.path("initrd.cpio"), "wb") as f:
+    with open(kernel.path("initrd.new"), "wb") as f:
         f.write(archive.finish())
+    os.replace(kernel.path("initrd.new"), kernel.path("initrd.cpio"))
 
 
 def boot_modules(kernel):

@@ -11,7 +11,9 @@ GUEST = os.path.join(store.TOP, "tests/vm/guest")
 CASES = os.path.join(store.TOP, "tests/vm/cases")
 PEERS = os.path.join(store.TOP, "tests/peers")
 UDEV = os.path.join(store.TOP, "tools/udev")
+AGENT = os.path.join(store.TOP, "tools/ocf/unbd-export")
 README = os.path.join(store.TOP, "README.md")
+DOCS = os.path.join(store.TOP, "docs")
 EXTRA = os.path.join("lib/modules", "{}", "updates/unbd")
 
 
@@ -24,14 +26,16 @@ def build(kernel, modules, where, cases=CASES, extra=()):
     tree = os.path.join(where, "payload")
     bed = os.path.join(tree, "bed")
     shutil.copytree(GUEST, bed)
-    for source, name in ((cases, "cases"), (PEERS, "peers")):
+    for source, name in ((cases, "cases"), (PEERS, "peers"), (DOCS, "docs")):
         if os.path.isdir(source):
             shutil.copytree(source, os.path.join(bed, name),
                             ignore=shutil.ignore_patterns("__pycache__"))
     for path in (README, *extra):
         shutil.copy(path, bed)
     compile_bedctl(bed)
+    compile_tool(bed)
     udev_rules(tree)
+    cluster_agent(tree)
     if modules:
         add_modules(kernel, modules, tree, os.path.join(where, "depmod"))
     image = os.path.join(where, "payload.ext4")
@@ -42,11 +46,15 @@ def build(kernel, modules, where, cases=CASES, extra=()):
 
 def compile_bedctl(bed):
     """Compile the guests' helper on the host; guests have no compiler."""
-    store.need_tools("gcc")
-    if not os.path.exists("/usr/include/stdlib.h"):
-        store.need_packages("libc6-dev")
+    store.need_compiler()
     store.run("gcc", "-O2", "-static", "-o", os.path.join(bed, "bedctl"),
               os.path.join(bed, "bedctl.c"))
+
+
+def compile_tool(bed):
+    """Compile the command; the guests' libc may be older than the host's."""
+    store.run("make", "-s", "-C", store.TOP, "tools", "LDFLAGS=-static",
+              f"tool={bed}/unbd")
 
 
 def udev_rules(tree):
@@ -57,6 +65,13 @@ def udev_rules(tree):
         os.makedirs(target)
     for path in rules:
         shutil.copy(path, target)
+
+
+def cluster_agent(tree):
+    """Install what Pacemaker calls, where its packages put it."""
+    target = os.path.join(tree, "usr/lib/ocf/resource.d/unbd")
+    os.makedirs(target)
+    shutil.copy(AGENT, target)
 
 
 def add_modules(kernel, sources, tree, work):

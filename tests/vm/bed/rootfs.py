@@ -12,7 +12,6 @@ SUITES = ("bookworm", "bookworm-updates", "bookworm-security")
 RECIPE = "1"  # raise it when the steps below change what comes out
 
 # Nothing in a guest reads these; they are half of the files.
-NAME = "root"
 UNWANTED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*",
             "/usr/share/info/*", "/usr/share/i18n/*")
 
@@ -24,11 +23,19 @@ def packages():
                 if line.strip() and not line.startswith("#")]
 
 
+def recipe():
+    """Return what the image is made from, as a hash."""
+    text = "\n".join((RECIPE, *SUITES, *packages()))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# Work trees with other lists of packages do not take it from each other.
+NAME = f"root-{recipe()[:12]}"
+
+
 def provide():
     """Return the directory with root.ext4 and a static busybox."""
-    text = "\n".join((RECIPE, *SUITES, *packages()))
-    recipe = hashlib.sha256(text.encode()).hexdigest()
-    return store.make_once(NAME, recipe, build)
+    return store.make_once(NAME, recipe(), build)
 
 
 def build(where):

@@ -28,6 +28,7 @@ TOOLS = {
     "bison": "bison",
     "bc": "bc",
     "dpkg-deb": "dpkg",
+    "dpkg-source": "dpkg-dev",
 }
 
 
@@ -89,6 +90,13 @@ def need_tools(*names):
     lost = [n for n in names if not find_tool(n)]
     if lost:
         raise BedError(f"no {', '.join(lost)} on this machine")
+
+
+def need_compiler():
+    """Install what user space is compiled with."""
+    need_tools("gcc", "make")
+    if not os.path.exists("/usr/include/stdlib.h"):
+        need_packages("libc6-dev")
 
 
 def need_packages(*packages):
@@ -204,23 +212,39 @@ def make_once(name, recipe, build, keep=False):
     return where
 
 
+def replace_once(path, old, new):
+    """Change the one place of a text file that says `old`."""
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    if text.count(old) != 1:
+        raise BedError(f"{path} has '{old}' {text.count(old)} times, not once")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text.replace(old, new))
+
+
 def remove_tree(path):
     """Remove a directory whose files may belong to root."""
     if os.path.exists(path):
         run(*as_root("rm", "-rf", "--one-file-system", path))
 
 
-def ext4_image(tree, image):
-    """Write a tree into an ext4 image that is only ever read."""
+def ext4_image(tree, image, spare=16):
+    """Write a tree into an ext4 image with some MiB to spare.
+
+    There is no journal: it is only read, or thrown away with its guest. One
+    that guests of another run begin to read is whole, the old or the new.
+    """
     need_tools("mke2fs")
     # What root made only root can read, and owns the image of.
     mine = os.stat(tree).st_uid == os.geteuid()
     root = (lambda *argv: argv) if mine else as_root
     mebibytes = int(run(*root("du", "-sm", tree)).split()[0])
-    if os.path.exists(image):
-        os.unlink(image)
+    new = f"{image}.new"
+    if os.path.exists(new):
+        os.unlink(new)
     run(*root(find_tool("mke2fs"), "-q", "-t", "ext4", "-m", "0",
               "-O", "^has_journal,^metadata_csum", "-E", "root_owner=0:0",
-              "-d", tree, image, f"{mebibytes * 12 // 10 + 16}M"))
+              "-d", tree, new, f"{mebibytes * 12 // 10 + spare}M"))
     if not mine:
-        run(*root("chown", f"{os.getuid()}:{os.getgid()}", image))
+        run(*root("chown", f"{os.getuid()}:{os.getgid()}", new))
+    os.replace(new, image)

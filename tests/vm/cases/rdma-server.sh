@@ -31,7 +31,7 @@ search_below() {
 
 # nothing_open - in the server
 nothing_open() {
-	[[ -z $(ls -A "$SERVER/exports") && -z $(ls -A "$SERVER/connections") ]]
+	[[ -z $(ls -A "$SERVER/exports") ]] && no_connections
 }
 
 # refused_there ERRNO MAPPING REGEX - it fails, and the server says why
@@ -143,12 +143,7 @@ test_force_close_and_remap() {
 	disk=$(map sessname=s $HERE device_path=ram0)
 	compared "$disk" 1
 	allow_log "dev $disk|Buffer I/O error"
-	on server <<-'EOF'
-		for i in "$SERVER"/connections/*; do
-			[[ $(cat "$i/state") != path ]] ||
-				echo 1 > "$i/force_close"
-		done
-	EOF
+	on server <<< force_close_paths
 	# The path is lost, and comes back by itself.
 	direct_read "$disk" 0 | cmp - "$WORK/pattern"
 	unmap "$disk"
@@ -171,6 +166,30 @@ test_what_a_session_pins() {
 			fail "a session takes $used KiB"
 	EOF
 	unmap "$disk"
+}
+
+# What the manual says of the client, over soft RoCE: 10 MiB for 512 chunks and
+# four queues. The chunks are small here, for the server's sake.
+test_what_a_session_takes_of_a_client() {
+	local disks i before used
+	on server <<-'EOF'
+		rnbd_forget
+		modprobe unbd-rdma-server max_chunk_size=16384
+		export_dev name=vol0 "device_path=$(disk_file 8)"
+		listen rdma:0.0.0.0:1234
+	EOF
+	disks=$(map sessname=s $HERE device_path=vol0 nr_queues=4)
+	before=$(free_kib)
+	for i in 1 2 3 4; do
+		disks+=" $(map sessname=s$i $HERE device_path=vol0 nr_queues=4)"
+	done
+	used=$(( (before - $(free_kib)) / 4 ))
+	echo "a session takes $used KiB"
+	(( used >= 1024 && used <= 12 * 1024 )) ||
+		fail "a session takes $used KiB"
+	for i in $disks; do
+		unmap "$i"
+	done
 }
 
 free_kib() {

@@ -1,56 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# What README.md tells people to type works, and what it tells them to find is
-# there: no more and no less.
+# What README.md and docs/ tell people to type works, and what README.md tells
+# them to find is there: no more and no less.
 # topology: two
 # kernels: 6.1
-# timeout: 200
-# tags: tcp doc
+# timeout: 400
+# tags: tcp rdma shm doc
 
-README=/bed/README.md
+. /bed/rdma.sh
 
-# run_blocks FROM TO - type what stands in the FROM-th to the TO-th of the
-# blocks that are marked <!-- run: GUEST -->, where that says
-run_blocks() {
-	local number guest
-	for (( number = $1; number <= $2; number++ )); do
-		guest=$(block $number guest)
-		[[ -n $guest ]] || fail "README.md has no block $number to run"
-		type_in "$guest" "$(block $number text)"
-	done
-}
-
-# block N guest|text
-block() {
-	awk -v want="$1" -v what="$2" '
-		/^<!-- run: / { n++; if (n == want && what == "guest") print $3 }
-		/^```$/ { inside = 0 }
-		inside && what == "text" { print }
-		/^```sh$/ { inside = marked && n == want }
-		{ marked = /^<!-- run: / }' "$README"
-}
-
-# Line by line as a person does, who is slower than udev.
-type_in() {
-	echo "$1: $2"
-	if [[ $1 == client ]]; then
-		slowly <<< "$2"
-	else
-		printf 'slowly <<"EOF"\n%s\nEOF\n' "$2" | on "$1"
-	fi
-}
-
-slowly() {
-	local line rest
-	while IFS= read -r line; do
-		while [[ $line == *\\ ]]; do
-			IFS= read -r rest
-			line=${line%\\}$rest
-		done
-		eval "$line" || fail "README.md: '$line' fails"
-		udevadm settle -t 30
-	done
-}
+. /bed/readme.sh
 
 # table_files MARK - the names in the first column of the table behind it
 table_files() {
@@ -93,6 +52,14 @@ test_the_first_screen_works() {
 	same "$(cat /mnt/file)" precious
 }
 
+# The file is that of the first screen.
+test_the_command_does_the_same() {
+	on server truncate -s 1G /srv/vol0.img
+	run_blocks 5 7
+	same "$(unbd_disks)" "" disks
+	same "$(on server ls $SERVER/exports)" vol0
+}
+
 test_files_are_those_that_it_names() {
 	run_blocks 1 2
 	same_files /sys/block/unbd0/unbd
@@ -110,4 +77,50 @@ test_keys_are_those_that_it_names() {
 	load server
 	same_keys $CLIENT/map_device Mapping
 	same_keys $SERVER/export_device Exporting
+}
+
+# page NAME - type all that a page of docs/ has
+page() {
+	local blocks
+	PAGE=/bed/docs/$1.md
+	blocks=$(grep -c '^<!-- run: ' "$PAGE")
+	run_blocks 1 "$blocks"
+	PAGE=$README
+}
+
+# type_column PAGE - what tables have in their last column, "now", row by row
+type_column() {
+	local guest command rows=0
+	while IFS=$'\t' read -r guest command <&7; do
+		type_in "$guest" "$command"
+		rows=$(( rows + 1 ))
+	done 7< <(sed -nE 's/^\| (client|server) \|.*\| `([^`]*)` \|$/\1\t\2/p' \
+		"/bed/docs/$1.md")
+	same "$rows" "$(grep -cE '^\| (client|server) ' "/bed/docs/$1.md")" \
+		"commands of $1.md"
+}
+
+test_the_pages_about_TCP_and_tuning() {
+	page tcp
+	on server unbd unexport vol0
+	on server unbd unlisten tcp:0.0.0.0:10809
+	page tuning
+}
+
+test_the_page_about_shared_memory() {
+	page shm
+	same "$(unbd_disks)" "" disks
+}
+
+test_the_page_about_RDMA() {
+	rxe_everywhere
+	page rdma
+}
+
+test_the_page_about_migration() {
+	rxe_everywhere
+	on server truncate -s 64M /srv/vol0.img
+	type_column migration
+	same "$(unbd_disks)" "" disks
+	same "$(on server unbd list)" "" "what the server has"
 }

@@ -155,6 +155,22 @@ test_listeners_of_each_kind() {
 	same "$(nbdinfo --size nbd://127.0.0.1:10813/vol0)" $(( 16 << 20 )) both
 }
 
+# They are made in the network namespace of who writes.
+test_a_listener_in_another_namespace() {
+	local inside="ip netns exec bed"
+	begin
+	ip netns add bed
+	defer ip netns del bed
+	$inside ip link set lo up
+	$inside bedctl write "$SERVER/listen" tcp:127.0.0.1:10811
+	same "$($inside nbdinfo --size nbd://127.0.0.1:10811/vol0)" \
+		$(( 16 << 20 )) "size, asked inside"
+	must_fail nbdinfo --size nbd://127.0.0.1:10811/vol0 2> /dev/null
+	bad unlisten ENOENT tcp:127.0.0.1:10811 'not listened on'
+	$inside bedctl write "$SERVER/unlisten" tcp:127.0.0.1:10811
+	same "$(cat "$SERVER/listeners")" tcp:127.0.0.1:10809 listeners
+}
+
 # A dead server's socket is taken over, anything else is not.
 test_unix_names_that_exist() {
 	begin
@@ -168,9 +184,10 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1])' "$WORK/socket"
 }
 
 test_who_may_connect() {
-	begin clients=127.0.0.5,127.0.1.0/24,10.0.0.0/8
+	begin clients=127.0.0.5,127.0.1.0/24,10.0.0.0/8,fd00::/16
 	same "$(cat "$EXPORTS/vol0/clients")" \
-		127.0.0.5/32,127.0.1.0/24,10.0.0.0/8 clients
+		127.0.0.5/32,127.0.1.0/24,10.0.0.0/8,fd00:0:0:0:0:0:0:0/16 \
+		clients
 	listen "unix:$WORK/socket"
 	log_from_here
 	must_fail nbdinfo --size nbd://127.0.0.1/vol0 2> /dev/null
@@ -179,6 +196,14 @@ test_who_may_connect() {
 	from_address 127.0.1.77
 	must_fail from_address 127.0.2.1
 	must_fail from_address 127.0.0.6
+	# To the wildcard of IPv6, too
+	listen 'tcp:[::]:10813'
+	ip addr add fd00::5/128 dev lo nodad
+	defer ip addr del fd00::5/128 dev lo
+	from_address 127.0.0.5 10813
+	must_fail from_address 127.0.0.6 10813
+	from_address '[fd00::5]' 10813
+	must_fail from_address '[::1]' 10813
 	# Whoever may open the file may use the socket.
 	nbdinfo --size "nbd+unix:///vol0?socket=$WORK/socket"
 	# An export for all lets everybody connect, and see only that one.
@@ -187,11 +212,18 @@ test_who_may_connect() {
 		jq -r '.exports[]."export-name"')" open "exports for 127.0.0.1"
 	must_fail nbdinfo --size nbd://127.0.0.1/vol0 2> /dev/null
 	nbdinfo --size nbd://127.0.0.1/open
+	# A client by vsock has no address that a list could have.
+	modprobe -q vsock_loopback || return 0
+	listen vsock:any:10814
+	must_fail nbdinfo --size nbd+vsock://1:10814/vol0 2> /dev/null
+	nbdinfo --size nbd+vsock://1:10814/open
 }
 
-# from_address ADDRESS - a greeting for a client from there
+# from_address ADDRESS [PORT] - a greeting for a client from there
 from_address() {
-	[[ $(socat -u -T 2 "TCP4:127.0.0.1:10809,bind=$1" - |
+	local to=TCP4:127.0.0.1
+	[[ $1 != *:* ]] || to="TCP6:[::1]"
+	[[ $(socat -u -T 2 "$to:${2:-10809},bind=$1" - |
 		head -c 8) == NBDMAGIC ]]
 }
 

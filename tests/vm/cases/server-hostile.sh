@@ -41,10 +41,6 @@ hostile() {
 	eventually 20 no_connections
 }
 
-no_connections() {
-	[[ -z $(ls -A "$SERVER/connections") ]]
-}
-
 SLOW=silence,dawdling
 LOAD="stall stall-sending too-many coming-and-going"
 

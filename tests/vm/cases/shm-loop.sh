@@ -7,6 +7,7 @@
 # timeout: 300
 # tags: shm muenblock
 
+. /bed/tcp.sh
 . /bed/shm.sh
 share loop@a
 
@@ -54,27 +55,62 @@ nothing_went_wrong() {
 	done
 }
 
-test_a_server_that_begins_anew() {
-	local disk file i writer
-	file=$(disk_file 32)
-	serve "$file"
+# begin_writing - to the only disk: DISK of FILE
+begin_writing() {
+	FILE=$(disk_file 32)
+	serve "$FILE"
 	attach
 	eventually 10 nr_disks 1
-	disk=$(by_letter a)
-	fio --name=v --filename="/dev/$disk" --rw=randwrite --bs=4k \
+	DISK=$(by_letter a)
+	fio --name=v --filename="/dev/$DISK" --rw=randwrite --bs=4k \
 		--verify=crc32c --direct=1 --size=32M --ioengine=libaio \
 		--iodepth=8 --verify_fatal=1 --loops=2 --output="$WORK/fio" &
-	writer=$!
+	WRITER=$!
+}
+
+end_writing() {
+	wait $WRITER || fail "fio: $(tail -n 3 "$WORK/fio")"
+	unmap "$DISK"
+}
+
+becomes() {
+	eventually 10 grep -q "$1" "/sys/block/$DISK/unbd/state"
+}
+
+test_a_server_that_begins_anew() {
+	local i
+	begin_writing
 	for i in 1 2 3; do
 		sleep 1
 		echo "1 force" > $SHM_SERVER/remove_connection
-		eventually 10 grep -q parked "/sys/block/$disk/unbd/state"
+		becomes parked
 		echo "$CONNECTION" > $SHM_SERVER/connections
-		echo "$file:1" > $SHM_SERVER/devices
-		eventually 10 grep -q live "/sys/block/$disk/unbd/state"
+		echo "$FILE:1" > $SHM_SERVER/devices
+		becomes live
 	done
-	wait $writer || fail "fio: $(tail -n 3 "$WORK/fio")"
-	unmap "$disk"
+	end_writing
+}
+
+failed_once_more() {
+	(( $(path_stat shm1 failures) == $1 ))
+}
+
+# What is asked for meanwhile waits for the device, as over any transport.
+test_devices_are_closed_by_force() {
+	local i
+	begin_writing
+	for i in 1 2 3; do
+		sleep 1
+		write_sysfs $SERVER/connections/*/force_close 1
+		eventually 10 failed_once_more "$i"
+		becomes live
+	done
+	unexport "shm1.0 force"
+	becomes parked
+	sleep 2
+	export_dev name=shm1.0 "device_path=$FILE"
+	becomes live
+	end_writing
 }
 
 test_a_disk_goes_while_its_server_is_away() {
@@ -108,6 +144,10 @@ test_connections_come_and_go() {
 	# udev may be looking at the disk still, which is a user like any other.
 	eventually 10 remove $SHM_CLIENT 2
 	nr_disks 1
+	# The letter that has become free is taken again.
+	echo 2:loop@b/q:loop@b/r:loop@b/m > $SHM_CLIENT/connections
+	eventually 10 test -b /dev/muendiskb
+	eventually 10 remove $SHM_CLIENT 2
 	eventually 10 remove $SHM_SERVER 2
 	expect_errno ENOENT $SHM_CLIENT/remove_connection 2
 	expect_errno EINVAL $SHM_CLIENT/connections 3:x

@@ -108,19 +108,15 @@ test_paths_that_do_not_resolve() {
 
 # A descriptor must be a connected stream socket of the writing process.
 test_descriptors_that_are_no_connection() {
-	local errno
-	log_from_here
-	errno=$(bedctl write "$CLIENT/map_device" \
-		"sessname=s path=fd:8 device_path=d" 8< /etc/hosts) || true
-	same "$errno" ENOTSOCK "errno of a file"
-	one_line_says 'fd 8 is not a socket' "a file as a path"
-	log_from_here
-	errno=$(bedctl write "$CLIENT/map_device" \
-		"sessname=s path=fd:8 device_path=d" 8<> /dev/udp/127.0.0.1/9) ||
-		true
-	matches "$errno" '^E' "errno of a datagram socket"
-	one_line_says 'map_device: .*fd' "a datagram socket as a path"
-	nothing_mapped
+	exec 8< /etc/hosts
+	path ENOTSOCK fd:8 'fd 8 is not a socket'
+	exec 8<> /dev/udp/127.0.0.1/9
+	path EPROTONOSUPPORT fd:8 'fd 8: not a stream socket'
+	start_nbdkit memory 16M
+	exec 8<> /dev/tcp/127.0.0.1/10809
+	stop_peer "$PEER_PID"
+	path ENOTCONN fd:8 'fd 8: the socket is not connected'
+	exec 8>&-
 }
 
 test_a_transport_that_is_not_there() {

@@ -27,7 +27,30 @@ test_a_thousand_rounds_with_openers() {
 	(( rounds == 1000 )) || echo "only $rounds rounds on this kernel"
 	nothing_mapped
 	eventually 5 no_connections
+	no_half_links
 	same "$(grep -oE '^[0-9]+ rounds' "$WORK/churn")" "$rounds rounds" rounds
+}
+
+# What one process maps, another takes away while that one still announces its
+# partitions.
+test_unmapped_as_soon_as_it_is_there() {
+	local file
+	load client
+	file=$(disk_file 40)
+	printf 'size=1MiB\n%.0s' {1..30} | sfdisk -q --label gpt "$file"
+	export_dev name=vol0 "device_path=$file"
+	listen tcp:127.0.0.1
+	allow_log 'dev unbd|Dev unbd|Buffer I/O error'
+	python3 $PEERS/unmap_at_once.py 20 "$HERE device_path=vol0"
+	nothing_mapped
+	eventually 5 no_connections
+	no_half_links
+}
+
+# Udev has seen disks when they were half gone: they have no session then.
+no_half_links() {
+	udevadm settle -t "$(scaled 60)"
+	same "$(find /dev/disk/by-unbd -name ':*')" "" "links of no session"
 }
 
 test_rounds_with_a_server_that_dies() {
@@ -112,10 +135,6 @@ use_all() {
 	unlisten tcp:127.0.0.1:10809
 	eventually 5 no_connections
 	unexport vol0
-}
-
-no_connections() {
-	[[ -z $(ls -A "$SERVER/connections") ]]
 }
 
 # Exports hold no module: the server takes them along.

@@ -19,6 +19,7 @@ test_nbd_server_as_it_is() {
 	same "$(queue_limit "$disk" fua)" 0 fua
 	same "$(queue_limit "$disk" discard_max_bytes)" 0 discard
 	unmap "$disk"
+	map_refused ENOENT "sessname=s $HERE device_path=other" 'refused GO'
 }
 
 test_nbd_server_with_flush_fua_and_trim() {
@@ -42,13 +43,6 @@ test_nbd_server_read_only() {
 	unmap "$disk"
 }
 
-test_nbd_server_without_that_export() {
-	load client
-	start_nbd_server "$(disk_file 16)"
-	map_refused ENOENT "sessname=s $HERE device_path=other" 'refused GO'
-}
-
-# kernels: 6.1 debug
 test_qemu_nbd_raw() {
 	start_qemu_nbd -f raw --discard=unmap --detect-zeroes=unmap \
 		"$(disk_file "$ROUND_TRIP_MIB")"

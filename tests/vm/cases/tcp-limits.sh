@@ -75,7 +75,7 @@ test_discard_and_write_zeroes() {
 	unmap "$DISK"
 }
 
-# kernels: 5.10 6.1 7.2
+# kernels: 6.1 7.2
 test_block_sizes() {
 	shape blocksize=1:4096:32M
 	limit logical_block_size 512
@@ -156,7 +156,7 @@ test_large_requests() {
 	shape size=80M flags=flush:fua
 	echo 32768 > "/sys/block/$DISK/queue/max_sectors_kb"
 	dd if=/dev/zero of="/dev/$DISK" bs=64M count=1 oflag=direct status=none
-	traced 'WRITE offset=0 length=33554432 '
+	traced 'WRITE offset=[0-9]* length=33554432 '
 	dd if="/dev/$DISK" of=/dev/null bs=64M count=1 iflag=direct status=none
 	# How far a read is merged is the kernel's affair.
 	traced 'READ offset=[0-9]* length=[0-9]{7,8} '
@@ -229,6 +229,78 @@ test_zeroes_that_are_not_supported() {
 		tail -c 512K "$WORK/pattern")
 	unmap "$DISK"
 	no_violations
+}
+
+# packets PROGRAM LEAST - how many the program has queued of so many bytes
+packets() {
+	sed -n "s/^ *$1-.* net_dev_queue: .* len=//p" $TRACING/trace |
+		awk -v "least=$2" '$1 >= least' | wc -l
+}
+
+# batches READ-OR-WRITE LEAST - 16 requests at once are sent by who submits them,
+# some in packets of so many bytes
+batches() {
+	echo > $TRACING/trace
+	fio --name=batch --filename="/dev/$DISK" --ioengine=libaio --direct=1 \
+		--rw="rand$1" --bs=4k --iodepth=16 --iodepth_batch=16 \
+		--iodepth_batch_complete_min=16 --number_ios=64 --minimal \
+		> "$WORK/fio"
+	(( $(packets fio "$2") >= 1 )) || fail "no packet has several ${1}s"
+}
+
+# No other thread has to run between a request and its packet, and requests that
+# come together leave together. In front of a packet's data are 66 bytes.
+# kernels: 5.10 6.1 7.2
+test_submitters_send() {
+	local sent
+	shape flags=flush
+	udevadm settle
+	trace_events net/net_dev_queue
+	dd if="/dev/$DISK" of=/dev/null bs=4k count=16 iflag=direct status=none
+	sent=$(packets dd $(( 66 + 28 )))
+	(( sent >= 8 )) || fail "dd sends $sent of its 16 reads"
+	batches read $(( 66 + 16 * 28 ))
+	batches write $(( 66 + 2 * (28 + 4096) ))
+	unmap "$DISK"
+}
+
+# What a write sends are its pages, not a copy: another content is what the
+# server gets that has not received them yet.
+# kernels: 5.10 6.1 7.2
+test_writes_are_sent_from_their_pages() {
+	local writer
+	shape flags=flush
+	udevadm settle
+	kill -STOP "$PEER_PID"
+	defer kill -CONT "$PEER_PID"
+	python3 - "/dev/$DISK" "$WORK" <<-'EOF' &
+		import mmap, os, sys, threading, time
+		page = mmap.mmap(-1, 4096)
+		page[:] = b"A" * 4096
+		fd = os.open(sys.argv[1], os.O_WRONLY | os.O_DIRECT)
+		writer = threading.Thread(target=os.pwritev,
+		                          args=(fd, [page], 1 << 20))
+		writer.start()
+		while not os.path.exists(sys.argv[2] + "/arrived"):
+		    time.sleep(0.1)
+		page[:] = b"B" * 4096
+		open(sys.argv[2] + "/changed", "w").close()
+		writer.join()
+	EOF
+	writer=$!
+	eventually 10 server_has_to_receive $(( 28 + 4096 ))
+	touch "$WORK/arrived"
+	eventually 10 test -e "$WORK/changed"
+	kill -CONT "$PEER_PID"
+	wait $writer
+	direct_read "$DISK" 1 > "$WORK/read"
+	cmp -n 4096 "$WORK/read" <(printf 'B%.0s' {1..4096})
+	unmap "$DISK"
+}
+
+# server_has_to_receive BYTES - they have come, and it has not taken them
+server_has_to_receive() {
+	[[ $(ss -Htn state established 'sport = :10809') == "$1 "* ]]
 }
 
 # Several connections: whatever is flushed was answered before.

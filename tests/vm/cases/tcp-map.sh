@@ -72,7 +72,7 @@ test_udev_names_the_disk() {
 	eventually 10 test ! -L /dev/disk/by-label/unbdlabel
 }
 
-# kernels: 5.10 6.1 6.12 7.2 debug
+# kernels: 5.10 6.1 6.12 7.2
 test_partitions_are_scanned() {
 	local disk image
 	image=$(disk_file 32)
@@ -98,7 +98,7 @@ test_read_only_exports_make_read_only_disks() {
 	unmap "$disk"
 }
 
-# kernels: 5.10 6.1 6.12 7.2
+# kernels: 6.1 7.2
 test_access_mode_ro_makes_a_read_only_disk() {
 	local disk
 	start_nbdkit memory 16M
@@ -115,7 +115,7 @@ test_access_mode_ro_makes_a_read_only_disk() {
 
 # A hardware queue for each connection: one for each CPU when the server can
 # keep several connections coherent, one otherwise.
-# kernels: 5.10 6.1 6.12 7.2 debug
+# kernels: 6.1 7.2
 test_queues_follow_the_server() {
 	local disk
 	start_nbdkit memory 16M
@@ -180,7 +180,7 @@ test_a_second_mapping_needs_no_path() {
 	expect_log 'map_device: .*new session needs path='
 }
 
-# kernels: 5.10 6.1 6.12 7.2
+# kernels: 6.1 7.2
 test_an_open_disk_is_not_unmapped() {
 	local disk sleeper
 	start_nbdkit memory 16M

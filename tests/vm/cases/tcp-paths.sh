@@ -63,7 +63,7 @@ link_local() {
 	[[ -n $address ]] && echo "$address"
 }
 
-# kernels: 5.10 6.1 7.2
+# kernels: 6.1 7.2
 test_unix() {
 	start_nbdkit -U "$WORK/socket" memory 16M
 	use "unix:$WORK/socket"
@@ -74,7 +74,7 @@ test_unix_abstract() {
 	use unix:@bed
 }
 
-# kernels: 5.10 6.1 7.2 debug
+# kernels: 6.1 7.2
 test_vsock() {
 	need_module vsock_loopback
 	start_nbdkit --vsock memory 16M
@@ -112,6 +112,9 @@ test_a_descriptor_serves_one_device_once() {
 	allow_log "dev $disk"
 	refused ENOTCONN "$CLIENT/map_device" \
 		"sessname=s device_path=vol1" 'serves one device, once'
+	refused EBUSY "$CLIENT/map_device" \
+		"sessname=t path=fd:8 device_path=vol1" 'in use by the kernel'
+	same "$(ls "$CLIENT/sessions")" s sessions
 	direct_read "$disk" 1 > /dev/null
 	stop_peer "$PEER_PID"
 	eventually 10 path_is s failed
@@ -139,8 +142,62 @@ test_a_unix_descriptor() {
 	unmap "$disk"
 }
 
+test_sixteen_paths_and_no_more() {
+	local disk i paths=()
+	start_nbdkit memory 16M
+	for i in {1..16}; do
+		paths+=("path=tcp:127.0.0.$i")
+	done
+	disk=$(map sessname=s "${paths[@]}" device_path=vol0 nr_queues=1)
+	for i in {0..15}; do
+		eventually 20 path_live s "$i"
+	done
+	refused ENOSPC "$CLIENT/sessions/s/add_path" tcp:127.0.0.17 \
+		'16 paths already'
+	compared "$disk" 4
+	unmap "$disk"
+}
+
+# reads_of_first POLICY DEPTH - how many of 32 reads, so many at a time, go over
+# the first path, to port 10809
+reads_of_first() {
+	local before
+	write_sysfs "$CLIENT/sessions/s/policy" "$1"
+	before=$(received)
+	fio --name=reads --filename="/dev/$DISK" --ioengine=libaio --direct=1 \
+		--rw=randread --bs=64k --iodepth="$2" --size=16M \
+		--number_ios=32 --minimal > "$WORK/fio"
+	echo $(( ($(received) - before) / 65536 ))
+}
+
+# received - bytes, from port 10809
+received() {
+	ss -Htin 'dport = :10809' | sed -n 's/.* bytes_received:\([0-9]*\) .*/\1/p'
+}
+
+# between NUMBER LEAST MOST POLICY
+between() {
+	(( $1 >= $2 && $1 <= $3 )) || fail "$4: $1 of 32 go over the slow path"
+}
+
+test_each_policy_has_its_path() {
+	local file
+	file=$(disk_file 16)
+	start_nbdkit --filter=delay file "$file" rdelay=150ms
+	PORT=10810 start_nbdkit file "$file"
+	DISK=$(map sessname=s "$HERE" path=tcp:127.0.0.1:10810 \
+		device_path=vol0 nr_queues=1)
+	eventually 20 path_live s 1
+	udevadm settle
+	between "$(reads_of_first prefer 1)" 32 32 prefer
+	between "$(reads_of_first round-robin 1)" 15 17 round-robin
+	between "$(reads_of_first min-latency 1)" 0 10 min-latency
+	between "$(reads_of_first min-inflight 8)" 1 12 min-inflight
+	unmap "$DISK"
+}
+
 # Poll queues: replies are looked for instead of waited for.
-# kernels: 5.10 6.1 7.2 debug
+# kernels: 5.10 6.1 7.2
 test_poll_queues() {
 	local disk
 	start_nbdkit memory 16M
@@ -152,10 +209,14 @@ test_poll_queues() {
 		--direct=1 --rw=randrw --bs=4k --size=4M --number_ios=300 \
 		--verify=crc32c --minimal > "$WORK/fio" 2>&1 ||
 		fail "fio pvsync2: $(tail -n 2 "$WORK/fio")"
+	trace_events tcp/tcp_rcv_space_adjust
 	fio --name=poll --filename="/dev/$disk" --ioengine=io_uring --hipri \
 		--direct=1 --rw=randrw --bs=4k --size=4M --number_ios=300 \
 		--iodepth=16 --verify=crc32c --minimal > "$WORK/fio" 2>&1 ||
 		fail "fio io_uring: $(tail -n 2 "$WORK/fio")"
+	# It has taken replies from the connection's socket itself.
+	grep -q '^ *fio-.* dport=10809' $TRACING/trace ||
+		fail "fio has not polled"
 	# Poll queues carry what is polled and the others the rest.
 	direct_read "$disk" 1 > /dev/null
 	unmap "$disk"

@@ -81,7 +81,6 @@ test_the_second_connection() {
 }
 
 # A user who loses patience: the mapping ends with the signal, at once.
-# kernels: 6.1 debug
 test_a_mapping_that_is_interrupted() {
 	local bytes writer
 	start_script "$SCRIPT_FLAGS"

@@ -19,10 +19,6 @@ serve() {
 	EOF
 }
 
-no_connections() {
-	[[ -z $(ls -A "$SERVER/connections") ]]
-}
-
 test_file_systems_and_a_tree() {
 	serve
 	round_trip "${THERE[@]}"
@@ -81,20 +77,10 @@ test_a_server_that_freezes_and_thaws() {
 }
 
 test_unmap_force_is_quick_when_the_host_is_dead() {
-	local disk begin took reader
+	local disk
 	serve
 	disk=$(map "${THERE[@]}")
-	allow_log "dev $disk|Buffer I/O error"
-	host kill server
-	dd if="/dev/$disk" of=/dev/null bs=1M count=1 iflag=direct 2> /dev/null &
-	reader=$!
-	sleep 1
-	begin=$(milliseconds)
-	unmap "$disk" force
-	took=$(( $(milliseconds) - begin ))
-	(( took < $(scaled 1000) )) || fail "unmapping took $took ms"
-	within 5 tail --pid=$reader -f /dev/null
-	host start server
+	unmapped_from_the_dead "$disk"
 }
 
 # The server's modules go and come back, as in an upgrade.

@@ -14,10 +14,31 @@ direct_read() {
 		status=none
 }
 
+# is_mib DISK MIB - that is its size
+is_mib() {
+	same "$(blockdev --getsize64 "/dev/$1")" $(( $2 << 20 )) size
+}
+
+# compared_end DISK MIB - the last MiB is there to be written and read
+compared_end() {
+	pattern "$WORK/pattern" 1
+	dd if="$WORK/pattern" of="/dev/$1" bs=1M seek=$(( $2 - 1 )) \
+		oflag=direct status=none
+	direct_read "$1" $(( $2 - 1 )) | cmp - "$WORK/pattern"
+}
+
+# compared DISK MIB - a pattern, written and read again past the page cache
+compared() {
+	pattern "$WORK/pattern" "$2"
+	dd if="$WORK/pattern" of="/dev/$1" bs=1M oflag=direct conv=fsync \
+		status=none
+	direct_read "$1" 0 "$2" | cmp - "$WORK/pattern"
+}
+
 # verified_fio DISK [ARG...] - random reads and writes at depth 32 by 4 jobs,
-# each with a quarter of SIZE (16M) of the disk; what is read is verified
+# each with a quarter of SIZE (8M) of the disk; what is read is verified
 verified_fio() {
-	local disk=$1 size=${SIZE:-16M} quarter
+	local disk=$1 size=${SIZE:-8M} quarter
 	shift
 	quarter=$(( ${size%M} * 256 ))k
 	fio --name=verify --filename="/dev/$disk" --ioengine=libaio --direct=1 \
@@ -25,7 +46,7 @@ verified_fio() {
 		--size=$quarter --offset_increment=$quarter \
 		--verify=crc32c --verify_fatal=1 --randseed=7 --minimal "$@" \
 		> "$WORK/fio.out" 2>&1 ||
-		fail "fio: $(grep -v '^3;' "$WORK/fio.out" | head -n 3)"
+		fail "fio: $(grep -v '^3;' "$WORK/fio.out" | sed -n 1,3p)"
 }
 
 # write_steadily DISK [ARG...] - verified writes until end_writing
@@ -52,6 +73,7 @@ writing_goes_on() {
 # end_writing - what the writer says is the check's outcome
 end_writing() {
 	touch "$WORK/stop"
+	within 90 tail -s 0.1 --pid="$WRITER" -f /dev/null
 	wait "$WRITER" || fail "writer: $(tail -n 2 "$WORK/writer")"
 	cat "$WORK/writer"
 }
@@ -61,12 +83,14 @@ end_writing() {
 ROUND_TRIP_MIB=368
 
 # round_trip MAPPING... - map; file systems on two partitions, a tree in each;
-# unmount, map again: all is as it was; then verified random I/O. The emulated
-# debug kernel does less of everything.
+# unmount, map again: all is as it was; then verified random I/O. TREE_MIB,
+# SYSTEMS and SIZE say how much, MAP_BY and UNMAP_BY what maps if not map. The
+# emulated debug kernel does less of everything.
 round_trip() {
-	local disk number system size=${TREE_MIB:-8} systems="ext4 xfs" fio=16M
+	local disk number system size=${TREE_MIB:-4} fio=${SIZE:-8M}
+	local systems=${SYSTEMS:-ext4 xfs}
 	! is_debug || size=1 systems=ext4 fio=2M
-	disk=$(map "$@")
+	disk=$(${MAP_BY:-map} "$@")
 	sfdisk -q --wipe always "/dev/$disk" <<< $'label: gpt\nsize=40M\nsize=304M'
 	udevadm settle -t "$(scaled 20)"
 	[[ -d /tmp/tree.$size ]] || make_tree "/tmp/tree.$size" "$size"
@@ -77,9 +101,9 @@ round_trip() {
 		copy_tree "/tmp/tree.$size" "/dev/${disk}p$number" \
 			"$WORK/$system"
 	done
-	unmap "$disk"
+	${UNMAP_BY:-unmap} "$disk"
 
-	disk=$(map "$@")
+	disk=$(${MAP_BY:-map} "$@")
 	number=0
 	for system in $systems; do
 		number=$(( number + 1 ))
@@ -89,7 +113,7 @@ round_trip() {
 	e2fsck -fn "/dev/${disk}p1" > "$WORK/fsck" 2>&1 ||
 		fail "e2fsck: $(tail -n 3 "$WORK/fsck")"
 	SIZE=$fio verified_fio "$disk" --offset=348M
-	unmap "$disk"
+	${UNMAP_BY:-unmap} "$disk"
 }
 
 make_file_system() {

@@ -64,7 +64,7 @@ expect_log() {
 	local count=0 end=$(( SECONDS + $(scaled 3) ))
 	while count=$(klog | grep -cE "$1"); (( count < ${2:-1} )); do
 		(( SECONDS <= end )) || break
-		sleep 0.1
+		doze 0.1
 	done
 	(( count == ${2:-1} )) ||
 		fail "$count lines in the log match '$1', expected ${2:-1}"

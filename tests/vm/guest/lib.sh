@@ -4,8 +4,10 @@
 # in other guests by "on GUEST <<EOF"; the scripts run with set -e.
 #
 #   BED_KERNEL    key of the kernel: 5.10 6.1 6.12 7.2 debug
-#   BED_GUESTS    names of the guests, "client" or "client server"
+#   BED_GUESTS    names of the guests, "client", "client server" or with "server2";
+#                 who boots only when the case says so is none of them
 #   BED_SLOW      factor for times, 1 on a distribution's kernel
+#   CASE_...      what the one who started the run has set, in the client
 
 BED_RUN=/run/bed
 REASON=$BED_RUN/reason
@@ -47,10 +49,14 @@ on() {
 	return $there
 }
 
-# host VERB GUEST - kill, start, restart, freeze or thaw a guest. kill is a
-# power cut; start and restart return when the guest can be used.
+# host VERB GUEST [WORD...] - kill, start, restart, freeze or thaw a guest. kill
+# is a power cut; start and restart return when the guest can be used, or fail
+# when it ends instead. The words go to the kernel that is started.
 host() {
-	bedctl ask "$1" "$2" < /dev/null
+	local said status=0
+	said=$(bedctl ask "$@" < /dev/null) || status=$?
+	[[ -z $said ]] || reason "$said"
+	return $status
 }
 
 other_guests() {
@@ -141,15 +147,42 @@ scaled() {
 	echo $(( $1 * ${BED_SLOW:-1} ))
 }
 
-# eventually SECONDS CMD [ARG...] - until it succeeds; the time is scaled
+# eventually SECONDS CMD [ARG...] - until it succeeds; the time is scaled, and
+# never short: a host may have something else to do. "within" is for promises.
 eventually() {
-	local end=$(( SECONDS + $(scaled "$1") ))
+	local end=$(( SECONDS + $(scaled $(( $1 < 15 ? 15 : $1 ))) )) tries=0
 	shift
 	until tried "$@"; do
-		(( SECONDS <= end )) || fail "not in time: $*"
-		sleep 0.1
+		(( SECONDS <= end )) || too_late "not in time: $*"
+		tries=$(( tries + 1 ))
+		doze 0.$(( tries < 10 ? 1 : 4 ))
 	done
 }
+
+# doze SECONDS - sleep without a program, which would be most of an emulated
+# guest's work while it waits
+doze() {
+	[[ -p $BED_RUN/never ]] || mkfifo $BED_RUN/never
+	read -rt "$1" <> $BED_RUN/never || :
+}
+
+# too_late TEXT - fail, but say before how things are
+too_late() {
+	diagnosis >&2 || :
+	fail "$@"
+}
+
+# diagnosis - print what to look at when nothing moves any more
+diagnosis() {
+	show_paths
+}
+
+# Besides, who has disks open, and who cannot go on
+show_paths() {
+	head -v -n 20 $CLIENT/sessions/*/paths/*/{state,stats} || :
+	find /proc/[0-9]*/fd -lname '/dev/unbd*' -printf '%p %l\n' || :
+	ps axo pid,stat,wchan:30,args | grep '^ *[0-9]* D' || :
+} 2> /dev/null
 
 # within SECONDS CMD [ARG...] - it succeeds, and takes no longer (scaled)
 within() {
@@ -157,7 +190,7 @@ within() {
 	limit=$(scaled "$1")
 	shift
 	timeout -k 1 "$limit" "$@" || status=$?
-	(( status != 124 )) || fail "took more than $limit s: $*"
+	(( status != 124 )) || too_late "took more than $limit s: $*"
 	(( !status )) || fail "status $status: $*"
 }
 
@@ -177,6 +210,15 @@ expect_errno() {
 	same "$errno" "$1" "errno of writing '${3:0:99}' to ${2##*/}"
 }
 
+# nobody_stuck - no task is in uninterruptible sleep
+nobody_stuck() {
+	eventually 5 none_blocked
+}
+
+none_blocked() {
+	[[ -z $(ps axo stat,pid,comm --no-headers | grep '^D') ]]
+}
+
 # need_module NAME... - load modules of the distribution, or skip the check
 need_module() {
 	local name
@@ -192,39 +234,41 @@ is_debug() {
 # --- the network between the guests -----------------------------------------
 
 # drop_network [PORT...] - packets vanish, nothing is reset. With a server all
-# of its traffic; in a single guest the TCP ports named (default 10809).
+# that a guest gets from the other; in a single guest the TCP ports named
+# (default 10809). Whoever sends is not told, as by a cable that was cut.
 drop_network() {
-	local where='iifname eth0' back='oifname eth0' guest ports
-	guest=$(other_guests | head -n 1)
-	if [[ -z $guest ]]; then
-		ports=$(IFS=,; echo "${*:-10809}")
-		where="tcp dport { $ports }" back="tcp sport { $ports }"
-	fi
+	local ports
 	defer restore_network
-	network_rules "$guest" <<-EOF
-		add table inet bed
-		add chain inet bed in { type filter hook input priority 0; }
-		add chain inet bed out { type filter hook output priority 0; }
-		add rule inet bed in $where drop
-		add rule inet bed in ${back/oif/iif} drop
-		add rule inet bed out $back drop
-		add rule inet bed out ${where/iif/oif} drop
-	EOF
+	if [[ -n $(other_guests) ]]; then
+		drop_incoming iifname eth0
+		return
+	fi
+	ports=$(IFS=,; echo "${*:-10809}")
+	drop_incoming tcp dport "{ $ports }"
+	drop_incoming tcp sport "{ $ports }"
+}
+
+# drop_incoming MATCH... - in all guests, until restore_network
+drop_incoming() {
+	network_rules "add rule inet bed in $* drop"
 }
 
 restore_network() {
-	network_rules "$(other_guests | head -n 1)" <<-EOF
-		add table inet bed
-		delete table inet bed
-	EOF
+	network_rules "flush chain inet bed in"
 }
 
+# network_rules RULE - for nft in all guests. The chain stays: with the first
+# one the kernel patches its code, and QEMU 7.2 may go on to execute the
+# breakpoint that it does so with, for ever, if packets come at that moment.
 network_rules() {
-	if [[ -n $1 ]]; then
-		bedctl ask on "$1" nft -f -
-	else
-		nft -f -
-	fi
+	local rules guest
+	rules="add table inet bed
+		add chain inet bed in { type filter hook input priority 0; }
+		$1"
+	nft -f - <<< "$rules"
+	for guest in $(other_guests); do
+		bedctl ask on "$guest" nft -f - <<< "$rules"
+	done
 }
 
 # --- between checks ---------------------------------------------------------

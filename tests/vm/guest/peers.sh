@@ -61,7 +61,7 @@ await_peer() {
 	until peer_ready "$@"; do
 		kill -0 "$PEER_PID" && (( SECONDS <= end )) ||
 			fail "$1 does not start: $(tail -n 2 "$WORK/peer.log")"
-		sleep 0.1
+		doze 0.1
 	done
 }
 
@@ -80,7 +80,7 @@ stop_peer() {
 	kill "$1" 2> /dev/null || return 0
 	for _ in {1..50}; do
 		kill -0 "$1" 2> /dev/null || return 0
-		sleep 0.1
+		doze 0.1
 	done
 	kill -9 "$1"
 }

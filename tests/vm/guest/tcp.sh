@@ -85,6 +85,16 @@ nothing_mapped() {
 	same "$(ls -A "$CLIENT/devices")" "" "devices left behind"
 }
 
+# shellcheck disable=SC2034
+TRACING=/sys/kernel/tracing
+
+# trace_events GROUP[/EVENT] - have the kernel trace these from now on
+trace_events() {
+	defer eval "echo 0 > $TRACING/events/$1/enable"
+	echo > $TRACING/trace
+	echo 1 > "$TRACING/events/$1/enable"
+}
+
 # queue_limit DISK NAME - a limit of its request queue
 queue_limit() {
 	cat "/sys/block/$1/queue/$2"
@@ -97,6 +107,11 @@ path_state() {
 
 path_stat() {
 	sed -n "s/^$2 //p" "$CLIENT/sessions/$1/paths/${3:-0}/stats"
+}
+
+# path_live SESSION N
+path_live() {
+	[[ $(path_state "$1" "$2") == live ]]
 }
 
 path_is() {
@@ -113,6 +128,23 @@ milliseconds() {
 	echo $(( ${now/[.,]/} / 1000 ))
 }
 
+# unmapped_from_the_dead DISK - by force and with a reader waiting, within a
+# second of the power cut of the server's guest; which is there again afterwards
+unmapped_from_the_dead() {
+	local begin took reader
+	allow_log "dev $1|Buffer I/O error"
+	host kill server
+	dd if="/dev/$1" of=/dev/null bs=1M count=1 iflag=direct 2> /dev/null &
+	reader=$!
+	sleep 1
+	begin=$(milliseconds)
+	unmap "$1" force
+	took=$(( $(milliseconds) - begin ))
+	(( took < $(scaled 1000) )) || fail "unmapping took $took ms"
+	within 5 tail --pid=$reader -f /dev/null
+	host start server
+}
+
 # read_fails_after SECONDS BEGAN - a read of DISK, which is parked, waits until
 # its outage is that old; that began after BEGAN, in milliseconds
 read_fails_after() {
@@ -124,4 +156,31 @@ read_fails_after() {
 		failed < asked + $1 * 1000 + $(scaled 2000) )) ||
 		fail "failed after $(( failed - asked )) ms, within $(( failed - $2 )) ms of the outage; fail_timeout is $1 s"
 	same "$(state "$DISK")" failing state
+}
+
+# count_is_over NUMBER CMD - of what CMD counts there are more
+count_is_over() {
+	(( $("$2") > $1 ))
+}
+
+# asked_every_two_seconds CMD [PATHS] - all that time; CMD counts for how many
+# connections this guest has asked, for so many paths (1) that are away
+asked_every_two_seconds() {
+	local asked began took paths=${2:-1}
+	asked=$("$1")
+	began=$(milliseconds)
+	eventually 60 count_is_over $((asked + 10 * paths)) "$1"
+	took=$(( $(milliseconds) - began ))
+	(( took <= 20000 + $(scaled 10000) )) ||
+		fail "asked $paths paths ten times within $took ms"
+}
+
+# advice SEVERITY REGEX ADDRESS - what doctor finds of it, and how it ends
+advice() {
+	local status=0 wanted=0
+	[[ $1 != @(warning|fault) ]] || wanted=1
+	unbd doctor "$3" > "$WORK/found" || status=$?
+	grep -qE "^$1 +$3: $2" "$WORK/found" ||
+		fail "no $1 of $3 with '$2': $(< "$WORK/found")"
+	same "$status" $wanted "exit status"
 }

@@ -61,6 +61,11 @@ state() {
 	cat "/sys/block/$1/unbd/state"
 }
 
+# nothing_failed [DISK] - no request that came to DISK, or to $DISK, has failed
+nothing_failed() {
+	same "$(cat "/sys/block/${1:-$DISK}/unbd/stats/failed")" 0 stats/failed
+}
+
 # export_dev KEY=VALUE..., unexport NAME [force], listen ADDR, unlisten ADDR
 export_dev() {
 	load server
@@ -85,6 +90,11 @@ disk_file() {
 	local file=$WORK/${2:-disk}
 	truncate -s "$1M" "$file"
 	echo "$file"
+}
+
+# no_connections - the server of this guest has none
+no_connections() {
+	[[ -z $(ls -A "$SERVER/connections") ]]
 }
 
 # forget_unbd - unmap everything by force, stop listening and exporting, remove

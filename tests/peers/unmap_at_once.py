@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Unmap disks by force as soon as sysfs has the file for it.
+
+    unmap_at_once.py ROUNDS "path=tcp:127.0.0.1 device_path=vol0"
+"""
+
+import sys
+import threading
+import time
+
+from map_churn import MAP, write_file
+
+UNMAP = "/sys/block/unbd0/unbd/unmap_device"
+PATIENCE = 60
+
+
+def unmap():
+    """Wait for the disk and take it away."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return write_file(UNMAP, "force")
+        except FileNotFoundError:
+            if time.monotonic() > end:
+                raise
+
+
+def main():
+    """Map in one thread, unmap in another."""
+    rounds, line = int(sys.argv[1]), sys.argv[2]
+    for _ in range(rounds):
+        other = threading.Thread(target=unmap)
+        other.start()
+        write_file(MAP, "sessname=s " + line)
+        other.join()
+
+
+if __name__ == "__main__":
+    main()
