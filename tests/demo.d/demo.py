@@ -15,7 +15,7 @@ TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
 sys.path.insert(0, os.path.join(TOP, "tests/vm"))
 
 # pylint: disable=wrong-import-position
-from bed import accel, kernels, payload, store  # noqa: E402
+from bed import accel, kernels, payload, qemu, store  # noqa: E402
 from bed.guest import GuestDied  # noqa: E402
 from bed.lab import Lab, Timeout  # noqa: E402
 from screen import Screen  # noqa: E402
@@ -52,7 +52,7 @@ def build_modules(kernel, where):
 def demonstrate(args, screen, tmp):
     """Boot the guests and show the transports; return whether all is well."""
     kernel = kernels.provide(args.kernel)
-    store.need_tools("qemu-system-x86_64")
+    qemu.command()
     screen.write(f"  Two virtual machines, Debian's kernel {kernel.release}:"
                  f"\n{PICTURE}\n")
     modules = os.path.join(tmp, "modules")

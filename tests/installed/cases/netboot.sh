@@ -11,7 +11,7 @@
 # tags: tcp boot
 
 ROOT=/dev/disk/by-id/virtio-root
-DATA=/dev/vdd
+DATA=/dev/vda
 
 # serve - what the machine needs, on the guest server
 serve() {

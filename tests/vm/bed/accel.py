@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from . import store
+from . import qemu, store
 
 TCG = "tcg,thread=multi"
 PROBE_SECONDS = 15
@@ -41,7 +41,7 @@ def probe(kernel):
     with tempfile.NamedTemporaryFile(prefix="unbd-kvm-") as console:
         # pylint: disable-next=consider-using-with
         qemu = subprocess.Popen(
-            [store.find_tool("qemu-system-x86_64"), "-nodefaults",
+            [*qemu.command(), "-nodefaults",
              "-no-reboot", "-display", "none", "-machine", "pc",
              "-accel", "kvm", "-cpu", "max", "-smp", "2", "-m", "512",
              "-kernel", kernel.path("vmlinux"),

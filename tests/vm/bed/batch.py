@@ -6,12 +6,12 @@ import os
 import threading
 import time
 
-from . import store
+from . import accel, qemu, store
 from .guest import GuestDied
 from .lab import TOPOLOGIES, Lab, Timeout
 
 LOGS = os.path.join(store.TOP, "build/vm")
-LEAK_SECONDS = 120  # that the scan after a case may take
+HOST_SECONDS = 3600  # for a case: what hangs, its guest does not see
 SHOW_STACKS = """
 echo w > /proc/sysrq-trigger
 if [ -d /sys/class/infiniband/rxe0 ]; then
@@ -29,6 +29,7 @@ class Group:
     kernel: object
     payload: str
     topology: str
+    clock: str
     cpus: int
     devices: tuple
     memory: int
@@ -36,21 +37,30 @@ class Group:
     cases: list
 
     @property
-    def guests(self):
-        """Return the number of guests of a boot."""
-        return len(TOPOLOGIES[self.topology])
+    def places(self):
+        """Return how many of the host's processors a boot takes."""
+        return min(len(TOPOLOGIES[self.topology]), store.PLACES)
+
+    @property
+    def accel(self):
+        """Return QEMU's -accel."""
+        return (qemu.VIRTUAL if self.clock == "virtual"
+                else accel.choose(self.kernel))
+
+    @property
+    def processors(self):
+        """Return how many the guests have."""
+        usual = 1 if self.clock == "virtual" and not qemu.is_fair() else 2
+        return self.cpus or usual
 
 
 class Runner:
-    """Runs groups side by side, three guests to two processors."""
+    """Runs groups side by side, a guest to a processor."""
 
-    def __init__(self, groups, accel, report):
+    def __init__(self, groups, report):
         self.groups = groups
-        self.accel = accel
         self.report = report
-        # Each waits for a timer or for another now and then. With one more
-        # they only wait for each other's processors: all takes longer.
-        self.free = max(3, 3 * (os.cpu_count() or 1) // 2)
+        self.free = store.PLACES
         self.wake = threading.Condition()
         self.labs = set()
         self.stopping = False
@@ -94,7 +104,7 @@ class Runner:
                 threading.Thread(target=self.stop).start()
             finally:
                 with self.wake:
-                    self.free += group.guests
+                    self.free += group.places
                     self.wake.notify_all()
 
     def give_up(self, group, session, error):
@@ -119,10 +129,10 @@ class Runner:
                 todo = [g for g in self.groups if g.cases]
                 if not todo:
                     return None
-                fits = [g for g in todo if g.guests <= self.free]
+                fits = [g for g in todo if g.places <= self.free]
                 if fits:
-                    group = max(fits, key=lambda g: g.guests)
-                    self.free -= group.guests
+                    group = max(fits, key=lambda g: g.places)
+                    self.free -= group.places
                     return group
                 self.wake.wait(1)
             return None
@@ -153,7 +163,7 @@ class Session:
 
     def run(self):
         """Run cases of the group until there are no more."""
-        with store.guest_slots(self.group.guests):
+        with store.places(self.group.places):
             try:
                 while case := self.runner.next_case(self.group):
                     self.case = dataclasses.replace(case,
@@ -181,7 +191,7 @@ class Session:
     def new_lab(self):
         """Make the guests, where stop() finds them."""
         g = self.group
-        lab = Lab(g.topology, g.kernel, g.payload, self.runner.accel, g.cpus,
+        lab = Lab(g.topology, g.kernel, g.payload, g.accel, g.processors,
                   devices=g.devices, memory=g.memory, system=g.system)
         with self.runner.wake:
             self.lab = lab
@@ -216,14 +226,13 @@ class Session:
         """
         before = len(left)
         self.check = None
-        seconds = case.timeout * self.lab.slow
-        if self.kernel.is_debug:
-            seconds += LEAK_SECONDS
+        limit = case.timeout * self.lab.slow
         try:
             status = self.lab.run(
-                "client", ["bash", "/bed/runcase", case.name, *left], seconds,
-                self.on_out, lambda fields: self.on_row(case, left, fields),
-                env=self.environment())
+                "client", ["bash", "/bed/runcase", case.name, *left],
+                HOST_SECONDS, self.on_out,
+                lambda fields: self.on_row(case, left, fields),
+                env={**self.environment(), "BED_LIMIT": str(limit)})
             why = f"runcase ended with status {status}"
         except (Timeout, GuestDied) as e:
             status = None
@@ -262,6 +271,8 @@ class Session:
             self.output = []
             self.log.write(f"=== {self.check}\n")
             return
+        if fields[0] == "late":
+            raise Timeout(f"no end in {fields[2]} s")
         status, check, seconds, reason = fields
         self.check = None
         used = self.processor_seconds() - self.used

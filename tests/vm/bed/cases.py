@@ -4,9 +4,14 @@
     # topology: two            one guest, two or three (one), or netboot: a
     #                          third, "machine", has its root on the second
     # kernels: 6.1 debug       where it runs (all); debug alone runs all
-    # timeout: 120             seconds for all its checks together (120)
+    # clock: real              runs in the host's time (virtual, if there is
+                               one guest)
+    # gate: 6.1 debug          on which of its kernels make check runs it, too
+                               (6.1 in virtual time), or none
+    # timeout: 120             seconds of the guest for each check (120)
     # tags: tcp interop        for --filter
-    # cpus: 4                  CPUs of a guest (2)
+    # cpus: 4                  CPUs of a guest (2; 1 in virtual time if QEMU
+                               is an old one)
     # memory: 256              MiB of a guest (640; 1024 of the debug kernel)
     # modules: no              does not need our modules
     # peers: rnbd tester       needs the kernel's rtrs and rnbd; nbd's tester
@@ -14,7 +19,8 @@
     # system: packages/installed the client is an installed Debian, and this
     #                          its state; see system.py
 
-A line "# kernels:" in the comment above a function is for that check alone.
+A line "# kernels:" or "# gate:" in the comment above a function is for that
+check alone.
 """
 
 import dataclasses
@@ -26,10 +32,13 @@ from . import kernels, store
 from .lab import DEVICES, TOPOLOGIES
 
 HEADER = re.compile(
-    r"# (topology|kernels|timeout|tags|cpus|memory|modules|peers|devices|"
-    r"system): *(.*)")
+    r"# (topology|clock|kernels|gate|timeout|tags|cpus|memory|modules|peers|"
+    r"devices|system): *(.*)")
 FUNCTION = re.compile(r"^((?:#.*\n)*)test_(\w+) *\(\)", re.MULTILINE)
-ONLY = re.compile(r"^# kernels: *(.*)$", re.MULTILINE)
+ONLY = re.compile(r"^# (kernels|gate): *(.*)$", re.MULTILINE)
+CLOCKS = ("virtual", "real")
+GATE = ("6.1",)
+NONE = "none"
 
 
 @dataclasses.dataclass
@@ -39,27 +48,36 @@ class Case:
     name: str
     checks: list
     topology: str = "one"
+    clock: str = ""
     kernels: tuple = kernels.ALL
+    gate: tuple = ()
     timeout: int = 120
     tags: tuple = ()
-    cpus: int = 2
+    cpus: int = 0  # what is usual
     memory: int = 0  # what is usual
     modules: bool = True
     peers: tuple = ()
     devices: tuple = ()
     system: str = ""
-    only: dict = dataclasses.field(default_factory=dict)  # check -> kernels
+    # (kernels or gate, check) -> kernels, where it differs from the file's
+    only: dict = dataclasses.field(default_factory=dict)
 
-    def on(self, key, keys):
+    def on(self, key, keys, gate=False):
         """Return the part of the case for a kernel, one of `keys`.
 
         The debug kernel would take hours for everything. It does that alone;
         beside others it has what names it.
         """
-        if tuple(keys) == ("debug",):
+        if tuple(keys) == ("debug",) and not gate:
             return self
         return dataclasses.replace(self, checks=[
-            c for c in self.checks if key in self.only.get(c, self.kernels)])
+            c for c in self.checks if self.wanted(c, key, gate)])
+
+    def wanted(self, check, key, gate):
+        """Say whether a check runs on a kernel, or does so for the gate."""
+        if key not in self.only.get(("kernels", check), self.kernels):
+            return False
+        return not gate or key in self.only.get(("gate", check), self.gate)
 
     def label(self, check):
         """Return what a check is called in results."""
@@ -82,13 +100,18 @@ def load(path):
         m = HEADER.fullmatch(line)
         if m:
             fields[m.group(1)] = m.group(2).strip()
-    found = [("test_" + name, ONLY.search(comment))
+    found = [("test_" + name, ONLY.findall(comment))
              for comment, name in FUNCTION.findall(text)]
     case = Case(os.path.basename(path).removesuffix(".sh"),
                 [name for name, _ in found])
-    case.only = {name: tuple(m.group(1).split()) for name, m in found if m}
+    case.only = {(word, name): tuple(keys.split())
+                 for name, lines in found for word, keys in lines}
     case.topology = fields.get("topology", case.topology)
+    case.clock = fields.get(
+        "clock", "virtual" if case.topology == "one" else "real")
     case.kernels = tuple(fields.get("kernels", "").split()) or kernels.ALL
+    case.gate = tuple(fields.get("gate", "").split()) or (
+        GATE if case.clock == "virtual" else ())
     case.timeout = int(fields.get("timeout", case.timeout))
     case.tags = tuple(fields.get("tags", "").split())
     case.cpus = int(fields.get("cpus", case.cpus))
@@ -103,13 +126,17 @@ def load(path):
 
 def verify(case, path):
     """Refuse what would silently not be run."""
-    unknown = set(case.kernels).union(*case.only.values()) - set(kernels.ALL)
+    unknown = (set(case.kernels).union(case.gate, *case.only.values()) -
+               {*kernels.ALL, NONE})
     if unknown:
         raise store.BedError(f"{path}: unknown kernel {unknown.pop()}")
     if set(case.peers) - {"rnbd", "tester"}:
         raise store.BedError(f"{path}: unknown peers {case.peers}")
     if set(case.devices) - set(DEVICES):
         raise store.BedError(f"{path}: unknown devices {case.devices}")
+    if case.clock not in CLOCKS or (case.topology, case.clock) in (
+            (t, "virtual") for t in TOPOLOGIES if t != "one"):
+        raise store.BedError(f"{path}: the clock cannot be {case.clock}")
     if case.topology not in TOPOLOGIES:
         raise store.BedError(f"{path}: unknown topology {case.topology}")
     if not case.checks:

@@ -23,18 +23,7 @@ UNWANTED = ("*/Documentation/[a-z]*", "*/tools/testing/*",
 
 def source_version():
     """Return the pinned version of the source package."""
-    pin = store.cache_dir("apt/pins/debug")
-    if not os.path.exists(pin):
-        for line in store.apt("list", SOURCE).splitlines():
-            _, version, suite = line.split("\t")
-            if suite == SUITE:
-                break
-        else:
-            raise store.BedError(f"{SOURCE} is not in {SUITE}")
-        with open(pin, "w", encoding="utf-8") as f:
-            f.write(version)
-    with open(pin, encoding="utf-8") as f:
-        return f.read()
+    return store.pinned("debug", lambda: store.version_in(SUITE, SOURCE))
 
 
 def recipe():

@@ -10,10 +10,11 @@ import socket
 import subprocess
 import time
 
-from . import ivshmem, rootfs, store, tsc
+from . import ivshmem, qemu, rootfs, store, tsc
 
 MEMORY = 640
 DEBUG_MEMORY = 1024
+MOST_MEMORY = "8G"  # with the images that it boots from
 INSTALLED_MEMORY = 1024
 # What QEMU has translated is found again only at the same address, so nothing
 # may be randomized: starting a program takes three times as long otherwise.
@@ -44,7 +45,6 @@ def die_with_parent():
 class Guest:
     """A virtual machine of a lab; may be killed and started again."""
 
-    boot_seconds = 5  # on two processors with nothing else to do
     usual_memory = MEMORY
     waits = False  # to be started by the case?
 
@@ -59,6 +59,7 @@ class Guest:
         self.shell = shell
         usual = DEBUG_MEMORY if kernel.is_debug else self.usual_memory
         self.memory = memory or usual
+        self.virtual = accel == qemu.VIRTUAL
         self.links = []
         self.extra = []  # more words for QEMU
         self.words = []  # and for the kernel
@@ -125,7 +126,7 @@ class Guest:
         self.words += [f"memmap={mib}M$0x100000000"]
 
     def add_disk(self, mib):
-        """Give the guest a disk, /dev/vdd, that outlives a power cut.
+        """Give the guest a disk, /dev/vda, that outlives a power cut.
 
         Of the guest, not of the host: the host's own disk is not waited for.
         """
@@ -139,15 +140,12 @@ class Guest:
         k = self.kernel
         words = [APPEND, f"bed.name={self.name}", *self.words, *more]
         words += [DEBUG_APPEND] if k.is_debug else []
-        # The bench's guests count instructions instead.
-        if "thread=multi" in self.accel and tsc.khz():
-            words.append(f"tsc_early_khz={tsc.khz()}")
-        argv = [store.find_tool("qemu-system-x86_64"), "-nodefaults",
-                "-no-user-config", "-no-reboot", "-display", "none",
+        words += self.clock_words()
+        argv = [*qemu.command(), "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
                 "-machine", "pc", "-accel", self.accel, "-cpu", CPU,
                 # A socket each: the MP table lists no further cores.
                 "-smp", f"{self.cpus},sockets={self.cpus}",
-                "-m", str(self.memory),
+                "-m", f"{self.memory},maxmem={MOST_MEMORY}",
                 "-kernel", k.path("vmlinux"), "-initrd", k.path("initrd.cpio"),
                 "-chardev", f"file,id=con,append=on,path={self.console}",
                 "-device", "isa-serial,chardev=con",
@@ -156,6 +154,7 @@ class Guest:
                 "-device", "virtserialport,chardev=agent,name=unbd.agent",
                 "-chardev", f"socket,id=qmp,path={self.path('qmp')}",
                 "-mon", "chardev=qmp,mode=control"]
+        argv += qemu.clock() if self.virtual else []
         argv += self.drives()
         for i, (address, mac, local, remote) in enumerate(self.links):
             words.append(f"bed.net{i}={address}")
@@ -169,12 +168,28 @@ class Guest:
                      "-device", "isa-serial,chardev=shell"]
         return argv + ["-append", " ".join(words)]
 
+    def clock_words(self):
+        """Return what its kernel is told of its clock, not to measure it."""
+        if self.virtual:
+            return [f"tsc_early_khz={qemu.TSC_KHZ}"]
+        if "thread=multi" in self.accel and tsc.khz():
+            return [f"tsc_early_khz={tsc.khz()}"]
+        return []
+
     def drives(self):
-        """Return the words for the disks that it boots from."""
+        """Return the words for what it boots from, /dev/pmem0 and so on.
+
+        It is memory of the guest: a disk would answer in the host's time.
+        """
         images = (store.cache_dir(rootfs.NAME, "root.ext4"),
                   self.kernel.path("modules.ext4"), self.payload)
-        return [word for image in images for word in
-                ("-drive", f"if=virtio,format=raw,readonly=on,file={image}")]
+        words = []
+        for i, image in enumerate(images):
+            words += ["-object", f"memory-backend-file,id=pmem{i},share=on,"
+                      f"readonly=on,mem-path={image},"
+                      f"size={os.path.getsize(image)}",
+                      "-device", f"virtio-pmem-pci,memdev=pmem{i}"]
+        return words
 
     def start(self, words=()):
         """Start QEMU and take its connections."""
@@ -287,8 +302,11 @@ class Guest:
     def tell_qemu(self, command, **arguments):
         """Run a QMP command (stop, cont, set_link...)."""
         message = {"execute": command, "arguments": arguments}
-        self.qmp.sendall(json.dumps(message).encode() + b"\n")
         received = b""
+        try:
+            self.qmp.sendall(json.dumps(message).encode() + b"\n")
+        except OSError as e:
+            raise GuestDied(f"{self.name}: QEMU takes no command") from e
         while True:
             data = self.qmp.recv(65536)
             if not data:
@@ -327,7 +345,6 @@ class Guest:
 class InstalledGuest(Guest):
     """A guest that boots an installed Debian; its disk stays when it ends."""
 
-    boot_seconds = 25
     usual_memory = INSTALLED_MEMORY
 
     def __init__(self, *args, **kwargs):

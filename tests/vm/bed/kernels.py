@@ -34,7 +34,8 @@ WANTED = (
     "drivers/dax/*", "drivers/infiniband/core/*", "drivers/infiniband/sw/*",
     "drivers/infiniband/ulp/*", "drivers/md/*", "drivers/net/dummy*",
     "drivers/net/mii*", "drivers/net/net_failover*", "drivers/net/tun*",
-    "drivers/net/veth*", "drivers/net/virtio_net*", "drivers/nvme/*",
+    "drivers/net/veth*", "drivers/net/virtio_net*", "drivers/nvdimm/*",
+    "drivers/nvme/*",
     "drivers/scsi/scsi_*", "drivers/scsi/sd_mod*", "drivers/scsi/virtio*",
     "drivers/target/*", "drivers/uio/*", "drivers/vhost/*",
     "drivers/virtio/*", "fs/btrfs/*", "fs/configfs/*", "fs/crypto/*",
@@ -46,7 +47,8 @@ WANTED = (
 )
 
 # To reach the root file system and the runner, in the initramfs.
-BOOT = ("virtio_pci", "virtio_blk", "ext4", "crc32c_generic", "overlay")
+BOOT = ("virtio_pci", "virtio_pmem", "nd_pmem", "ext4", "crc32c_generic",
+        "overlay")
 
 
 @dataclasses.dataclass

@@ -14,6 +14,8 @@ import time
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "../../.."))
 APT = os.path.join(TOP, "tests/lib/apt")
 
+PLACES = max(2, os.cpu_count() or 1)
+
 # Host command -> Debian package that has it.
 TOOLS = {
     "qemu-system-x86_64": "qemu-system-x86",
@@ -118,6 +120,27 @@ def apt(*args):
     return r.stdout
 
 
+def version_in(suite, package):
+    """Return the newest version of a package in a suite."""
+    for line in apt("list", package).splitlines():
+        _, version, where = line.split("\t")
+        if where == suite:
+            return version
+    raise BedError(f"{package} is not in {suite}")
+
+
+def pinned(name, find):
+    """Return what find() returned when it was asked first."""
+    pin = cache_dir("apt/pins", name)
+    if not os.path.exists(pin):
+        found = find()
+        with open(f"{pin}.{os.getpid()}", "w", encoding="utf-8") as f:
+            f.write(found)
+        os.replace(f.name, pin)
+    with open(pin, encoding="utf-8") as f:
+        return f.read()
+
+
 def kernel_packages(key):
     """Return the fields RELEASE, VERSION, IMAGE... of a distro kernel."""
     words = shlex.split(apt("kernel", key))
@@ -125,7 +148,7 @@ def kernel_packages(key):
 
 
 @contextlib.contextmanager
-def locked(name):
+def locked(name, quiet=False):
     """Let one process at a time build the cached thing of this name."""
     os.makedirs(cache_dir("locks"), exist_ok=True)
     path = cache_dir("locks", name.replace("/", "-"))
@@ -133,36 +156,35 @@ def locked(name):
         try:
             fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"waiting for another run ({name})")
+            if not quiet:
+                say(f"waiting for another run ({name})")
             fcntl.flock(f, fcntl.LOCK_EX)
         yield
 
 
 @contextlib.contextmanager
-def guest_slots(count):
-    """Hold places for guests among all runs of this machine.
+def places(count):
+    """Hold some of the machine's processors, among all runs on it.
 
-    More guests at once than three a processor make none of them finish
-    earlier, and let time-outs strike that have nothing to say.
+    More work at once makes none of it finish earlier.
     """
-    places = max(4, 3 * (os.cpu_count() or 1))
     with contextlib.ExitStack() as held:
-        # One run at a time collects its places, so that no two wait for each
+        # One at a time collects its places, so that no two wait for each
         # other with half of what they need.
-        with locked("guests"):
-            for i in itertools.cycle(range(places)):
-                if take_slot(held, i):
+        with locked("places", quiet=True):
+            for i in itertools.cycle(range(PLACES)):
+                if take_place(held, i):
                     count -= 1
                 if not count:
                     break
-                if i == places - 1:
-                    time.sleep(0.2)
+                if i == PLACES - 1:
+                    time.sleep(0.1)
         yield
 
 
-def take_slot(held, number):
+def take_place(held, number):
     """Try to take one place until `held` is closed."""
-    path = cache_dir("locks", f"guest-{number}")
+    path = cache_dir("locks", f"place-{number}")
     f = open(path, "w", encoding="utf-8")  # pylint: disable=R1732
     try:
         fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -232,19 +254,22 @@ def ext4_image(tree, image, spare=16):
     """Write a tree into an ext4 image with some MiB to spare.
 
     There is no journal: it is only read, or thrown away with its guest. One
-    that guests of another run begin to read is whole, the old or the new.
+    that guests of another run begin to read is whole, the old or the new. As
+    memory it has to be of even MiB.
     """
     need_tools("mke2fs")
     # What root made only root can read, and owns the image of.
     mine = os.stat(tree).st_uid == os.geteuid()
     root = (lambda *argv: argv) if mine else as_root
     mebibytes = int(run(*root("du", "-sm", tree)).split()[0])
+    size = (mebibytes * 12 // 10 + spare) // 2 * 2
     new = f"{image}.new"
     if os.path.exists(new):
         os.unlink(new)
     run(*root(find_tool("mke2fs"), "-q", "-t", "ext4", "-m", "0",
-              "-O", "^has_journal,^metadata_csum", "-E", "root_owner=0:0",
-              "-d", tree, new, f"{mebibytes * 12 // 10 + spare}M"))
+              "-b", "4096", "-O", "^has_journal,^metadata_csum",
+              "-E", "root_owner=0:0",
+              "-d", tree, new, f"{size}M"))
     if not mine:
         run(*root("chown", f"{os.getuid()}:{os.getgid()}", new))
     os.replace(new, image)

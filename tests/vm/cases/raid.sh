@@ -16,10 +16,10 @@
 serve_half() {
 	udevadm settle -t "$(scaled 20)"
 	mdadm --quiet --stop --scan || :
-	[[ -b /dev/vdd1 ]] ||
-		sfdisk -q --wipe always /dev/vdd <<< $'label: gpt\nsize=96M'
+	[[ -b /dev/vda1 ]] ||
+		sfdisk -q --wipe always /dev/vda <<< $'label: gpt\nsize=96M'
 	udevadm settle -t "$(scaled 20)"
-	export_dev name=vol0 device_path=/dev/vdd1
+	export_dev name=vol0 device_path=/dev/vda1
 	listen tcp:0.0.0.0:10809
 }
 

@@ -17,7 +17,7 @@ share $PLAIN
 test_two_disks_and_a_tree() {
 	local a b
 	on server <<-'EOF'
-		serve /dev/vdd "$(disk_file 40)"
+		serve /dev/vda "$(disk_file 40)"
 	EOF
 	attach
 	eventually 10 nr_disks 2
@@ -54,7 +54,7 @@ interrupts() {
 # The client is first, too.
 test_doorbells_ring_at_both_ends() {
 	share $DOORBELL
-	attach_first serve_there /dev/vdd
+	attach_first serve_there /dev/vda
 	SIZE=32M verified_fio "$DISK" --bsrange=512-256k --blockalign=512
 	nothing_failed
 	(( $(interrupts) > 10 )) || fail "$(interrupts) interrupts here"
@@ -84,7 +84,7 @@ test_what_is_not_there() {
 test_the_server_is_killed_under_verified_writes() {
 	local disk
 	share $DOORBELL
-	serve_there /dev/vdd
+	serve_there /dev/vda
 	attach
 	eventually 10 nr_disks 1
 	disk=$(by_letter a)
@@ -93,7 +93,7 @@ test_the_server_is_killed_under_verified_writes() {
 		host kill server
 		sleep 1
 		host start server
-		serve_there /dev/vdd
+		serve_there /dev/vda
 		writing_goes_on
 	done
 	end_writing
@@ -103,7 +103,7 @@ test_the_server_is_killed_under_verified_writes() {
 
 test_the_server_is_reloaded_under_verified_writes() {
 	local disk
-	serve_there /dev/vdd
+	serve_there /dev/vda
 	attach
 	eventually 10 nr_disks 1
 	disk=$(by_letter a)
@@ -113,7 +113,7 @@ test_the_server_is_reloaded_under_verified_writes() {
 			remove $SHM_SERVER "1 force"
 			rmmod unbd-shm-server
 			sleep 0.5
-			serve /dev/vdd
+			serve /dev/vda
 		EOF
 		writing_goes_on
 	done
@@ -123,7 +123,7 @@ test_the_server_is_reloaded_under_verified_writes() {
 }
 
 test_the_client_is_killed_while_it_writes() {
-	serve /dev/vdd
+	serve /dev/vda
 	on server <<-'EOF'
 		attach
 		eventually 10 nr_disks 1

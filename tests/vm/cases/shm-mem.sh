@@ -52,7 +52,7 @@ make_stack() {
 
 test_file_systems_and_what_is_below_them() {
 	on server <<-'EOF'
-		serve_partitions /dev/vdd
+		serve_partitions /dev/vda
 	EOF
 	attach
 	eventually 10 nr_disks 3
@@ -73,7 +73,7 @@ test_file_systems_and_what_is_below_them() {
 }
 
 test_the_client_may_be_first() {
-	attach_first serve_there /dev/vdd
+	attach_first serve_there /dev/vda
 	verified_fio "$DISK" --bsrange=512-256k --blockalign=512
 	SIZE=64M verified_fio "$DISK" --bs=128k
 	nothing_failed

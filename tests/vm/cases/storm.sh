@@ -38,7 +38,7 @@ offer() {
 	ip addr replace 10.0.1.1/24 dev eth0
 	[[ $1 != rdma ]] || rxe_here
 	need_module dm-mod
-	dmsetup create storm --table "0 $(( $2 * 2048 )) linear /dev/vdd 0"
+	dmsetup create storm --table "0 $(( $2 * 2048 )) linear /dev/vda 0"
 	export_dev name=0 device_path=/dev/mapper/storm
 	case $1 in
 	rdma)	listen rdma:0.0.0.0:1234 ;;
@@ -48,7 +48,7 @@ offer() {
 }
 
 sized() {
-	dmsetup load storm --table "0 $(( $1 * 2048 )) linear /dev/vdd 0"
+	dmsetup load storm --table "0 $(( $1 * 2048 )) linear /dev/vda 0"
 	dmsetup resume storm
 }
 

@@ -49,7 +49,7 @@ cut_memory() {
 }
 
 mend_memory() {
-	serve /dev/vdd
+	serve /dev/vda
 }
 
 # be_cut_often WHAT - from now on, until the end of the check
@@ -89,7 +89,7 @@ over_network() {
 	defer restore_network
 	[[ $1 == tcp ]] || rxe_everywhere
 	on server <<-EOF
-		export_dev name=vol0 device_path=/dev/vdd
+		export_dev name=vol0 device_path=/dev/vda
 		listen $1:0.0.0.0:$2
 	EOF
 	disk=$(map sessname=s "path=$1:10.0.0.1" device_path=vol0 keepalive=1)
@@ -109,7 +109,7 @@ test_over_a_network() {
 
 test_over_shared_memory() {
 	local disk
-	serve_there /dev/vdd
+	serve_there /dev/vda
 	attach
 	disk=$(by_letter a)
 	be_cut_often memory

@@ -12,7 +12,6 @@ import glob
 import json
 import os
 import select
-import signal
 import socket
 import subprocess
 import threading
@@ -37,7 +36,6 @@ class Agent:
     def __init__(self, port):
         self.port = port
         self.lock = threading.Lock()
-        self.running = {}
         self.asking = {}
         self.asked = 0
 
@@ -67,19 +65,8 @@ class Agent:
         if "run" in message:
             threading.Thread(target=self.run, args=(message,),
                              daemon=True).start()
-        elif "kill" in message:
-            self.kill(message["kill"])
         elif "answer" in message:
             self.answer(message)
-
-    def kill(self, number):
-        """End a program and all that it started in its session."""
-        process = self.running.get(number)
-        if process:
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
 
     def run(self, message):
         """Run a program to its end, passing on what it prints.
@@ -95,13 +82,11 @@ class Agent:
             message["argv"], env=env, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             start_new_session=True, pass_fds=(rows_write,), cwd="/root")
-        self.running[number] = process
         os.close(rows_write)
         stdin = message.get("stdin", "").encode("latin-1")
         threading.Thread(target=feed, args=(process.stdin, stdin),
                          daemon=True).start()
         self.relay(number, process, rows_read)
-        del self.running[number]
         self.send(id=number, exit=process.wait())
         os.close(rows_read)
         process.stdout.close()

@@ -6,14 +6,14 @@
 
 # store_there - its disk, whose last state is stable
 store_there() {
-	mountpoint -q "$WORK/store" || mounted /dev/vdd "$WORK/store"
+	mountpoint -q "$WORK/store" || mounted /dev/vda "$WORK/store"
 }
 
 # serve_cached - make a file on it and export that
 serve_cached() {
 	on server <<-'EOF'
-		mkfs.ext4 -q -F /dev/vdd
-		mounted /dev/vdd "$WORK/store"
+		mkfs.ext4 -q -F /dev/vda
+		mounted /dev/vda "$WORK/store"
 		head -c 32M /dev/zero > "$WORK/store/vol0"
 		sync
 		export_cached
