@@ -59,7 +59,7 @@ ifneq ($(V),1)
 Q := @
 endif
 
-.PHONY: help modules tools clean install uninstall demo check bench
+.PHONY: help modules tools clean install uninstall demo check check-all bench
 .PHONY: need-headers need-root need-dkms uninstall-modules
 .PHONY: install-source install-utils dist deb rpm
 
@@ -75,8 +75,10 @@ help:
 	@echo "  make deb, rpm   build packages into build/"
 	@echo "  make demo       export, map and use a disk in two virtual machines"
 	@echo "  make check [FILTER=word] [KERNEL=key]"
-	@echo "                  run all tests, or some of them; KERNEL=debug:"
-	@echo "                  every case on a kernel with all checkers (hours)"
+	@echo "                  run the tests that must pass before anything"
+	@echo "                  lands, or some of them (a quarter of an hour)"
+	@echo "  make check-all  run everything; KERNEL=debug: every case on a"
+	@echo "                  kernel with all checkers (hours)"
 	@echo "  make bench      count what a request costs, beside other block"
 	@echo "                  devices over networks"
 	@echo "  make clean      remove what was built here"
@@ -189,6 +191,9 @@ demo:
 
 check:
 	$(Q)tests/check
+
+check-all:
+	$(Q)tests/check all
 
 bench:
 	$(Q)tests/lib/python tests/bench/run $(PEERS)

@@ -2,21 +2,24 @@
 # SPDX-License-Identifier: GPL-2.0
 """Run the tests: builds, static checks, unit tests and fuzzers, guests.
 
+    tests/check            the gate: what must pass before anything lands
+    tests/check all        everything, for hours
+
 FILTER is a regular expression that a test's name has to match, KERNEL the
 kernels of the matrix to use: 5.10, 6.1, 6.12, 7.2, debug. The debug kernel has
-to be compiled, which takes a quarter of an hour: it is used when it is there
-already, or when KERNEL names it. Named alone, it runs all cases in guests. 5.10
-and 6.12 are also Debian 11 and 13, but as installed systems they are used only
-when KERNEL names them: it takes minutes to install one.
+to be compiled, which takes a quarter of an hour: the gate uses it when it is
+there already, or when KERNEL names it. Named alone, "all" runs every case in
+guests on it. LIMIT is how many minutes there are: what has not been run by then
+has failed. After three failures the gate ends, unless there is a FILTER.
 
 A step that runs many tests appends a line for each to the file that
-UNBD_RESULTS names: status (ok, FAIL, skip), name, kernel, seconds and reason,
-separated by tabs. Any other step is one test, which its exit status decides:
-77 when it cannot run here, with the reason on its last line.
-The last line says how many passed, failed and were skipped.
+UNBD_RESULTS names: status (ok, FAIL, skip, flaky), name, kernel, seconds and
+reason, separated by tabs. Any other step is one test, which its exit status
+decides: 77 when it cannot run here, with the reason on its last line.
+The last line says how many passed, failed and were skipped; it is kept in
+build/check/last or build/check-all/last, behind the commit, with the seconds.
 """
 
-import dataclasses
 import os
 import re
 import signal
@@ -27,29 +30,17 @@ import threading
 import time
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
-KERNELS = ("5.10", "6.1", "6.12", "7.2", "debug")
-SPARSE_KERNELS = ("6.1", "6.12")
-DKMS_KERNELS = ("6.1",)
-INSTALLED_KERNELS = ("5.10", "6.1", "6.12")  # Debian 11, 12, 13
-INSTALLED_ALWAYS = ("6.1",)
+sys.path.insert(0, os.path.join(TOP, "tests/vm"))
+
+# pylint: disable=wrong-import-position
+from bed import store  # noqa: E402
+from plan import KERNELS, Plan, Step  # noqa: E402
+
 CANNOT = 77  # exit status of a test that cannot run on this machine
-STATUSES = ("ok", "FAIL", "skip")
-
-
-@dataclasses.dataclass
-class Step:
-    """One command.
-
-    name: of the test, or of the group when the command runs many
-    many: it writes a result for each test to UNBD_RESULTS
-    limit: seconds it may take
-    """
-
-    name: str
-    argv: list
-    kernel: str = "-"
-    many: bool = False
-    limit: int = 900
+STATUSES = ("ok", "FAIL", "skip", "flaky")
+MOST_FLAKY = 2
+MOST_FAILED = 3
+MINUTES = {False: 60, True: 12 * 60}
 
 
 class Results:
@@ -58,9 +49,17 @@ class Results:
     def __init__(self):
         self.lock = threading.Lock()
         self.counts = dict.fromkeys(STATUSES, 0)
+        self.began = time.monotonic()
+
+    @property
+    def seconds(self):
+        """Return how long the run takes already."""
+        return int(time.monotonic() - self.began)
 
     def print(self, text):
-        """Print whole lines only."""
+        """Print whole lines only; results with the time of the run."""
+        if text.split(" ", 1)[0] in STATUSES:
+            text = f"{self.seconds // 60:2}:{self.seconds % 60:02} {text}"
         with self.lock:
             sys.stdout.write(text if text.endswith("\n") else text + "\n")
             sys.stdout.flush()
@@ -77,36 +76,81 @@ class Results:
         self.print(f"{status:4} {step.name}{kernel} ({seconds:.1f} s)"
                    + (f": {reason}" if reason else ""))
 
-    def finish(self):
-        """Print the totals; return the exit status."""
-        ok, failed, skipped = (self.counts[s] for s in STATUSES)
-        self.print(f"{ok} passed, {failed} failed, {skipped} skipped")
-        return 0 if ok and not failed else 1
+    def finish(self, tier):
+        """Print the totals, and keep them; return the exit status."""
+        ok, failed, skipped, flaky = (self.counts[s] for s in STATUSES)
+        if flaky:
+            self.print(f"{flaky} of those that passed were flaky")
+        total = f"{ok + flaky} passed, {failed} failed, {skipped} skipped"
+        self.print(total)
+        where = os.path.join(TOP, "build", tier)
+        os.makedirs(where, exist_ok=True)
+        with open(os.path.join(where, "last"), "w", encoding="utf-8") as f:
+            f.write(f"{commit()} {total} {self.seconds}\n")
+        return 0 if ok and not failed and flaky <= MOST_FLAKY else 1
+
+
+def commit():
+    """Return what was tested: the commit, and whether there is more."""
+    def git(*argv):
+        return subprocess.run(["git", *argv], cwd=TOP, text=True,
+                              stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL).stdout.strip()
+    return (f"{git('rev-parse', 'HEAD') or 'none'} "
+            f"{'dirty' if git('status', '--porcelain') else 'clean'}")
 
 
 class Runner:
     """Runs steps and keeps track of the processes, to end them."""
 
-    def __init__(self, results):
+    def __init__(self, results, most_failed=0):
         self.results = results
+        self.most_failed = most_failed
         self.processes = set()
-        self.stopped = False
+        self.why_stopped = ""
 
-    def run_all(self, steps):
-        """Run steps one after the other."""
-        for step in steps:
-            self.run(step)
+    def run_all(self, steps, seconds):
+        """Run steps, each when its time has come, and end in time."""
+        timer = threading.Timer(seconds, self.stop, ["out of time"])
+        timer.daemon = True
+        timer.start()
+        threads = [threading.Thread(target=self.run, args=(step,), daemon=True)
+                   for step in steps]
+        for thread in threads:
+            thread.start()
+            time.sleep(0.05)  # they queue for the processors in this order
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(0.5)
+        timer.cancel()
+        if self.why_stopped:
+            self.results.print(f"stopped: {self.why_stopped}")
 
     def run(self, step):
-        """Run a step to its end."""
-        if self.stopped:
+        """Run a step to its end, when what it needs has passed."""
+        try:
+            if step.after:
+                step.after.ended.wait()
+                if step.after.failed and not self.why_stopped:
+                    self.fail(step, 0, f"{step.after.name} has failed")
+                    return
+            if step.places and not self.why_stopped:
+                with store.places(step.places):
+                    self.run_now(step)
+            else:
+                self.run_now(step)
+        finally:
+            step.ended.set()
+
+    def run_now(self, step):
+        """Run a step to its end, and count how it was."""
+        if self.why_stopped:
+            self.fail(step, 0, f"not run: {self.why_stopped}")
             return
         began = time.monotonic()
         with tempfile.NamedTemporaryFile("w+", suffix=".results") as f:
             status, output = self.execute(step, f.name)
             seconds = time.monotonic() - began
-            if self.stopped:
-                return
             if step.many:
                 self.collect(step, status, f.read().splitlines(), seconds)
             elif status == 0:
@@ -116,11 +160,24 @@ class Runner:
                                  "".join(output[-1:]).strip())
             else:
                 self.results.print("".join(f"     | {x}" for x in output))
-                self.results.add("FAIL", step, seconds, ending(status))
+                self.fail(step, seconds, self.ending(status))
+
+    def fail(self, step, seconds, reason):
+        """Count and print a step that has failed."""
+        step.failed = True
+        self.results.add("FAIL", step, seconds, reason)
+        self.look_at_failures()
+
+    def look_at_failures(self, more=0):
+        """End everything when enough has failed to know the verdict."""
+        failed = self.results.counts["FAIL"] + more
+        if self.most_failed and failed >= self.most_failed:
+            threading.Thread(target=self.stop, args=["enough has failed"],
+                             daemon=True).start()
 
     def execute(self, step, results_file):
         """Run the command; return its exit status and last lines."""
-        env = dict(os.environ, UNBD_RESULTS=results_file)
+        env = dict(os.environ, UNBD_RESULTS=results_file, **step.env)
         for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
             env.pop(name, None)
         p = subprocess.Popen(step.argv, cwd=TOP, env=env, text=True,
@@ -128,18 +185,17 @@ class Runner:
                              stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, start_new_session=True)
         self.processes.add(p)
-        timer = threading.Timer(step.limit, kill, [p])
-        timer.start()
-        output = []
+        output, failed = [], 0
         for line in p.stdout:
             if step.many:
                 self.results.print(line)
+                if line.startswith("FAIL "):
+                    failed += 1
+                    self.look_at_failures(failed)
             output = output[-39:] + [line]
         status = p.wait()
-        timed_out = not timer.is_alive()
-        timer.cancel()
         self.processes.discard(p)
-        return ("timeout" if timed_out else status), output
+        return status, output
 
     def collect(self, step, status, lines, seconds):
         """Take the results that a step of many tests has written."""
@@ -148,13 +204,20 @@ class Runner:
             if word in STATUSES:
                 self.results.count(word)
         if status and "FAIL" not in seen:
-            self.results.add("FAIL", step, seconds, ending(status))
+            self.fail(step, seconds, self.ending(status))
         elif not seen and not os.environ.get("FILTER"):
-            self.results.add("FAIL", step, seconds, "it ran no test")
+            self.fail(step, seconds, "it ran no test")
 
-    def stop(self):
+    def ending(self, status):
+        """Say how a command ended."""
+        if self.why_stopped:
+            return f"not run to its end: {self.why_stopped}"
+        return (f"killed by signal {-status}" if status < 0
+                else f"exit status {status}")
+
+    def stop(self, why):
         """End what runs, with all its children."""
-        self.stopped = True
+        self.why_stopped = self.why_stopped or why
         for p in list(self.processes):
             kill(p)
 
@@ -172,97 +235,22 @@ def kill(process):
             pass
 
 
-def ending(status):
-    """Say how a command ended."""
-    if status == "timeout":
-        return "it took too long"
-    return (f"killed by signal {-status}" if status < 0
-            else f"exit status {status}")
-
-
-def builds(kernels):
-    """Return the steps that build the modules."""
-    return [Step("build", ["tests/matrix/build", key, f"build/modules/{key}"],
-                 kernel=key, limit=7200 if key == "debug" else 1200)
-            for key in kernels]
-
-
-def host_steps(kernels, wanted):
-    """Return the steps that need no guest, in the order they run."""
-    steps = [Step("static/sparse", ["tests/static/sparse", key], kernel=key)
-             for key in SPARSE_KERNELS if key in kernels]
-    for name in sorted(os.listdir(os.path.join(TOP, "tests/static"))):
-        if name != "sparse" and not name.startswith("."):
-            steps.append(Step(f"static/{name}", [f"tests/static/{name}"]))
-    steps += [Step("dkms", ["tests/matrix/dkms", key], kernel=key)
-              for key in DKMS_KERNELS if key in kernels]
-    steps = [s for s in steps if wanted(s.name)]
-    for name in ("unit", "fuzz"):
-        steps.append(Step(name, ["make", "-s", "-C", f"tests/{name}",
-                                 "check"], many=True, limit=1800))
-    return steps
-
-
-def kernels_step(kernels):
-    """Return the step that fetches what guests boot, beside the builds."""
-    keys = [key for key in kernels if key != "debug"]
-    return Step("vm/kernels", ["tests/vm/kernel", "--rnbd", *keys],
-                limit=1800)
-
-
-def guest_step(kernels, pattern, *more):
-    """Return the step that boots guests."""
-    argv = ["tests/vm/run", "--kernel", ",".join(kernels), *more]
-    if pattern:
-        argv += ["--filter", pattern]
-    return Step("vm", argv, many=True, limit=6 * 3600)
-
-
-def installed_steps(kernels, pattern):
-    """Return the steps that boot installed Debians with our packages."""
-    usual = INSTALLED_KERNELS if os.environ.get("KERNEL") else INSTALLED_ALWAYS
-    keys = [key for key in usual if key in kernels]
-    step = guest_step(keys, pattern, "--cases", "tests/installed/cases")
-    step.name = "installed"
-    return [step] if keys and (not pattern or has_cases(step)) else []
-
-
-def bed_steps(kernels, wanted):
-    """Return the steps of the test bed itself, and of what else uses it."""
-    steps = [Step("vm/selftest", ["tests/vm/selftest", key], kernel=key,
-                  limit=1800)
-             for key in ("6.1", "debug") if key in kernels]
-    if "6.1" in kernels:
-        steps += [Step("demo", ["tests/demo", "tcp"], kernel="6.1"),
-                  Step("bench", ["tests/bench/run", "--check", "unbd-tcp",
-                                 "unbd-shm"], kernel="6.1")]
-    return [s for s in steps if wanted(s.name)]
-
-
-def has_cases(step):
-    """Say whether any case in guests matches."""
-    r = subprocess.run(step.argv + ["--list"], cwd=TOP, text=True,
-                       stdout=subprocess.PIPE)
-    return r.returncode != 0 or r.stdout.strip() != ""
-
-
 def debug_kernel_is_built():
     """Say whether the debug kernel is in the cache."""
     return not subprocess.run(["tests/vm/kernel", "--is-built", "debug"],
                               cwd=TOP).returncode
 
 
-def chosen_kernels(results):
+def chosen_kernels(everything, results):
     """Return the kernels that KERNEL names, or those that are usual."""
     keys = re.split(r"[,\s]+", os.environ.get("KERNEL", "").strip())
     keys = [k for k in keys if k]
     if not keys:
         keys = list(KERNELS)
-        if not debug_kernel_is_built():
+        if not everything and not debug_kernel_is_built():
             keys.remove("debug")
             results.add("skip", Step("all", [], kernel="debug"), 0,
-                        "this kernel is not built here yet; "
-                        "make check KERNEL=debug does that, too")
+                        "not in the cache; make check-all builds this kernel")
     unknown = set(keys) - set(KERNELS)
     if unknown:
         sys.exit(f"make check: unknown KERNEL {' '.join(sorted(unknown))}; "
@@ -270,48 +258,32 @@ def chosen_kernels(results):
     return [k for k in KERNELS if k in keys]
 
 
-def main():
+def main(argv):
     """Run everything that is wanted; return the exit status."""
-    pattern = os.environ.get("FILTER", "")
+    everything = argv == ["all"]
+    if argv and not everything:
+        sys.exit(__doc__.strip())
+    gate = not everything and not os.environ.get("FILTER")
     results = Results()
-    kernels = chosen_kernels(results)
-    runner = Runner(results)
-
-    def wanted(name):
-        return re.search(pattern, name) is not None
+    runner = Runner(results, MOST_FAILED if gate else 0)
+    minutes = int(os.environ.get("LIMIT") or MINUTES[everything])
 
     def interrupted(number, frame):
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupted)
-    guests = guest_step(kernels, pattern)
     try:
-        fetch = threading.Thread(
-            target=runner.run_all,
-            args=([] if pattern else [kernels_step(kernels)],))
-        fetch.start()
-        if wanted("build"):
-            runner.run_all(builds(kernels))
-        fetch.join()
-        beside = [threading.Thread(target=runner.run_all, args=(steps,))
-                  for steps in (host_steps(kernels, wanted),
-                                bed_steps(kernels, wanted),
-                                installed_steps(kernels, pattern))]
-        for thread in beside:
-            thread.start()
-        if not pattern or has_cases(guests):
-            runner.run(guests)
-        for thread in beside:
-            thread.join()
+        steps = Plan(everything, chosen_kernels(everything, results)).make()
+        runner.run_all(steps, minutes * 60)
     except KeyboardInterrupt:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
-        runner.stop()
+        runner.stop("interrupted")
         results.print("interrupted")
-        results.finish()
+        results.finish("interrupted")
         return 1
-    return results.finish()
+    return results.finish("check-all" if everything else "check")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

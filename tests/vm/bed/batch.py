@@ -8,7 +8,7 @@ import time
 
 from . import accel, qemu, store
 from .guest import GuestDied
-from .lab import TOPOLOGIES, Lab, Timeout
+from .lab import HOSTS, TOPOLOGIES, Lab, Timeout
 
 LOGS = os.path.join(store.TOP, "build/vm")
 HOST_SECONDS = 3600  # for a case: what hangs, its guest does not see
@@ -253,7 +253,8 @@ class Session:
         asked = {k: v for k, v in os.environ.items() if k.startswith("CASE_")}
         return {"BED_KERNEL": self.kernel.key, "BED_SLOW": str(self.lab.slow),
                 "BED_GUESTS": " ".join(g.name for g in self.lab.at_once),
-                **asked}
+                "BED_TOPOLOGY": self.group.topology,
+                "BED_HOSTS": HOSTS.get(self.group.topology, ""), **asked}
 
     def on_out(self, text):
         """Keep what a check prints."""

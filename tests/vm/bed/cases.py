@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """Read test cases: shell files with a header of comments and test_ functions.
 
-    # topology: two            one guest, two or three (one), or netboot: a
-    #                          third, "machine", has its root on the second
+    # topology: two            one guest, two or three (one); netboot: a
+    #                          third, "machine", has its root on the second;
+    #                          ns: one, whose "server" is a network namespace;
+    #                          loop: one, whose "server" is itself, by RDMA
     # kernels: 6.1 debug       where it runs (all); debug alone runs all
     # clock: real              runs in the host's time (virtual, if there is
                                one guest)
-    # gate: 6.1 debug          on which of its kernels make check runs it, too
-                               (6.1 in virtual time), or none
+    # gate: 6.1 7.2            on which of its kernels make check runs it, or
+                               all, or none (all in virtual time)
     # timeout: 120             seconds of the guest for each check (120)
     # tags: tcp interop        for --filter
     # cpus: 4                  CPUs of a guest (2; 1 in virtual time if QEMU
@@ -37,8 +39,7 @@ HEADER = re.compile(
 FUNCTION = re.compile(r"^((?:#.*\n)*)test_(\w+) *\(\)", re.MULTILINE)
 ONLY = re.compile(r"^# (kernels|gate): *(.*)$", re.MULTILINE)
 CLOCKS = ("virtual", "real")
-GATE = ("6.1",)
-NONE = "none"
+ALL, NONE = "all", "none"
 
 
 @dataclasses.dataclass
@@ -62,14 +63,8 @@ class Case:
     # (kernels or gate, check) -> kernels, where it differs from the file's
     only: dict = dataclasses.field(default_factory=dict)
 
-    def on(self, key, keys, gate=False):
-        """Return the part of the case for a kernel, one of `keys`.
-
-        The debug kernel would take hours for everything. It does that alone;
-        beside others it has what names it.
-        """
-        if tuple(keys) == ("debug",) and not gate:
-            return self
+    def on(self, key, gate=False):
+        """Return the part of the case for a kernel, or that of the gate."""
         return dataclasses.replace(self, checks=[
             c for c in self.checks if self.wanted(c, key, gate)])
 
@@ -77,7 +72,8 @@ class Case:
         """Say whether a check runs on a kernel, or does so for the gate."""
         if key not in self.only.get(("kernels", check), self.kernels):
             return False
-        return not gate or key in self.only.get(("gate", check), self.gate)
+        gates = self.only.get(("gate", check), self.gate)
+        return not gate or key in gates or ALL in gates
 
     def label(self, check):
         """Return what a check is called in results."""
@@ -107,11 +103,11 @@ def load(path):
     case.only = {(word, name): tuple(keys.split())
                  for name, lines in found for word, keys in lines}
     case.topology = fields.get("topology", case.topology)
-    case.clock = fields.get(
-        "clock", "virtual" if case.topology == "one" else "real")
+    single = len(TOPOLOGIES.get(case.topology, ())) == 1
+    case.clock = fields.get("clock", "virtual" if single else "real")
     case.kernels = tuple(fields.get("kernels", "").split()) or kernels.ALL
     case.gate = tuple(fields.get("gate", "").split()) or (
-        GATE if case.clock == "virtual" else ())
+        ALL if case.clock == "virtual" else NONE,)
     case.timeout = int(fields.get("timeout", case.timeout))
     case.tags = tuple(fields.get("tags", "").split())
     case.cpus = int(fields.get("cpus", case.cpus))
@@ -127,18 +123,18 @@ def load(path):
 def verify(case, path):
     """Refuse what would silently not be run."""
     unknown = (set(case.kernels).union(case.gate, *case.only.values()) -
-               {*kernels.ALL, NONE})
+               {*kernels.ALL, ALL, NONE})
     if unknown:
         raise store.BedError(f"{path}: unknown kernel {unknown.pop()}")
     if set(case.peers) - {"rnbd", "tester"}:
         raise store.BedError(f"{path}: unknown peers {case.peers}")
     if set(case.devices) - set(DEVICES):
         raise store.BedError(f"{path}: unknown devices {case.devices}")
-    if case.clock not in CLOCKS or (case.topology, case.clock) in (
-            (t, "virtual") for t in TOPOLOGIES if t != "one"):
-        raise store.BedError(f"{path}: the clock cannot be {case.clock}")
     if case.topology not in TOPOLOGIES:
         raise store.BedError(f"{path}: unknown topology {case.topology}")
+    single = len(TOPOLOGIES[case.topology]) == 1
+    if case.clock not in CLOCKS or (case.clock == "virtual" and not single):
+        raise store.BedError(f"{path}: the clock cannot be {case.clock}")
     if not case.checks:
         raise store.BedError(f"{path}: no test_ functions")
     if len(set(case.checks)) != len(case.checks):

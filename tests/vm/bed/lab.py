@@ -10,9 +10,13 @@ import time
 from . import ivshmem, qemu, store
 from .guest import Guest, GuestDied, InstalledGuest, NetworkGuest
 
-TOPOLOGIES = {"one": ("client",), "two": ("client", "server"),
+TOPOLOGIES = {"one": ("client",), "ns": ("client",), "loop": ("client",),
+              "two": ("client", "server"),
               "three": ("client", "server", "server2"),
               "netboot": ("client", "server", "machine")}
+# Whom the cases of a topology know that are no guests, but share the client's
+# kernel
+HOSTS = {"ns": "server", "loop": "server"}
 DEVICES = ("disk", "ivshmem", "mem")
 SHARED_MIB = 64
 DISK_MIB = 1280  # sparse

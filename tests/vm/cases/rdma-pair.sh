@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Our RDMA client and our RDMA server, in two guests over soft RoCE.
-# topology: two
+# Our RDMA client and our RDMA server, over soft RoCE in one kernel.
+# topology: loop
 # kernels: 6.1
 # timeout: 600
 # tags: rdma client server
@@ -35,7 +35,7 @@ max_sessions() {
 # was_refused REASON TIMES - the log of the server says that the client was, so
 # often at least
 was_refused() {
-	(( $(klog | grep -c "refused 10.0.0.2.*: $1") >= $2 ))
+	(( $(klog | grep -c "refused 10.0.0..*: $1") >= $2 ))
 }
 
 test_what_the_server_rejects() {
@@ -110,20 +110,6 @@ test_a_hundred_rounds_of_mapping() {
 	load client
 	a_hundred_rounds $CLIENT unbd0 /sys/block/unbd0/unbd/unmap_device \
 		"${THERE[@]}" nr_poll_queues=1
-}
-
-test_a_server_that_freezes_and_thaws() {
-	local disk
-	serve
-	disk=$(map "${THERE[@]}" keepalive=1)
-	write_steadily "$disk"
-	host freeze server
-	eventually 5 path_is s reconnecting
-	host thaw server
-	eventually 30 path_is s live
-	sleep 1
-	end_writing
-	unmap "$disk"
 }
 
 # The server's modules go and come back, as in an upgrade.

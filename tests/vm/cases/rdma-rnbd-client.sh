@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# The kernel's own RNBD client and our RDMA server, in two guests over soft
-# RoCE. One CPU: rxe of 6.1 loses wake-ups of LOCAL_INV with more, and the
+# The kernel's own RNBD client and our RDMA server, over soft RoCE in one kernel. One CPU: rxe of 6.1 loses wake-ups of LOCAL_INV with more, and the
 # kernel's client posts those.
-# topology: two
+# topology: loop
 # kernels: 6.1
 # timeout: 600
 # cpus: 1

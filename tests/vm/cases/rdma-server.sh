@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Devices that clients of RDMA name below dev_search_path, and how they share
 # them; what a session costs the server.
-# topology: two
+# topology: loop
 # kernels: 6.1
 # timeout: 600
 # tags: rdma server

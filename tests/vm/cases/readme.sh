@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # What README.md and docs/ tell people to type works, and what README.md tells
 # them to find is there: no more and no less.
-# topology: two
+# topology: ns
 # kernels: 6.1
 # timeout: 400
 # tags: tcp rdma shm doc

@@ -14,6 +14,7 @@ PLAIN=ivshmem@0000:00:10.0
 DOORBELL=ivshmem@0000:00:11.0
 share $PLAIN
 
+# gate: 6.1
 test_two_disks_and_a_tree() {
 	local a b
 	on server <<-'EOF'

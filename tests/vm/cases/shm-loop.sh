@@ -36,7 +36,7 @@ test_disks_appear_and_carry_file_systems() {
 	unmap "$b"
 }
 
-# kernels: 6.1 debug
+# kernels: 5.10 6.1 6.12 7.2 debug
 test_the_client_may_be_first() {
 	attach_first serve "$(disk_file 16)"
 	fio --name=v --filename="/dev/$DISK" --rw=randwrite --bsrange=512-256k \

@@ -22,7 +22,7 @@ stat_of() {
 	cat "$SERVER/exports/vol0/stats/$1"
 }
 
-# kernels: 5.10 6.1 7.2 debug
+# kernels: 5.10 6.1 6.12 7.2 debug
 test_a_file() {
 	serve "$(disk_file "$ROUND_TRIP_MIB")"
 	round_trip "${MINE[@]}"
@@ -226,7 +226,7 @@ test_refused_clients() {
 }
 
 # Nobody writes to the file "resize": the server says when to look.
-# kernels: 5.10 6.1 7.2
+# kernels: 5.10 6.1 6.12 7.2
 test_the_disk_follows_the_servers_size() {
 	local file disk mib
 	file=$(disk_file 16)

@@ -6,6 +6,8 @@
 #   BED_KERNEL    key of the kernel: 5.10 6.1 6.12 7.2 debug
 #   BED_GUESTS    names of the guests, "client", "client server" or with "server2";
 #                 who boots only when the case says so is none of them
+#   BED_HOSTS     other hosts of this kernel: with the topologies "ns" and "loop"
+#                 "server"; BED_TOPOLOGY says which
 #   BED_SLOW      factor for times, 1 on a distribution's kernel
 #   CASE_...      what the one who started the run has set, in the client
 
@@ -37,6 +39,10 @@ PEERS=/bed/peers
 on() {
 	local guest=$1 there=0
 	shift
+	if [[ " ${BED_HOSTS-} " == *" $guest "* ]]; then
+		on_host "$guest" "$@"
+		return
+	fi
 	if (( $# )); then
 		bedctl ask on "$guest" "$@" < /dev/null
 		return
@@ -47,6 +53,39 @@ on() {
 	(( !there )) ||
 		on "$guest" cat $BED_RUN/reason > $BED_RUN/reason.there
 	return $there
+}
+
+# on_host HOST [CMD [ARG...]] - likewise, on a host that is in this kernel
+on_host() {
+	local inside=()
+	[[ ! -e /run/netns/$1 ]] || inside=(nsenter "--net=/run/netns/$1")
+	if (( $# > 1 )); then
+		"${inside[@]}" "${@:2}" < /dev/null
+	else
+		BED_HOSTS='' "${inside[@]}" bash /bed/script
+	fi
+}
+
+# lay_cable - between this host and the server, with the topology "ns"; it is
+# taken away when nothing of ours can use it any more
+lay_cable() {
+	local net="net.ipv6.conf.default.accept_dad=0"
+	ip netns add server
+	sysctl -qw $net
+	on server sysctl -qw $net
+	ip link add eth0 address 52:54:00:00:00:02 mtu 9000 type veth \
+		peer eth0 address 52:54:00:00:00:01 mtu 9000 netns server
+	ip address add 10.0.0.2/24 dev eth0
+	on server ip address add 10.0.0.1/24 dev eth0
+	ip link set eth0 up
+	on server ip link set lo up
+	on server ip link set eth0 up
+}
+
+take_cable() {
+	[[ -e /run/netns/server ]] || return 0
+	ip link del eth0
+	ip netns del server
 }
 
 # host VERB GUEST [WORD...] - kill, start, restart, freeze or thaw a guest. kill
@@ -239,7 +278,7 @@ is_debug() {
 drop_network() {
 	local ports
 	defer restore_network
-	if [[ -n $(other_guests) ]]; then
+	if [[ -n $(other_guests) || ${BED_TOPOLOGY-} == ns ]]; then
 		drop_incoming iifname eth0
 		return
 	fi
@@ -269,6 +308,8 @@ network_rules() {
 	for guest in $(other_guests); do
 		bedctl ask on "$guest" nft -f - <<< "$rules"
 	done
+	[[ ${BED_TOPOLOGY-} != ns ]] ||
+		nsenter --net=/run/netns/server nft -f - <<< "$rules"
 }
 
 # --- between checks ---------------------------------------------------------
@@ -277,6 +318,7 @@ network_rules() {
 reset_guest() {
 	run_deferred
 	forget_unbd
+	take_cable
 	rm -rf "$REASON" $BED_RUN/reason.there $BED_RUN/work
 	mkdir $BED_RUN/work
 }

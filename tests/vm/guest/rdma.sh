@@ -32,8 +32,16 @@ rxe_alone() {
 	rxe_here rdma0
 }
 
-# rxe_everywhere - on both guests' network
+# rxe_everywhere - on both hosts' network
 rxe_everywhere() {
+	if [[ ${BED_TOPOLOGY-} == loop ]]; then
+		[[ -d /sys/class/net/eth0 ]] || ip link add eth0 type dummy
+		ip addr replace 10.0.0.1/24 dev eth0
+		ip addr replace 10.0.0.2/24 dev eth0
+		ip link set eth0 up
+		rxe_here
+		return
+	fi
 	rxe_here
 	on server <<< rxe_here
 }

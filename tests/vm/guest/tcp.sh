@@ -51,10 +51,13 @@ log_from_here() {
 	: "${LOG_AT:=$(< "$BED_RUN/mark")}"
 }
 
-# our_log - the modules' lines since log_from_here
+# our_log - the modules' lines since log_from_here; where the server is in this
+# kernel, too, without those of its own
 our_log() {
+	local not='^$'
+	[[ -z ${BED_HOSTS-} ]] || not='^unbd(-[a-z]+)*-server: '
 	bedctl kmsg "$LOG_AT" | cut -d ' ' -f 2- |
-		grep -E '^unbd(-[a-z]+)*: ' || true
+		grep -E '^unbd(-[a-z]+)*: ' | grep -vE "$not" || true
 }
 
 # one_line_says REGEX WHAT - exactly one line has come, and it says that
@@ -128,10 +131,15 @@ milliseconds() {
 	echo $(( ${now/[.,]/} / 1000 ))
 }
 
-# unmapped_from_the_dead DISK - by force and with a reader waiting, within a
-# second of the power cut of the server's guest; which is there again afterwards
+# PATIENT - words for a mapping that waits for ever: nothing but a force ends it
+# shellcheck disable=SC2034
+PATIENT=(keepalive=3600 io_timeout=3600 fail_timeout=-1)
+
+# unmapped_from_the_dead DISK - by force, with a reader waiting, after the power
+# cut of the server's guest; which is there again afterwards. DISK is PATIENT, so
+# that the force has ended what waits, and nothing else.
 unmapped_from_the_dead() {
-	local begin took reader
+	local begin reader
 	allow_log "dev $1|Buffer I/O error"
 	host kill server
 	dd if="/dev/$1" of=/dev/null bs=1M count=1 iflag=direct 2> /dev/null &
@@ -139,9 +147,8 @@ unmapped_from_the_dead() {
 	sleep 1
 	begin=$(milliseconds)
 	unmap "$1" force
-	took=$(( $(milliseconds) - begin ))
-	(( took < $(scaled 1000) )) || fail "unmapping took $took ms"
 	within 5 tail --pid=$reader -f /dev/null
+	echo "unmapped after $(( $(milliseconds) - begin )) ms"
 	host start server
 }
 

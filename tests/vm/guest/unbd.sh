@@ -104,13 +104,24 @@ forget_unbd() {
 	for disk in $(unbd_disks); do
 		write_sysfs "/sys/block/$disk/unbd/unmap_device" force
 	done
-	for name in $(cat "$SERVER/listeners" 2> /dev/null); do
-		unlisten "$name"
-	done
+	forget_listeners
 	for name in "$SERVER"/exports/*; do
 		[[ ! -d $name ]] || unexport "${name##*/} force"
 	done
 	unload_all
+}
+
+# forget_listeners - of all network namespaces; each ends its own
+forget_listeners() {
+	local name net
+	for name in $(cat "$SERVER/listeners" 2> /dev/null); do
+		for net in /run/netns/*; do
+			[[ ! -e $net ]] || nsenter --net="$net" bedctl write \
+				"$SERVER/unlisten" "$name" > /dev/null || :
+		done
+		bedctl write "$SERVER/unlisten" "$name" > /dev/null || :
+	done
+	same "$(cat "$SERVER/listeners" 2> /dev/null)" "" listeners
 }
 
 # unload_all - remove our modules; fails if one stays. The kernel lists users

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Our client and our server in two guests, and what can happen in between.
-# topology: two
+# Our client and our server on two networks, and what can happen in between.
+# topology: ns
 # kernels: 6.1
 # timeout: 600
 # tags: tcp client server recovery
@@ -58,29 +58,6 @@ test_a_cut_network_under_verified_writes() {
 	sleep 1
 	end_writing
 	unmap "$disk"
-}
-
-# The whole host stands still and goes on later.
-test_a_server_that_freezes_and_thaws() {
-	local disk
-	serve
-	disk=$(map "${THERE[@]}" keepalive=1)
-	write_steadily "$disk"
-	host freeze server
-	eventually 5 path_is s reconnecting
-	same "$(state "$disk")" parked state
-	host thaw server
-	eventually 15 path_is s live
-	sleep 1
-	end_writing
-	unmap "$disk"
-}
-
-test_unmap_force_is_quick_when_the_host_is_dead() {
-	local disk
-	serve
-	disk=$(map "${THERE[@]}")
-	unmapped_from_the_dead "$disk"
 }
 
 # The server's modules go and come back, as in an upgrade.
