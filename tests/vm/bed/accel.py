@@ -40,7 +40,7 @@ def probe(kernel):
     store.say("trying whether KVM works here")
     with tempfile.NamedTemporaryFile(prefix="unbd-kvm-") as console:
         # pylint: disable-next=consider-using-with
-        qemu = subprocess.Popen(
+        guest = subprocess.Popen(
             [*qemu.command(), "-nodefaults",
              "-no-reboot", "-display", "none", "-machine", "pc",
              "-accel", "kvm", "-cpu", "max", "-smp", "2", "-m", "512",
@@ -52,13 +52,13 @@ def probe(kernel):
             stderr=subprocess.DEVNULL)
         try:
             deadline = time.monotonic() + PROBE_SECONDS
-            while time.monotonic() < deadline and qemu.poll() is None:
+            while time.monotonic() < deadline and guest.poll() is None:
                 time.sleep(0.2)
                 with open(console.name, encoding="utf-8",
                           errors="replace") as f:
                     if MARK in f.read():
                         return True
         finally:
-            qemu.kill()
-            qemu.wait()
+            guest.kill()
+            guest.wait()
     return False

@@ -3,6 +3,7 @@
 
 import dataclasses
 import os
+import re
 import threading
 import time
 
@@ -12,6 +13,9 @@ from .lab import HOSTS, TOPOLOGIES, Lab, Timeout
 
 LOGS = os.path.join(store.TOP, "build/vm")
 HOST_SECONDS = 3600  # for a case: what hangs, its guest does not see
+# What only a host that has other things to do can bring about
+LATE = re.compile("not in time|took more than|no end in|do not boot|"
+                  "takes no message|does not start")
 SHOW_STACKS = """
 echo w > /proc/sysrq-trigger
 if [ -d /sys/class/infiniband/rxe0 ]; then
@@ -65,9 +69,18 @@ class Runner:
         self.labs = set()
         self.stopping = False
         self.errors = []
+        self.late = []  # (group, case, check, reason) that were too late once
 
     def run(self):
         """Run everything; on an interrupt leave no guest behind."""
+        self.run_groups()
+        self.stopping = False
+        for group, case, check, reason in self.late:
+            group.cases[:] = [dataclasses.replace(case, checks=[check])]
+            self.run_session(Session(self, group, reason), store.PLACES)
+
+    def run_groups(self):
+        """Run all groups, as many at a time as there is room for."""
         threads = [threading.Thread(target=self.work, daemon=True)
                    for _ in range(self.free)]
         for thread in threads:
@@ -94,11 +107,8 @@ class Runner:
     def work(self):
         """Boot guests for a group and run its cases, as long as there are."""
         while group := self.take():
-            session = Session(self, group)
             try:
-                session.run()
-            except store.BedError as e:
-                self.give_up(group, session, e)
+                self.run_session(Session(self, group), group.places)
             except Exception as e:  # pylint: disable=broad-except
                 self.errors.append(e)
                 threading.Thread(target=self.stop).start()
@@ -107,17 +117,25 @@ class Runner:
                     self.free += group.places
                     self.wake.notify_all()
 
-    def give_up(self, group, session, error):
+    def run_session(self, session, places):
+        """Run a session on some of the host's processors."""
+        try:
+            with store.places(places):
+                session.run()
+        except store.BedError as e:
+            self.give_up(session, e)
+
+    def give_up(self, session, error):
         """Report as failed what cannot be run because guests do not boot."""
+        group = session.group
         with self.wake:
             cases = [session.case] if session.case else []
             cases += group.cases
             group.cases.clear()
         for case in [] if self.stopping else cases:
             for check in case.checks:
-                self.report.add("FAIL", case.label(check), group.kernel.key,
-                                reason=str(error).splitlines()[0],
-                                output=str(error))
+                session.result("FAIL", case, check, "0.0",
+                               str(error).splitlines()[0], str(error))
 
     def take(self):
         """Return a group whose guests there is room for, or None at the end.
@@ -146,11 +164,15 @@ class Runner:
 
 
 class Session:
-    """One thread's guests: booted, given cases, booted again if they break."""
+    """One thread's guests: booted, given cases, booted again if they break.
 
-    def __init__(self, runner, group):
+    With a reason why it failed before it is a check's second try.
+    """
+
+    def __init__(self, runner, group, before=""):
         self.runner = runner
         self.group = group
+        self.before = before
         self.kernel = group.kernel
         self.lab = None
         self.case = None
@@ -163,15 +185,13 @@ class Session:
 
     def run(self):
         """Run cases of the group until there are no more."""
-        with store.places(self.group.places):
-            try:
-                while case := self.runner.next_case(self.group):
-                    self.case = dataclasses.replace(case,
-                                                    checks=case.checks[:])
-                    self.run_case(self.case)
-                self.case = None
-            finally:
-                self.close_lab()
+        try:
+            while case := self.runner.next_case(self.group):
+                self.case = dataclasses.replace(case, checks=case.checks[:])
+                self.run_case(self.case)
+            self.case = None
+        finally:
+            self.close_lab()
 
     def open_lab(self):
         """Boot the guests unless they are there."""
@@ -209,7 +229,7 @@ class Session:
         """Run all checks of a case, over several boots if need be."""
         where = os.path.join(LOGS, self.kernel.key)
         os.makedirs(where, exist_ok=True)
-        path = os.path.join(where, case.name)
+        path = os.path.join(where, case.name) + ("-2" if self.before else "")
         left = case.checks
         with open(f"{path}.log", "w", encoding="utf-8") as self.log:
             while left and not self.runner.stopping:
@@ -280,8 +300,26 @@ class Session:
         self.log.write(f"--- {seconds} s, {used:.1f} s of a processor\n")
         if check in left:
             left.remove(check)
+        self.result(status, case, check, seconds, reason,
+                    "".join(self.output), used)
+
+    def result(self, status, case, check, *details):
+        """Report a check, or have it tried once more.
+
+        In real time a check may be too late for reasons that are none of its
+        own. It gets one more try, at the end and alone, and is flaky then.
+        """
+        reason = details[1]
+        if (status == "FAIL" and self.group.clock == "real" and
+                LATE.search(reason) and "kernel log" not in reason and
+                not self.before):
+            store.say(f"{case.label(check)}: {reason}; once more, at the end")
+            self.runner.late.append((self.group, case, check, reason))
+            return
+        if status == "ok" and self.before:
+            status, details = "flaky", (details[0], self.before, *details[2:])
         self.runner.report.add(status, case.label(check), self.kernel.key,
-                               seconds, reason, "".join(self.output))
+                               *details)
 
     def processor_seconds(self):
         """Return what the guests have used: what a run has least of."""
@@ -297,9 +335,8 @@ class Session:
             parts.reverse()  # the report has the end
         text = "\n".join(parts)
         self.log.write(f"{why}\n{text}\n")
-        self.runner.report.add("FAIL", case.label(check), self.kernel.key,
-                               f"{time.monotonic() - self.began:.1f}", why,
-                               text)
+        self.result("FAIL", case, check,
+                    f"{time.monotonic() - self.began:.1f}", why, text)
 
     def last_words(self):
         """Return what a check printed last: it may have failed before."""

@@ -141,7 +141,8 @@ class Guest:
         words = [APPEND, f"bed.name={self.name}", *self.words, *more]
         words += [DEBUG_APPEND] if k.is_debug else []
         words += self.clock_words()
-        argv = [*qemu.command(), "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
+        argv = [*qemu.command(), "-nodefaults",
+                "-no-user-config", "-no-reboot", "-display", "none",
                 "-machine", "pc", "-accel", self.accel, "-cpu", CPU,
                 # A socket each: the MP table lists no further cores.
                 "-smp", f"{self.cpus},sockets={self.cpus}",
