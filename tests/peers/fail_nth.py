@@ -61,6 +61,8 @@ def main():
         if not came:
             if error:
                 sys.exit(f"failed by itself: {errno.errorcode[error]}")
+            if not failed:
+                sys.exit(f"none of {nth - 1} allocations has failed")
             print(f"{nth - 1} allocations, {failed} of them matter")
             return 0
     sys.exit(f"more than {LIMIT} allocations")

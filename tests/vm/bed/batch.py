@@ -175,6 +175,7 @@ class Session:
         self.before = before
         self.kernel = group.kernel
         self.lab = None
+        self.booted_for = []  # the cases that have run in this boot
         self.case = None
         self.log = None
         # Of the check that runs now:
@@ -213,6 +214,7 @@ class Session:
         g = self.group
         lab = Lab(g.topology, g.kernel, g.payload, g.accel, g.processors,
                   devices=g.devices, memory=g.memory, system=g.system)
+        self.booted_for = []
         with self.runner.wake:
             self.lab = lab
             self.runner.labs.add(lab)
@@ -234,6 +236,7 @@ class Session:
         with open(f"{path}.log", "w", encoding="utf-8") as self.log:
             while left and not self.runner.stopping:
                 self.open_lab()
+                self.booted_for.append(case.name)
                 sound = self.run_checks(case, left)
                 self.lab.keep_consoles(f"{path}.")
                 if not sound:
@@ -310,6 +313,10 @@ class Session:
         own. It gets one more try, at the end and alone, and is flaky then.
         """
         reason = details[1]
+        if status == "FAIL":
+            seconds, _, output, *more = details
+            output += f"\nin this boot: {' '.join(self.booted_for)}"
+            details = (seconds, reason, output, *more)
         if (status == "FAIL" and self.group.clock == "real" and
                 LATE.search(reason) and "kernel log" not in reason and
                 not self.before):

@@ -110,6 +110,8 @@ test_a_hundred_rounds_of_mapping() {
 	load client
 	a_hundred_rounds $CLIENT unbd0 /sys/block/unbd0/unbd/unmap_device \
 		"${THERE[@]}" nr_poll_queues=1
+	bedctl write $CLIENT/map_device "${THERE[*]} nr_poll_queues=1"
+	same "$(queue_limit unbd0 io_poll)" 1 io_poll
 }
 
 # The server's modules go and come back, as in an upgrade.
@@ -135,7 +137,7 @@ test_the_server_is_replaced_under_writes() {
 		listen rdma:0.0.0.0:1234
 	EOF
 	eventually 20 path_is s live
-	sleep 1
+	writing_goes_on
 	end_writing
 	unmap "$disk"
 }

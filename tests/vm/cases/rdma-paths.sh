@@ -41,6 +41,7 @@ test_one_path_is_cut_twenty_times_under_writes() {
 		cut_second
 		eventually 10 path_away s 1
 		same "$(state "$DISK")" live "state in round $round"
+		writing_goes_on
 		restore_network
 		eventually 15 path_live s 1
 	done
@@ -60,9 +61,11 @@ test_paths_come_and_go_under_load() {
 		write_sysfs "$CLIENT/sessions/s/add_path" rdma:10.0.1.1
 		eventually 20 path_live s 1
 		write_sysfs "$CLIENT/sessions/s/paths/0/remove" 1
+		writing_goes_on
 		write_sysfs "$CLIENT/sessions/s/add_path" rdma:10.0.0.1
 		eventually 20 path_live s 0
 		write_sysfs "$CLIENT/sessions/s/paths/1/remove" 1
+		writing_goes_on
 	done
 	end_writing
 	nothing_failed

@@ -113,14 +113,14 @@ test_a_second_path_takes_over() {
 	eventually 10 path_live s 1
 	write_steadily "$disk"
 	write_sysfs "$CLIENT/sessions/s/paths/0/remove" 1
-	sleep 1
+	writing_goes_on
 	write_sysfs "$CLIENT/sessions/s/add_path" ip:10.0.0.1
 	eventually 20 path_live s 0
 	write_sysfs "$CLIENT/sessions/s/paths/1/disconnect" 1
-	sleep 1
+	writing_goes_on
 	write_sysfs "$CLIENT/sessions/s/paths/1/reconnect" 1
 	eventually 20 path_live s 1
-	sleep 1
+	writing_goes_on
 	end_writing
 	unmap "$disk"
 }

@@ -10,6 +10,7 @@
 . /bed/tcp.sh
 
 SLAB=/sys/kernel/debug/failslab
+times=1000000
 
 setup() {
 	[[ -d $SLAB ]] || skip "this kernel cannot fail allocations"
@@ -94,6 +95,7 @@ test_io_with_little_memory() {
 	eventually 60 dd if="/dev/$disk" of="$WORK/read" bs=256k count=32 \
 		iflag=direct status=none
 	echo 0 > $SLAB/probability
+	(( times - $(cat $SLAB/times) > 0 )) || fail "no allocation has failed"
 	cmp "$WORK/read" "$WORK/pattern"
 	unmap "$disk"
 }
@@ -105,5 +107,5 @@ limit_to_modules() {
 		/proc/modules)
 	printf '%#x' "$from" > $SLAB/require-start
 	printf '%#x' $(( from + size )) > $SLAB/require-end
-	echo -1 > $SLAB/times
+	echo $times > $SLAB/times
 }

@@ -14,7 +14,7 @@ THERE=(sessname=s path=tcp:10.0.0.1 device_path=vol0)
 serve() {
 	on server <<-EOF
 		export_dev name=vol0 "device_path=\$(disk_file $ROUND_TRIP_MIB)" \
-			clients=10.0.0.0/24
+			clients=10.0.0.0/24,127.0.0.1
 		listen tcp:0.0.0.0:10809
 	EOF
 }
@@ -55,7 +55,7 @@ test_a_cut_network_under_verified_writes() {
 	sleep 2
 	restore_network
 	eventually 10 path_is s live
-	sleep 1
+	writing_goes_on
 	end_writing
 	unmap "$disk"
 }
@@ -79,25 +79,31 @@ test_the_server_is_replaced_under_writes() {
 		listen tcp:0.0.0.0:10809
 	EOF
 	eventually 10 path_is s live
-	sleep 1
+	writing_goes_on
 	end_writing
 	unmap "$disk"
 }
 
-# Two clients on one export, one of them a bad one.
+# Two clients on one export, one of them never heard of again.
 test_a_client_that_dies_leaves_nothing() {
-	local disk
+	local disk other
 	serve
-	disk=$(map "${THERE[@]}")
+	write_sysfs $SERVER/listen tcp:127.0.0.1:10809
+	disk=$(map "${THERE[@]}" nr_queues=1)
+	other=$(map sessname=t path=tcp:127.0.0.1 device_path=vol0 nr_queues=1)
 	direct_read "$disk" 1 > /dev/null
-	on server <<-'EOF'
-		(( $(ls $SERVER/connections | wc -l) >= 1 ))
-		load client
-	EOF
+	is_connected_by 2
 	drop_network
 	unmap "$disk" force
-	restore_network
-	on server <<-'EOF'
-		eventually 60 no_connections
-	EOF
+	is_connected_by 2
+	eventually 120 is_connected_by 1
+	direct_read "$other" 1 > /dev/null
+	nothing_failed "$other"
+	same "$(path_stat t failures)" 0 "failures of the other client's path"
+	unmap "$other"
+}
+
+# is_connected_by NUMBER - clients, each by one connection
+is_connected_by() {
+	(( $(ls $SERVER/connections | wc -l) == $1 ))
 }

@@ -197,11 +197,14 @@ test_a_cut_network_is_noticed_under_load() {
 
 # A busy connection that is healthy must not be given up.
 test_a_slow_server_is_not_given_up() {
+	local began
 	start_script
 	DISK=$(map sessname=s "$HERE" device_path= keepalive=1 nr_queues=1)
 	script delay=4000
+	began=$(milliseconds)
 	direct_read "$DISK" 1 > /dev/null
 	direct_read "$DISK" 2 > /dev/null
+	(( $(milliseconds) - began >= 8000 )) || fail "the server was not slow"
 	script
 	same "$(path_stat s failures)" 0 failures
 	unmap "$DISK"

@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 # A server that dies at each byte of the handshake, in each style of it. What
 # the mapping had made by then must go: the leak scan comes after the case.
-# kernels: 6.1
+# kernels: 6.1 debug
+# gate: 6.1
 # timeout: 600
 # tags: tcp client leaks
 
@@ -74,7 +75,9 @@ test_the_second_connection() {
 	start_script "$SCRIPT_FLAGS" extended=1
 	for bytes in 0 1 8 16 17 18 19 37 38 39 57 58 70 80 90 100; do
 		script "die=$bytes,conn=2"
+		log_from_here
 		disk=$(map sessname=s "$HERE" device_path=vol0 nr_queues=2)
+		matches "$(our_log)" '1 of 2 connections' "log of byte $bytes"
 		unmap "$disk"
 	done
 	nothing_mapped
@@ -92,7 +95,7 @@ test_a_mapping_that_is_interrupted() {
 		eventually 10 traced ' open '
 		sleep 0.3
 		kill -9 $writer
-		within 3 bash -c "while [[ -e /proc/$writer ]]; do sleep 0.1; done"
+		within 3 tail -s 0.1 --pid=$writer -f /dev/null
 		nothing_mapped
 	done
 }

@@ -223,11 +223,13 @@ show_paths() {
 	ps axo pid,stat,wchan:30,args | grep '^ *[0-9]* D' || :
 } 2> /dev/null
 
-# within SECONDS CMD [ARG...] - it succeeds, and takes no longer (scaled)
+# within SECONDS CMD [ARG...] - it succeeds, and takes no longer (scaled). A
+# program, for timeout(1) knows no functions.
 within() {
 	local limit status=0
 	limit=$(scaled "$1")
 	shift
+	[[ $(type -t "$1") == file ]] || fail "within: $1 is no program"
 	timeout -k 1 "$limit" "$@" || status=$?
 	(( status != 124 )) || too_late "took more than $limit s: $*"
 	(( !status )) || fail "status $status: $*"
@@ -258,11 +260,15 @@ none_blocked() {
 	[[ -z $(ps axo stat,pid,comm --no-headers | grep '^D') ]]
 }
 
-# need_module NAME... - load modules of the distribution, or skip the check
+# need_module NAME... - load modules of the distribution. Those of its kernels
+# are chosen by the bed, so that one which is missing is a mistake; the debug
+# kernel is of another configuration.
 need_module() {
 	local name
 	for name; do
-		modprobe -q "$name" || skip "this kernel has no module $name"
+		modprobe -q "$name" && continue
+		! is_debug || skip "this kernel has no module $name"
+		fail "this kernel has no module $name"
 	done
 }
 
