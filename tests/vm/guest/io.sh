@@ -65,8 +65,11 @@ wrote_more_than() {
 	[[ -s $WORK/status ]] && (( $(cat "$WORK/status") > $1 ))
 }
 
-# writing_goes_on [SECONDS] - writes come through again, within 30 s
+# writing_goes_on [SECONDS] - writes come through again, within 30 s. What the
+# writer said last may be from before it had to wait.
 writing_goes_on() {
+	rm -f "$WORK/status"
+	eventually 20 test -s "$WORK/status"
 	eventually "${1:-30}" wrote_more_than $(( $(cat "$WORK/status") + 3 ))
 }
 
