@@ -61,8 +61,9 @@ class Group:
 class Runner:
     """Runs groups side by side, a guest to a processor."""
 
-    def __init__(self, groups, report):
+    def __init__(self, groups, report, gate=False):
         self.groups = groups
+        self.gate = gate
         self.report = report
         self.free = store.PLACES
         self.wake = threading.Condition()
@@ -277,6 +278,7 @@ class Session:
         return {"BED_KERNEL": self.kernel.key, "BED_SLOW": str(self.lab.slow),
                 "BED_GUESTS": " ".join(g.name for g in self.lab.at_once),
                 "BED_TOPOLOGY": self.group.topology,
+                "BED_GATE": "1" if self.runner.gate else "",
                 "BED_HOSTS": HOSTS.get(self.group.topology, ""), **asked}
 
     def on_out(self, text):

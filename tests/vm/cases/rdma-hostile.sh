@@ -101,6 +101,7 @@ harmless() {
 }
 
 # kernels: 6.1
+# gate: none
 test_clients_that_break_the_rules() {
 	local log count disk
 	serve_here
@@ -176,6 +177,7 @@ test_servers_whose_devices_are_wrong() {
 }
 
 # kernels: 6.1
+# gate: none
 test_answers_that_do_not_belong() {
 	breaks 'answer for slot .*, which is not in flight' slot-idle
 	breaks 'immediate data .*: chunk 524287 of 16' slot-beyond

@@ -64,6 +64,7 @@ test_handshakes_have_ten_seconds() {
 }
 
 # What clients make the server hold is bounded, and theirs alone.
+# gate: none
 test_clients_that_stop_reading() {
 	local before least
 	serve_file

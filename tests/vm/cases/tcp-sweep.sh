@@ -53,14 +53,17 @@ test_fixed_newstyle() {
 	sweep "$SCRIPT_FLAGS" extended=1
 }
 
+# gate: none
 test_fixed_newstyle_without_extended_headers() {
 	sweep "$SCRIPT_FLAGS" text-info
 }
 
+# gate: none
 test_export_name() {
 	sweep "$SCRIPT_FLAGS" structured=0 go=0 nozeroes=0
 }
 
+# gate: none
 test_plain_newstyle() {
 	sweep "$SCRIPT_FLAGS" style=plain
 }
@@ -70,6 +73,7 @@ test_oldstyle() {
 }
 
 # The further connections: fewer of them will do.
+# gate: none
 test_the_second_connection() {
 	local bytes disk
 	start_script "$SCRIPT_FLAGS" extended=1

@@ -8,6 +8,7 @@
 #                 who boots only when the case says so is none of them
 #   BED_HOSTS     other hosts of this kernel: with the topologies "ns" and "loop"
 #                 "server"; BED_TOPOLOGY says which
+#   BED_GATE      not empty when make check has little time for much of the same
 #   BED_SLOW      factor for times, 1 on a distribution's kernel
 #   CASE_...      what the one who started the run has set, in the client
 
