@@ -6,7 +6,7 @@
  * peer can get wrong, and say in one sentence what it was.
  *
  * Plain C without kernel services: compiled into both modules and, unchanged,
- * into tests/unit. Nothing here allocates or logs.
+ * into tests/unit and tests/fuzz. Nothing here allocates or logs.
  */
 #ifndef UNBD_RNBD_CODEC_H
 #define UNBD_RNBD_CODEC_H

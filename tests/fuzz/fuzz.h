@@ -23,6 +23,10 @@ enum fuzz_line {
 	FUZZ_LISTEN,
 	FUZZ_CIDR,
 	FUZZ_ADDRESS,
+	FUZZ_RDMA_ADDRESS,
+	FUZZ_SHM_CONNECTIONS,
+	FUZZ_SHM_DEVICES,
+	FUZZ_SHM_REMOVE,
 	FUZZ_LINES,
 };
 
@@ -65,6 +69,136 @@ static inline void fuzz_request(struct nbd_inflight *req, int n)
 	nbd_inflight_init(req, commands[n - 1], fuzz_offset(n), length);
 }
 
+/*
+ * "rtrs": the first byte says which decoder the rest is for. In front of what
+ * depends on the server's chunks is a byte that says how many and how large
+ * they are, see rtrs.c. FUZZ_RTRS_REQUEST goes on with the offset of the
+ * message in its chunk (16 bits, the upper one: at its end), how many bytes of
+ * what follows lie before that offset, how many follow, these, and what the
+ * client changes meanwhile.
+ */
+enum fuzz_rtrs {
+	FUZZ_CONN_REQ,
+	FUZZ_CONN_RSP,
+	FUZZ_REJECT,
+	FUZZ_INFO_REQ,
+	FUZZ_INFO_RSP,
+	FUZZ_IMM,
+	FUZZ_RKEY_RSP,
+	FUZZ_RTRS_REQUEST,
+	FUZZ_RTRS,
+};
+
+/*
+ * "rnbd": likewise. In front of an I/O message: 1 if it came as an RTRS read,
+ * and how many bytes of data with it (32 bits).
+ */
+enum fuzz_rnbd {
+	FUZZ_SESS_INFO,
+	FUZZ_SESS_INFO_RSP,
+	FUZZ_OPEN,
+	FUZZ_OPEN_RSP,
+	FUZZ_CLOSE,
+	FUZZ_FENCE,
+	FUZZ_FENCE_RSP,
+	FUZZ_IO,
+	FUZZ_RNBD,
+};
+
+/*
+ * "muenblock": a request, what the server has: bytes of the buffer (64 bits), a
+ * block as a power of two, the unit of offsets; and a response.
+ */
+
+/*
+ * "channel": FUZZ_HOSTILE or an honest writer, number of slots, and steps. Of
+ * a step bit 7 says that the other end is at work meanwhile: whenever memory
+ * is looked at or written to, the next byte is a step of its own, and of that
+ * bit 7 says that another one follows at once.
+ */
+enum fuzz_channel {
+	FUZZ_NOTHING,
+	FUZZ_GET,
+	FUZZ_DRAIN,
+	FUZZ_PUT,
+	FUZZ_ACTIVATE,
+	FUZZ_DEACTIVATE,
+	FUZZ_MEDDLE,
+	FUZZ_CHANNEL,
+};
+
+/*
+ * "directory": FUZZ_HOSTILE or not, FUZZ_FRESH if nobody has begun with the
+ * page, the memory's pages, and steps likewise.
+ */
+enum fuzz_directory {
+	FUZZ_IDLE,
+	FUZZ_FIND,
+	FUZZ_GIVE_UP,
+	FUZZ_BEGIN,
+	FUZZ_FORGE,
+	FUZZ_SPOIL,
+	FUZZ_DIRECTORY,
+};
+
+#define FUZZ_HOSTILE	0x01
+#define FUZZ_FRESH	0x02
+#define FUZZ_MEANWHILE	0x80
+
+/**
+ * struct fuzz_input - what is left of the bytes
+ * @at: the next one
+ * @left: so many; zeroes follow them
+ */
+struct fuzz_input {
+	const u8 *at;
+	size_t left;
+};
+
+static inline void fuzz_take(struct fuzz_input *in, void *to, size_t len)
+{
+	size_t n = len < in->left ? len : in->left;
+
+	memset(to, 0, len);
+	if (!n)
+		return;
+	memcpy(to, in->at, n);
+	in->at += n;
+	in->left -= n;
+}
+
+static inline u8 fuzz_u8(struct fuzz_input *in)
+{
+	u8 value;
+
+	fuzz_take(in, &value, sizeof(value));
+	return value;
+}
+
+static inline u16 fuzz_u16(struct fuzz_input *in)
+{
+	u16 value;
+
+	fuzz_take(in, &value, sizeof(value));
+	return value;
+}
+
+static inline u32 fuzz_u32(struct fuzz_input *in)
+{
+	u32 value;
+
+	fuzz_take(in, &value, sizeof(value));
+	return value;
+}
+
+static inline u64 fuzz_u64(struct fuzz_input *in)
+{
+	u64 value;
+
+	fuzz_take(in, &value, sizeof(value));
+	return value;
+}
+
 /* Stops the fuzzer, which then keeps the input. */
 #define must(condition)							\
 	do {								\
@@ -74,6 +208,17 @@ static inline void fuzz_request(struct nbd_inflight *req, int n)
 			abort();					\
 		}							\
 	} while (0)
+
+/* In memory of just their size, for the address sanitizer */
+static inline u8 *fuzz_copy(const void *data, size_t len)
+{
+	u8 *copy = malloc(len);
+
+	must(copy);
+	if (len)
+		memcpy(copy, data, len);
+	return copy;
+}
 
 /* An error has a message, and a message is one line of a log. */
 static inline void must_say_why(int error, const char *why, size_t size)

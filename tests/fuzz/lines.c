@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What users write to sysfs, and addresses.
+ * What users write to sysfs and to parameters of modules, and addresses.
  */
 #include <netinet/in.h>
 
 #include "core/client/options.h"
 #include "core/server/options.h"
+#include "transport-rdma/address.h"
+#include "transport-shm/options.h"
 #include "transport-tcp/address.h"
 
 #include "fuzz.h"
@@ -135,6 +137,73 @@ static int parse_address(char *text)
 	return 0;
 }
 
+static int parse_rdma_address(char *text)
+{
+	struct unbd_rdma_address a;
+	int err = unbd_rdma_parse_address(text, 1234, &a, why, sizeof(why));
+
+	if (err)
+		return err;
+	must(strnlen(a.host, sizeof(a.host)) < sizeof(a.host));
+	must(strnlen(a.port_text, sizeof(a.port_text)) < sizeof(a.port_text));
+	must(a.port > 0 && a.port == atoi(a.port_text));
+	return 0;
+}
+
+static void check_region(const struct shm_region_name *r)
+{
+	must(strnlen(r->provider, SHM_PROVIDER_LEN) < SHM_PROVIDER_LEN);
+	must(strnlen(r->place, SHM_PLACE_LEN) < SHM_PLACE_LEN);
+	must(strnlen(r->name, SHM_NAME_LEN) < SHM_NAME_LEN);
+	must(!*r->name == !!r->length);
+}
+
+static int parse_connections(const char *text)
+{
+	struct shm_connection_option o;
+	const char *before;
+	int err;
+
+	do {
+		before = text;
+		err = shm_parse_connection(&text, &o, why, sizeof(why));
+		if (err)
+			return err;
+		must(text > before);
+		check_region(&o.request);
+		check_region(&o.response);
+		check_region(&o.buffer);
+		must(o.request_protocol && o.response_protocol);
+	} while (*text);
+	return 0;
+}
+
+static int parse_devices(const char *text)
+{
+	struct shm_device_option o;
+	const char *before;
+	int err;
+
+	do {
+		before = text;
+		err = shm_parse_device(&text, &o, why, sizeof(why));
+		if (err)
+			return err;
+		must(text > before);
+		must(*o.path && strnlen(o.path, SHM_DEVICE_LEN) <
+		     SHM_DEVICE_LEN);
+	} while (*text);
+	return 0;
+}
+
+static int parse_remove(const char *text)
+{
+	bool force;
+	u32 id;
+
+	return shm_parse_remove(text, &id, &force, why, sizeof(why));
+}
+
 static int parse(enum fuzz_line kind, char *line)
 {
 	enum unbd_policy policy;
@@ -160,6 +229,14 @@ static int parse(enum fuzz_line kind, char *line)
 		return parse_listen(line);
 	case FUZZ_CIDR:
 		return parse_cidr(line);
+	case FUZZ_RDMA_ADDRESS:
+		return parse_rdma_address(line);
+	case FUZZ_SHM_CONNECTIONS:
+		return parse_connections(line);
+	case FUZZ_SHM_DEVICES:
+		return parse_devices(line);
+	case FUZZ_SHM_REMOVE:
+		return parse_remove(line);
 	default:
 		return parse_address(line);
 	}

@@ -144,9 +144,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	kind = data[0] % FUZZ_SERVERS;
 	memset(why, 0, sizeof(why));
 
-	/* of just its size, for the address sanitizer */
-	copy = malloc(size - 1);
-	memcpy(copy, data + 1, size - 1);
+	copy = fuzz_copy(data + 1, size - 1);
 	if (kind == FUZZ_REQUEST)
 		get_requests(copy, size - 1);
 	else if (kind >= FUZZ_NAME)

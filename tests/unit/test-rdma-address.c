@@ -4,6 +4,7 @@
  */
 #include "transport-rdma/address.h"
 
+#include "../fuzz/fuzz.h"
 #include "unit.h"
 
 static const struct address_row {
@@ -76,6 +77,12 @@ static void run(size_t row)
 	check_int("port", a.port, atoi(a.port_text));
 }
 
+static void seed(size_t row, struct bytes *b)
+{
+	put8(b, FUZZ_RDMA_ADDRESS);
+	put_text(b, rows[row].text);
+}
+
 const struct unit_suite rdma_address_suite = {
-	"rdma address", ARRAY_SIZE(rows), row_name, run, NULL, NULL,
+	"rdma address", ARRAY_SIZE(rows), row_name, run, "lines", seed,
 };

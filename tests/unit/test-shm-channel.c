@@ -4,6 +4,7 @@
  */
 #include "transport-shm/channel.h"
 
+#include "../fuzz/fuzz.h"
 #include "unit.h"
 
 #define PROTOCOL	0x1234
@@ -240,15 +241,23 @@ static void muen_sizes(struct pair *p)
 static const struct channel_row {
 	const char *name;
 	void (*run)(struct pair *p);
+	u8 course[16];	/* the like in a race, where the fuzzer starts */
 } rows[] = {
 	{ "layout", layout },
 	{ "no writer", inactive },
 	{ "many times around", around },
 	{ "full", full },
 	{ "overrun", overrun },
-	{ "overrun while reading", overrun_begun },
-	{ "new epoch", new_epoch },
-	{ "restart with the same epoch", same_epoch },
+	{ "overrun while reading", overrun_begun,
+	  { 0, 1, FUZZ_ACTIVATE, FUZZ_GET, FUZZ_PUT, FUZZ_MEANWHILE | FUZZ_GET,
+	    FUZZ_NOTHING, FUZZ_NOTHING, FUZZ_NOTHING, FUZZ_PUT } },
+	{ "new epoch", new_epoch,
+	  { 0, 2, FUZZ_ACTIVATE, FUZZ_GET, FUZZ_PUT, FUZZ_MEANWHILE | FUZZ_GET,
+	    FUZZ_NOTHING, FUZZ_NOTHING, FUZZ_MEANWHILE | FUZZ_ACTIVATE,
+	    FUZZ_PUT } },
+	{ "restart with the same epoch", same_epoch,
+	  { FUZZ_HOSTILE, 2, FUZZ_ACTIVATE, 0, FUZZ_GET, FUZZ_PUT, FUZZ_GET,
+	    FUZZ_ACTIVATE, 0, FUZZ_GET } },
 	{ "drain", drain },
 	{ "incompatible writers", incompatible },
 	{ "geometry is latched", geometry_is_latched },
@@ -271,6 +280,11 @@ static void run(size_t row)
 	free(p.header);
 }
 
+static void seed(size_t row, struct bytes *b)
+{
+	put(b, rows[row].course, sizeof(rows[row].course));
+}
+
 const struct unit_suite shm_channel_suite = {
-	"shm channel", ARRAY_SIZE(rows), row_name, run,
+	"shm channel", ARRAY_SIZE(rows), row_name, run, "channel", seed,
 };

@@ -7,6 +7,7 @@
 
 #include "transport-shm/directory.h"
 
+#include "../fuzz/fuzz.h"
 #include "unit.h"
 
 #define TOTAL	0x100000
@@ -142,16 +143,41 @@ static void lies(void)
 	}
 }
 
+/* The like of a row in a race, for the fuzzer: see find() and forge() there */
+static const u8 two_make[] = {
+	0, 40, FUZZ_FIND, 0, 0, FUZZ_MEANWHILE | FUZZ_FIND, 1, 4,
+	FUZZ_IDLE, FUZZ_IDLE, FUZZ_FIND, 1, 4, FUZZ_FIND, 1, 4,
+};
+
+static const u8 no_patience[] = {
+	0, 40, FUZZ_MEANWHILE | FUZZ_FIND, 0, 0, FUZZ_IDLE, FUZZ_IDLE,
+	FUZZ_IDLE, FUZZ_MEANWHILE | FUZZ_GIVE_UP, 0, FUZZ_FIND, 1, 0,
+};
+
+static const u8 changed_while_read[] = {
+	FUZZ_HOSTILE, 40, FUZZ_FORGE, 0, 0, 1, 4, SHM_DIR_REQUEST,
+	SHM_DIR_VALID, FUZZ_MEANWHILE | FUZZ_FIND, 0, 0, FUZZ_IDLE, FUZZ_IDLE,
+	FUZZ_IDLE, FUZZ_FORGE, 0, 0, 200, 4, SHM_DIR_REQUEST, SHM_DIR_VALID,
+};
+
+static const u8 begun_meanwhile[] = {
+	FUZZ_FRESH, 40, FUZZ_MEANWHILE | FUZZ_BEGIN, FUZZ_IDLE, FUZZ_FIND, 2, 9,
+};
+
+#define COURSE(bytes)	bytes, sizeof(bytes)
+
 static const struct directory_row {
 	const char *name;
 	void (*run)(void);
+	const u8 *course;
+	size_t course_len;
 } rows[] = {
 	{ "layout", layout },
-	{ "made and found", made_and_found },
-	{ "other contents", other_contents },
-	{ "stuck entries", stuck },
+	{ "made and found", made_and_found, COURSE(two_make) },
+	{ "other contents", other_contents, COURSE(begun_meanwhile) },
+	{ "stuck entries", stuck, COURSE(no_patience) },
 	{ "broken entries", broken },
-	{ "lies", lies },
+	{ "lies", lies, COURSE(changed_while_read) },
 };
 
 static const char *row_name(size_t row)
@@ -164,6 +190,11 @@ static void run(size_t row)
 	rows[row].run();
 }
 
+static void seed(size_t row, struct bytes *b)
+{
+	put(b, rows[row].course, rows[row].course_len);
+}
+
 const struct unit_suite shm_directory_suite = {
-	"shm directory", ARRAY_SIZE(rows), row_name, run,
+	"shm directory", ARRAY_SIZE(rows), row_name, run, "directory", seed,
 };

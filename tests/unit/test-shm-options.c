@@ -7,6 +7,7 @@
 #include "transport-shm/block-codec.h"
 #include "transport-shm/options.h"
 
+#include "../fuzz/fuzz.h"
 #include "unit.h"
 
 /* ------------------------------------------------------------------ */
@@ -108,8 +109,15 @@ static void run_option(size_t row)
 	free(text);
 }
 
+static void seed_option(size_t row, struct bytes *b)
+{
+	put8(b, FUZZ_SHM_CONNECTIONS);
+	put_text(b, rows[row].text);
+}
+
 const struct unit_suite shm_option_suite = {
-	"shm connections", ARRAY_SIZE(rows), option_name, run_option,
+	"shm connections", ARRAY_SIZE(rows), option_name, run_option, "lines",
+	seed_option,
 };
 
 /* ------------------------------------------------------------------ */
