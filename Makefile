@@ -60,6 +60,7 @@ Q := @
 endif
 
 .PHONY: help modules tools clean install uninstall demo check check-all bench
+.PHONY: mutants
 .PHONY: need-headers need-root need-dkms uninstall-modules
 .PHONY: install-source install-utils dist deb rpm
 
@@ -79,6 +80,8 @@ help:
 	@echo "                  lands, or some of them (a quarter of an hour)"
 	@echo "  make check-all  run everything; KERNEL=debug: every case on a"
 	@echo "                  kernel with all checkers (hours)"
+	@echo "  make mutants [MUTANTS=names]"
+	@echo "                  plant faults, to see whether tests notice them"
 	@echo "  make bench      count what a request costs, beside other block"
 	@echo "                  devices over networks"
 	@echo "  make clean      remove what was built here"
@@ -197,3 +200,6 @@ check-all:
 
 bench:
 	$(Q)tests/lib/python tests/bench/run $(PEERS)
+
+mutants:
+	$(Q)tests/lib/python tests/mutants/run $(MUTANTS)

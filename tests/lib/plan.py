@@ -133,6 +133,8 @@ class Plan:
                                "--cases", "tests/installed/cases")
         if FIRST in self.keys:
             self.add_one("demo", ["tests/demo"], kernel=FIRST, places=2)
+            if re.search(self.pattern, "mutants"):
+                self.add("mutants", ["tests/mutants/run"], many=True, places=0)
             if re.search(self.pattern, "speed"):
                 self.add_cases("speed", FIRST, "--named", pattern=SLOW_CASES,
                                env={"SPEED": SLOW})

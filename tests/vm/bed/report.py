@@ -15,7 +15,8 @@ class Report:
     kernel, seconds and reason, separated by tabs.
     """
 
-    def __init__(self):
+    def __init__(self, what="vm"):
+        self.what = what
         self.lock = threading.Lock()
         self.counts = collections.Counter()
         self.file = os.environ.get("UNBD_RESULTS")
@@ -26,8 +27,9 @@ class Report:
 
         It took so many seconds of the guest, and of the host's processors.
         """
-        text = (f"{status:4} {name} [{kernel}] ({seconds} s, "
-                f"{used:.0f} s of the host)")
+        where = "" if kernel == "-" else f" [{kernel}]"
+        text = (f"{status:4} {name}{where} ({seconds} s" +
+                (f", {used:.0f} s of the host)" if used else ")"))
         if reason:
             text += f": {reason}"
         if status == "FAIL" and output:
@@ -46,8 +48,8 @@ class Report:
     def finish(self):
         """Print the counts; return the exit status."""
         c = self.counts
-        print(f"vm: {c['ok'] + c['flaky']} passed, {c['FAIL']} failed, "
-              f"{c['skip']} skipped", flush=True)
+        print(f"{self.what}: {c['ok'] + c['flaky']} passed, "
+              f"{c['FAIL']} failed, {c['skip']} skipped", flush=True)
         if not sum(c.values()):
-            print("vm: nothing was run", file=sys.stderr)
+            print(f"{self.what}: nothing was run", file=sys.stderr)
         return 0 if sum(c.values()) and not c["FAIL"] else 1
