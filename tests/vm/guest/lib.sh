@@ -152,8 +152,8 @@ run_deferred() {
 	[[ -e $BED_RUN/deferred ]] || return 0
 	tac $BED_RUN/deferred > $BED_RUN/deferred.now
 	rm $BED_RUN/deferred
-	(set +e; . $BED_RUN/deferred.now)
-	return 0
+	# What a check has undone itself cannot be undone once more.
+	( set +eE; trap - ERR; . $BED_RUN/deferred.now ) || :
 }
 
 # --- assertions -------------------------------------------------------------

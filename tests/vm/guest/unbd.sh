@@ -105,8 +105,11 @@ forget_unbd() {
 		write_sysfs "/sys/block/$disk/unbd/unmap_device" force
 	done
 	forget_listeners
+	# Those that clients have named go by themselves, too.
 	for name in "$SERVER"/exports/*; do
-		[[ ! -d $name ]] || unexport "${name##*/} force"
+		bedctl write "$SERVER/unexport_device" "${name##*/} force" \
+			> /dev/null || [[ ! -d $name ]] ||
+			fail "${name##*/} stays exported"
 	done
 	unload_all
 }
@@ -114,14 +117,15 @@ forget_unbd() {
 # forget_listeners - of all network namespaces; each ends its own
 forget_listeners() {
 	local name net
-	for name in $(cat "$SERVER/listeners" 2> /dev/null); do
+	[[ -e $SERVER/listeners ]] || return 0
+	for name in $(< "$SERVER/listeners"); do
 		for net in /run/netns/*; do
 			[[ ! -e $net ]] || nsenter --net="$net" bedctl write \
 				"$SERVER/unlisten" "$name" > /dev/null || :
 		done
 		bedctl write "$SERVER/unlisten" "$name" > /dev/null || :
 	done
-	same "$(cat "$SERVER/listeners" 2> /dev/null)" "" listeners
+	same "$(< "$SERVER/listeners")" "" listeners
 }
 
 # unload_all - remove our modules; fails if one stays. The kernel lists users
