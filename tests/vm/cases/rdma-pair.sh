@@ -112,6 +112,7 @@ test_a_hundred_rounds_of_mapping() {
 		"${THERE[@]}" nr_poll_queues=1
 	bedctl write $CLIENT/map_device "${THERE[*]} nr_poll_queues=1"
 	same "$(queue_limit unbd0 io_poll)" 1 io_poll
+	bedctl write /sys/block/unbd0/unbd/unmap_device normal
 }
 
 # The server's modules go and come back, as in an upgrade.
