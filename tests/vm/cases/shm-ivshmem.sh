@@ -7,7 +7,7 @@
 # kernels: 6.1
 # timeout: 600
 # tags: shm muenblock ivshmem recovery
-# devices: ivshmem mem disk
+# devices: ivshmem disk
 
 . /bed/shm.sh
 PLAIN=ivshmem@0000:00:10.0
