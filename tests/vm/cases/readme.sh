@@ -5,9 +5,7 @@
 # topology: ns
 # kernels: 6.1
 # timeout: 400
-# tags: tcp rdma shm doc
-
-. /bed/rdma.sh
+# tags: tcp shm doc
 
 . /bed/readme.sh
 
@@ -79,27 +77,6 @@ test_keys_are_those_that_it_names() {
 	same_keys $SERVER/export_device Exporting
 }
 
-# page NAME - type all that a page of docs/ has
-page() {
-	local blocks
-	PAGE=/bed/docs/$1.md
-	blocks=$(grep -c '^<!-- run: ' "$PAGE")
-	run_blocks 1 "$blocks"
-	PAGE=$README
-}
-
-# type_column PAGE - what tables have in their last column, "now", row by row
-type_column() {
-	local guest command rows=0
-	while IFS=$'\t' read -r guest command <&7; do
-		type_in "$guest" "$command"
-		rows=$(( rows + 1 ))
-	done 7< <(sed -nE 's/^\| (client|server) \|.*\| `([^`]*)` \|$/\1\t\2/p' \
-		"/bed/docs/$1.md")
-	same "$rows" "$(grep -cE '^\| (client|server) ' "/bed/docs/$1.md")" \
-		"commands of $1.md"
-}
-
 test_the_pages_about_TCP_and_tuning() {
 	page tcp
 	on server unbd unexport vol0
@@ -110,17 +87,4 @@ test_the_pages_about_TCP_and_tuning() {
 test_the_page_about_shared_memory() {
 	page shm
 	same "$(unbd_disks)" "" disks
-}
-
-test_the_page_about_RDMA() {
-	rxe_everywhere
-	page rdma
-}
-
-test_the_page_about_migration() {
-	rxe_everywhere
-	on server truncate -s 64M /srv/vol0.img
-	type_column migration
-	same "$(unbd_disks)" "" disks
-	same "$(on server unbd list)" "" "what the server has"
 }

@@ -48,3 +48,12 @@ slowly() {
 		udevadm settle -t 30
 	done
 }
+
+# page NAME - type all that a page of docs/ has
+page() {
+	local blocks
+	PAGE=/bed/docs/$1.md
+	blocks=$(grep -c '^<!-- run: ' "$PAGE")
+	run_blocks 1 "$blocks"
+	PAGE=$README
+}
