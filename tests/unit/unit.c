@@ -11,7 +11,9 @@
  */
 #include <ctype.h>
 #include <ftw.h>
+#include <poll.h>
 #include <regex.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -33,6 +35,8 @@ static const struct unit_suite * const suites[] = {
 	&tool_doctor_suite,
 	&tool_address_suite, &tool_nbd_suite,
 };
+
+#define STUCK_SECONDS 120
 
 /* Where a test says why it failed */
 static int reason_fd;
@@ -145,11 +149,21 @@ static void run_row(const struct unit_suite *suite, size_t row, int fd)
 	exit(0);
 }
 
+/* A look for leaks that hangs is stopped, and so beyond the reach of alarm(). */
+static void end_if_stuck(pid_t pid, int fd)
+{
+	struct pollfd ended = { .fd = fd, .events = POLLIN };
+
+	if (!poll(&ended, 1, STUCK_SECONDS * 1000))
+		kill(pid, SIGKILL);
+}
+
 static bool wait_for(pid_t pid, int fd, char *reason, size_t size)
 {
 	ssize_t n, len = 0;
 	int status;
 
+	end_if_stuck(pid, fd);
 	while ((n = read(fd, reason + len, size - 1 - len)) > 0)
 		len += n;
 	reason[len] = '\0';
