@@ -308,7 +308,9 @@ server_has_to_receive() {
 test_many_queues_keep_to_the_protocol() {
 	script "$SCRIPT_FLAGS" extended=1
 	DISK=$(map sessname=s "$HERE" device_path=vol0 nr_queues=2)
-	SIZE=2M verified_fio "$DISK" --fsync=16 --number_ios=150
+	# A processor each, so that both queues have work
+	SIZE=2M verified_fio "$DISK" --fsync=16 --number_ios=150 \
+		--cpus_allowed=0-1 --cpus_allowed_policy=split
 	traced '^1 .*WRITE '
 	traced '^2 .*WRITE '
 	unmap "$DISK"
