@@ -4,6 +4,7 @@
 # kernel's server posts those.
 # topology: loop
 # kernels: 6.1
+# gate: 6.1
 # timeout: 600
 # cpus: 1
 # peers: rnbd
