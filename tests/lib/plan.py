@@ -81,10 +81,14 @@ class Plan:
         return self.steps[-1] if len(self.steps) > before else None
 
     def add_suites(self):
-        """Add the unit tests and fuzzers; they know FILTER themselves."""
-        for name in ("unit", "fuzz"):
-            self.add(name, ["make", "-s", "-C", f"tests/{name}", "check"],
-                     many=True)
+        """Add the unit tests and fuzzers; they know FILTER themselves.
+
+        The seeds of the fuzzers are the unit tests' inputs.
+        """
+        self.add("unit", ["make", "-s", "-C", "tests/unit", "check"],
+                 many=True)
+        self.add("fuzz", ["make", "-s", "-C", "tests/fuzz", "check"],
+                 many=True, after=self.steps[-1])
 
     def add_guests(self, key, build):
         """Add what boots guests with a kernel."""
