@@ -30,7 +30,7 @@ import glob
 import os
 import re
 
-from . import kernels, store
+from . import kernels, qemu, store
 from .lab import DEVICES, TOPOLOGIES
 
 HEADER = re.compile(
@@ -74,6 +74,17 @@ class Case:
             return False
         gates = self.only.get(("gate", check), self.gate)
         return not gate or key in gates or ALL in gates
+
+    @property
+    def conditions(self):
+        """Return the clock and the processors that its guests get.
+
+        An old QEMU cannot have both virtual time and several of them. Whoever
+        says how many there are needs them.
+        """
+        if qemu.is_fair() or self.clock == "real":
+            return self.clock, self.cpus or 2
+        return ("real" if self.cpus > 1 else "virtual"), self.cpus or 1
 
     def label(self, check):
         """Return what a check is called in results."""

@@ -61,6 +61,7 @@ class Lab:
         self.selector = selectors.DefaultSelector()
         self.number = 0
         self.running = {}  # number -> (guest, callback taking a message)
+        self.progress = 0  # when a row of results came
         self.booting = {}  # guest name -> callbacks for when it is ready
 
     def add_devices(self, devices):
@@ -165,10 +166,10 @@ class Lab:
             callback(f"{why or name + ': the guest ended'}\n", FAILED)
 
     def wait(self, done, seconds, what):
-        """Handle messages until done() or the time is over."""
-        deadline = time.monotonic() + seconds
+        """Handle messages until done(), or no progress for so long."""
+        began = time.monotonic()
         while not done():
-            left = deadline - time.monotonic()
+            left = max(began, self.progress) + seconds - time.monotonic()
             if left <= 0:
                 raise Timeout(f"{what} in {seconds:.0f} s")
             for key, _ in self.selector.select(min(left, 1)):
@@ -241,6 +242,7 @@ class Lab:
             if "out" in message and on_out:
                 on_out(message["out"])
             if "row" in message and on_row:
+                self.progress = time.monotonic()
                 *lines, rows = (rows + message["row"]).split("\n")
                 for line in lines:
                     on_row(line.split("\t"))

@@ -3,6 +3,7 @@
 # The export server as its administrator sees it: exports, listeners, who may
 # connect, what is counted, and how clients are got rid of.
 # kernels: 6.1
+# cpus: 2
 # timeout: 600
 # tags: tcp server
 

@@ -3,6 +3,7 @@
 # Servers that do not get through the handshake, or should not: what is wrong
 # is the errno and the one line in the log, and nothing stays.
 # kernels: 6.1
+# cpus: 2
 # timeout: 600
 # tags: tcp client bad-input
 

@@ -3,6 +3,7 @@
 # What a server says of its export reaches the disk's limits, and what is done
 # to the disk reaches the wire as the command that is meant.
 # kernels: 6.1
+# cpus: 2
 # timeout: 400
 # tags: tcp client limits
 
