@@ -34,6 +34,11 @@ nothing_open() {
 	[[ -z $(ls -A "$SERVER/exports") ]] && no_connections
 }
 
+# only_open_by SESSION - ram0, in the server
+only_open_by() {
+	[[ $(ls "$SERVER/exports") == "!dev!ram0@$1" ]]
+}
+
 # refused_there ERRNO MAPPING REGEX - it fails, and the server says why
 refused_there() {
 	load client
@@ -106,6 +111,7 @@ test_who_may_write_beside_whom() {
 	direct_read "$c" 0 | cmp - "$WORK/pattern"
 	unmap "$a"
 	unmap "$b"
+	on server <<< "eventually 5 only_open_by c"
 	# One reader keeps nobody from writing.
 	a=$(map sessname=d $HERE device_path=ram0)
 	unmap "$a"
