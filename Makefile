@@ -77,7 +77,7 @@ help:
 	@echo "  make demo       export, map and use a disk in two virtual machines"
 	@echo "  make check [FILTER=word] [KERNEL=key]"
 	@echo "                  run the tests that must pass before anything"
-	@echo "                  lands, or some of them (a quarter of an hour)"
+	@echo "                  lands, or some of them (40 minutes)"
 	@echo "  make check-all  run everything; KERNEL=debug: every case on a"
 	@echo "                  kernel with all checkers (hours)"
 	@echo "  make mutants [MUTANTS=names]"
