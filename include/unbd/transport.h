@@ -30,7 +30,7 @@
 #include <unbd/parse.h>
 
 /* Raised with every change of a structure or an operation below. */
-#define UNBD_TRANSPORT_API	5
+#define UNBD_TRANSPORT_API	6
 
 /* Bytes of every request that belong to the transport. */
 #define UNBD_REQUEST_PRIV	256
@@ -237,6 +237,7 @@ struct unbd_path {
 
 	/* private: of the core (src/core/client/path.c) */
 	unsigned int index;
+	unsigned int order;		/* younger ones have more */
 	enum unbd_path_state state;
 	struct list_head entry;
 	struct list_head legs;
@@ -248,6 +249,7 @@ struct unbd_path {
 	spinlock_t lock;		/* state, broken, error, why */
 	bool broken;			/* to be taken down */
 	bool claimed;			/* someone is removing it */
+	unsigned int wanted;		/* how often it was asked for */
 	int error;
 	char why[UNBD_WHY_LEN];
 	bool connected;			/* ops->connect has succeeded */
@@ -260,6 +262,7 @@ struct unbd_path {
 	struct delayed_work work;
 	atomic_t reconnects;
 	atomic_t failures;
+	atomic_t inflight;		/* requests of all its legs */
 };
 
 /**
@@ -310,12 +313,14 @@ struct unbd_leg {
 	bool attached;			/* until ops->detach has returned */
 	bool live;			/* may carry I/O */
 	bool tried;			/* attach has been called */
+	bool known;			/* it was the disk's, once at least */
+	u32 features;			/* and what it could do then */
 	int error;			/* of the last attach */
 	char why[UNBD_WHY_LEN];
 	unsigned int nr_slots;
 	struct request **slots;		/* in flight, by hctx and tag */
-	atomic_t inflight;
 	u64 latency_ns;			/* moving average */
+	unsigned long answered_at;	/* jiffies; the last time it had news */
 };
 
 /**

@@ -50,6 +50,7 @@ HANDSHAKE_FAULTS = {
     "short-block-info": "an INFO_BLOCK_SIZE of 8 bytes",
     "unknown-info": "an information of type 77 beside the others (harmless)",
     "text-info": "name and description beside the others (harmless)",
+    "unasked": "an answer to cookie N right behind that to GO",
     "meta-wrong": "a context that was not asked for",
     "other-size": "another size (with conn=2- for later connections only)",
     "other-flags": "other transmission flags, as in flags=",

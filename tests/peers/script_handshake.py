@@ -241,8 +241,19 @@ class Handshake:
         while self.fault("reply-endless") is not None:
             self.info(option, nbd.INFO_NAME, b"and one more")
         self.informations(option, asked)
-        self.reply(option, nbd.REP_ACK)
+        self.grant(option)
         return True
+
+    def grant(self, option):
+        """End the handshake; what nobody asked for may come right behind."""
+        cookie = self.fault("unasked")
+        if cookie is None:
+            self.reply(option, nbd.REP_ACK)
+            return
+        self.wire.send(struct.pack(">QIII", nbd.REP_MAGIC, option,
+                                   nbd.REP_ACK, 0) +
+                       struct.pack(">IIQ", nbd.SIMPLE_MAGIC, 0,
+                                   int(cookie, 0)))
 
     def informations(self, option, asked):
         """Send what is known of the export."""

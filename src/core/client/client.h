@@ -35,6 +35,7 @@
  * @paths: list of &struct unbd_path
  * @devices: list of &struct unbd_device
  * @slots_used: which dev->legs[] belong to a path, by path->index
+ * @nr_paths: how many there have been
  * @policy: how a request's path is chosen
  * @keepalive: seconds, for paths to come
  * @kobj: ctl/sessions/NAME; its references keep the structure
@@ -45,10 +46,11 @@ struct unbd_session {
 	struct list_head entry;
 	unsigned int users;
 	bool closing;
-	struct mutex mutex;		/* paths, devices, slots_used */
+	struct mutex mutex;		/* paths, devices, the next ones */
 	struct list_head paths;
 	struct list_head devices;
 	unsigned long slots_used;
+	unsigned int nr_paths;
 	enum unbd_policy policy;
 	unsigned int keepalive;
 	struct kobject kobj;
@@ -133,6 +135,7 @@ struct unbd_replay {
  *	was answered since: if it is parked again, it is the same outage
  * @fail_work: ends the parking
  * @geometry: of the disk, what all legs so far can do
+ * @server_size: bytes, what the server said last
  * @narrowed: that has become less, requests may be too much for a leg
  * @split_bios: of such requests, to be done anew
  * @split_work: does that
@@ -141,6 +144,7 @@ struct unbd_replay {
  * @replay: what is sent again to a server that has lost it
  * @refresh: &enum unbd_refresh, how far asking for the geometry has come
  * @refresh_error: how it ended
+ * @resizing: who asks for it to set the disk's size by himself
  * @wait: for the first attempts of the legs and for @refresh
  */
 struct unbd_device {
@@ -168,6 +172,7 @@ struct unbd_device {
 	struct delayed_work fail_work;
 	atomic_t refresh;
 	int refresh_error;
+	atomic_t resizing;
 
 	unsigned int io_timeout;
 	unsigned int want_queues;
@@ -176,6 +181,7 @@ struct unbd_device {
 	unsigned int nr_queues;
 	unsigned int nr_poll_queues;
 	struct unbd_geometry geometry;
+	u64 server_size;
 	bool narrowed;
 	spinlock_t split_lock;		/* @split_bios */
 	struct bio_list split_bios;
@@ -201,6 +207,7 @@ extern struct workqueue_struct *unbd_split_wq;
 
 /* registry.c: transports */
 const struct unbd_transport_ops *unbd_transport_get(const char *name);
+void unbd_transport_load(const char *name);
 void unbd_transport_put(const struct unbd_transport_ops *ops);
 
 /* session.c: map, unmap, and what exists */
@@ -220,12 +227,13 @@ const char *unbd_path_state_name(enum unbd_path_state state);
 struct unbd_path *unbd_path_create(struct unbd_session *session,
 				   const struct unbd_path_option *o,
 				   char *why, size_t len);
-void unbd_path_reconnect(struct unbd_path *path, bool live_too);
+int unbd_path_reconnect(struct unbd_path *path, bool live_too);
 void unbd_path_disconnect(struct unbd_path *path);
 void unbd_path_release(struct unbd_path *path);
 void unbd_path_destroy(struct unbd_path *path);
 void unbd_path_kick(struct unbd_path *path);
-void unbd_path_lock_abort(struct unbd_path *path);
+unsigned int unbd_path_lock_abort(struct unbd_path *path);
+void unbd_path_unlock(struct unbd_path *path, unsigned int noio);
 
 /* leg.c: one device over one path */
 int unbd_leg_create(struct unbd_device *dev, struct unbd_path *path);
@@ -236,6 +244,7 @@ struct unbd_leg *unbd_leg_of(struct unbd_device *dev, struct unbd_path *path);
 void unbd_leg_add_request(struct unbd_leg *leg, struct request *rq,
 			  unsigned int hctx);
 void unbd_leg_drop_request(struct unbd_leg *leg, struct request *rq);
+u64 unbd_leg_latency(const struct unbd_leg *leg);
 bool unbd_leg_busy(struct unbd_leg *leg);
 unsigned int unbd_leg_queue(struct unbd_leg *leg, unsigned int hctx);
 
@@ -308,6 +317,7 @@ int unbd_sysfs_init(void);
 void unbd_sysfs_exit(void);
 extern struct kobject *unbd_sessions_kobj;
 extern struct kobject *unbd_devices_kobj;
+extern const struct sysfs_ops unbd_sysfs_ops;
 extern const struct kobj_type unbd_session_ktype;
 extern const struct kobj_type unbd_path_ktype;
 extern const struct kobj_type unbd_device_ktype;

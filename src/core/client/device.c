@@ -129,14 +129,19 @@ static void resume(struct unbd_device *dev)
  * A server that breaks each connection with its first answer does not end an
  * outage by accepting the next one.
  */
+static void outage_begins(struct unbd_device *dev)
+{
+	if (!READ_ONCE(dev->unproven))
+		dev->fail_at = jiffies + dev->fail_timeout * HZ;
+}
+
 static void start_fail_timer(struct unbd_device *dev)
 {
 	unsigned long now = jiffies;
 
 	if (dev->fail_timeout < 0)
 		return;
-	if (!READ_ONCE(dev->unproven))
-		dev->fail_at = now + dev->fail_timeout * HZ;
+	outage_begins(dev);
 	mod_delayed_work(unbd_wq, &dev->fail_work,
 			 time_before(now, dev->fail_at) ?
 			 dev->fail_at - now : 0);
@@ -161,7 +166,8 @@ static void fail_work(struct work_struct *work)
 					       struct unbd_device, fail_work);
 
 	mutex_lock(&dev->mutex);
-	if (dev->parked && !unbd_device_has_leg(dev)) {
+	/* The disk may be on its way out. */
+	if (dev->disk && dev->parked && !unbd_device_has_leg(dev)) {
 		pr_err("unbd%u: no path for fail_timeout (%d s), I/O fails until one is back\n",
 		       dev->index, dev->fail_timeout);
 		WRITE_ONCE(dev->failing, true);
@@ -222,18 +228,55 @@ void unbd_device_fail(struct unbd_device *dev)
 	mutex_unlock(&dev->mutex);
 }
 
+/* In whole blocks of the disk: another protocol may tell of a part of one. */
+static u64 size_of(const struct unbd_device *dev, const struct unbd_leg *leg)
+{
+	return round_down(leg->geometry.size,
+			  dev->geometry.logical_block_size);
+}
+
+/*
+ * A disk may grow, and the server that it is at says so. One that is asked for
+ * the first time and has more is taken for the server of another disk.
+ */
+static int compare_size(struct unbd_device *dev, const struct unbd_leg *leg,
+			char *why, size_t len)
+{
+	u64 size = size_of(dev, leg);
+
+	if (size < dev->geometry.size)
+		return unbd_why(why, len, -EMEDIUMTYPE,
+				"export has %llu bytes, unbd%u has %llu", size,
+				dev->index, dev->geometry.size);
+	if (!leg->known && size != dev->server_size)
+		return unbd_why(why, len, -EMEDIUMTYPE,
+				"export has %llu bytes, that of unbd%u has %llu: not the same, or it has grown",
+				size, dev->index, dev->server_size);
+	return 0;
+}
+
+/*
+ * The block layer does not flush a disk that was made without a write cache.
+ * Only a protocol that cannot say that there is none may claim one.
+ */
+static bool has_got_cache(const struct unbd_device *dev,
+			  const struct unbd_leg *leg)
+{
+	u32 features = leg->geometry.features;
+
+	return leg->known && features & UNBD_FEAT_WRITE_CACHE &&
+	       !(features & UNBD_FEAT_STABLE) &&
+	       !((dev->geometry.features | leg->features) &
+		 UNBD_FEAT_WRITE_CACHE);
+}
+
 /* What the first leg promised to users of the disk must stay true. */
 static int compare_geometry(struct unbd_device *dev,
-			    const struct unbd_geometry *g,
-			    char *why, size_t len)
+			    const struct unbd_leg *leg, char *why, size_t len)
 {
 	const struct unbd_geometry *disk = &dev->geometry;
+	const struct unbd_geometry *g = &leg->geometry;
 
-	if (g->size < disk->size) {
-		snprintf(why, len, "export has %llu bytes, unbd%u has %llu",
-			 g->size, dev->index, disk->size);
-		return -EMEDIUMTYPE;
-	}
 	if (g->logical_block_size > disk->logical_block_size) {
 		snprintf(why, len, "export has blocks of %u bytes, unbd%u has %u",
 			 g->logical_block_size, dev->index,
@@ -246,7 +289,12 @@ static int compare_geometry(struct unbd_device *dev,
 			 dev->index);
 		return -EMEDIUMTYPE;
 	}
-	if ((g->features & ~disk->features) & UNBD_FEAT_READ_ONLY) {
+	if (has_got_cache(dev, leg)) {
+		snprintf(why, len, "export has got a write cache, unbd%u does not flush",
+			 dev->index);
+		return -EMEDIUMTYPE;
+	}
+	if (g->features & UNBD_FEAT_READ_ONLY && !unbd_device_read_only(dev)) {
 		snprintf(why, len, "export has become read-only, unbd%u is not",
 			 dev->index);
 		return -EROFS;
@@ -286,13 +334,20 @@ int unbd_device_adopt(struct unbd_device *dev, struct unbd_leg *leg,
 
 	mutex_lock(&dev->mutex);
 	if (dev->nr_queues) {
-		err = compare_geometry(dev, &leg->geometry, why, len);
+		err = compare_size(dev, leg, why, len);
+		if (!err)
+			err = compare_geometry(dev, leg, why, len);
 		if (!err)
 			narrow(dev, leg);
 	} else {
 		dev->geometry = leg->geometry;
 		dev->nr_queues = leg->nr_queues;
 		dev->nr_poll_queues = leg->nr_poll_queues;
+	}
+	if (!err) {
+		dev->server_size = size_of(dev, leg);
+		leg->features = leg->geometry.features;
+		leg->known = true;
 	}
 	mutex_unlock(&dev->mutex);
 	return err;
@@ -307,6 +362,8 @@ static void hold(struct unbd_device *dev, struct unbd_leg *leg)
 	if (dev->disk && !dev->dying && !dev->parked) {
 		dev->parked = true;
 		blk_mq_quiesce_queue(dev->disk->queue);
+		/* It is one if the leg does not come back with an answer. */
+		outage_begins(dev);
 	}
 	mutex_unlock(&dev->mutex);
 	while (unbd_leg_busy(leg) && !READ_ONCE(leg->path->aborters) &&
@@ -368,11 +425,13 @@ static int reattach(struct unbd_device *dev, struct unbd_leg *leg, char *why,
 /* The leg's own protocol does not; another's may. */
 static void take_size(struct unbd_device *dev, struct unbd_leg *leg)
 {
-	u64 size = leg->geometry.size;
+	u64 size = size_of(dev, leg);
 
+	dev->server_size = size;
 	if (size > dev->geometry.size)
 		renew_other_legs(dev, leg, false);
-	unbd_disk_set_size(dev, size);
+	if (!atomic_read(&dev->resizing))
+		unbd_disk_set_size(dev, size);
 }
 
 /**
@@ -427,18 +486,7 @@ static bool refresh_over(struct unbd_device *dev)
 	       (refresh == UNBD_REFRESH_WANTED && !unbd_device_has_leg(dev));
 }
 
-/**
- * unbd_device_resize() - take up what size the server has now
- * @dev: the device
- * @sectors: size to use in 512-byte sectors, 0 for all that the server has
- * @why: gets the reason of a refusal
- * @len: size of @why
- *
- * Waits for the server's answer. Return: 0, -EINVAL when the server has fewer
- * sectors, -ENOTCONN when no path is live, -EINTR, or what asking failed with.
- */
-int unbd_device_resize(struct unbd_device *dev, u64 sectors,
-		       char *why, size_t len)
+static int ask_size(struct unbd_device *dev, char *why, size_t len)
 {
 	int err;
 
@@ -447,31 +495,53 @@ int unbd_device_resize(struct unbd_device *dev, u64 sectors,
 				  UNBD_REFRESH_RUNNING);
 	if (err)
 		return err;
-	if (!unbd_device_has_leg(dev)) {
-		snprintf(why, len, "no path is live");
-		return -ENOTCONN;
-	}
+	if (!unbd_device_has_leg(dev))
+		return unbd_why(why, len, -ENOTCONN, "no path is live");
 	atomic_cmpxchg(&dev->refresh, UNBD_REFRESH_DONE, UNBD_REFRESH_WANTED);
 	unbd_device_kick_paths(dev);
 	err = wait_event_killable(dev->wait, refresh_over(dev));
 	if (err)
 		return err;
-	if (atomic_read(&dev->refresh) != UNBD_REFRESH_DONE) {
-		snprintf(why, len, "the path was lost meanwhile");
-		return -ENOTCONN;
-	}
-	if (dev->refresh_error) {
-		snprintf(why, len, "the server did not tell its size");
-		return dev->refresh_error;
-	}
-	if (sectors << SECTOR_SHIFT > dev->geometry.size) {
-		snprintf(why, len, "the server has %llu sectors only",
-			 dev->geometry.size >> SECTOR_SHIFT);
-		return -EINVAL;
-	}
-	if (sectors)
-		unbd_disk_set_size(dev, sectors << SECTOR_SHIFT);
+	if (atomic_read(&dev->refresh) != UNBD_REFRESH_DONE)
+		return unbd_why(why, len, -ENOTCONN,
+				"the path was lost meanwhile");
+	if (dev->refresh_error)
+		return unbd_why(why, len, dev->refresh_error,
+				"the server did not tell its size");
 	return 0;
+}
+
+/**
+ * unbd_device_resize() - take up what size the server has now
+ * @dev: the device
+ * @sectors: size to use in 512-byte sectors, 0 for all that the server has
+ * @why: gets the reason of a refusal
+ * @len: size of @why
+ *
+ * Waits for the server's answer, and changes the size once or not at all.
+ * Return: 0, -EINVAL when the server has fewer sectors or the last ones are no
+ * block, -ENOTCONN when no path is live, -EINTR, or what asking failed with.
+ */
+int unbd_device_resize(struct unbd_device *dev, u64 sectors,
+		       char *why, size_t len)
+{
+	u32 block = dev->geometry.logical_block_size;
+	u64 bytes = sectors << SECTOR_SHIFT;
+	int err;
+
+	if (bytes & (block - 1))
+		return unbd_why(why, len, -EINVAL,
+				"the disk has blocks of %u bytes", block);
+	atomic_inc(&dev->resizing);
+	err = ask_size(dev, why, len);
+	if (!err && bytes > dev->server_size)
+		err = unbd_why(why, len, -EINVAL,
+			       "the server has %llu sectors only",
+			       dev->server_size >> SECTOR_SHIFT);
+	if (!err)
+		unbd_disk_set_size(dev, bytes ? bytes : dev->server_size);
+	atomic_dec(&dev->resizing);
+	return err;
 }
 
 /**

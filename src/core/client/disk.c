@@ -239,17 +239,28 @@ void unbd_disk_remove(struct unbd_device *dev, bool force)
 
 /**
  * unbd_disk_set_size() - change the disk's size and tell user space
- * @dev: device with a disk
+ * @dev: device
  * @bytes: new size
  */
 void unbd_disk_set_size(struct unbd_device *dev, u64 bytes)
 {
-	u64 old = get_capacity(dev->disk);
+	u64 old, sectors = bytes >> SECTOR_SHIFT;
+	struct gendisk *disk;
 
+	mutex_lock(&dev->mutex);
 	dev->geometry.size = bytes;
-	if (old == bytes >> SECTOR_SHIFT)
+	disk = dev->disk;
+	if (disk)
+		get_device(disk_to_dev(disk));
+	mutex_unlock(&dev->mutex);
+	/* It has been taken away meanwhile. */
+	if (!disk)
 		return;
-	pr_info("unbd%u: size changes from %llu to %llu sectors\n",
-		dev->index, old, bytes >> SECTOR_SHIFT);
-	set_capacity_and_notify(dev->disk, bytes >> SECTOR_SHIFT);
+	old = get_capacity(disk);
+	if (old != sectors) {
+		pr_info("unbd%u: size changes from %llu to %llu sectors\n",
+			dev->index, old, sectors);
+		set_capacity_and_notify(disk, sectors);
+	}
+	put_device(disk_to_dev(disk));
 }

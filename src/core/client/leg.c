@@ -76,13 +76,18 @@ static int alloc_slots(struct unbd_leg *leg)
 	struct unbd_device *dev = leg->dev;
 	unsigned int nr = (dev->nr_queues + dev->nr_poll_queues) *
 			  dev->queue_depth;
+	struct request **slots;
 
-	if (leg->slots && leg->nr_slots == nr)
+	/* How many queues a device has does not change any more. */
+	if (leg->slots)
 		return 0;
-	kvfree(leg->slots);
-	leg->slots = kvcalloc(nr, sizeof(*leg->slots), GFP_KERNEL);
-	leg->nr_slots = leg->slots ? nr : 0;
-	return leg->slots ? 0 : -ENOMEM;
+	slots = kvcalloc(nr, sizeof(*slots), GFP_KERNEL);
+	if (!slots)
+		return -ENOMEM;
+	leg->nr_slots = nr;
+	/* Pairs with unbd_request_find(): peers send what they like by now. */
+	smp_store_release(&leg->slots, slots);
+	return 0;
 }
 
 /**
@@ -121,7 +126,9 @@ int unbd_leg_attach(struct unbd_leg *leg, char *why, size_t len)
 		goto out;
 	}
 	unbd_fence_done(leg);
-	WRITE_ONCE(leg->live, true);
+	WRITE_ONCE(leg->latency_ns, 0);
+	/* Pairs with live_leg(): all that a request needs is there. */
+	smp_store_release(&leg->live, true);
 	unbd_device_update(leg->dev);
 out:
 	return err;
@@ -239,18 +246,35 @@ void unbd_leg_add_request(struct unbd_leg *leg, struct request *rq,
 	req->retry = false;
 	req->counted = leg->dev->nr_legs > 1;
 	if (req->counted) {
-		atomic_inc(&leg->inflight);
+		atomic_inc(&leg->path->inflight);
 		req->sent_ns = ktime_get_ns();
 	}
 	/* Pairs with unbd_request_find(): the slot shows a complete request. */
 	smp_store_release(&leg->slots[slot_of(leg, blk_mq_unique_tag(rq))], rq);
 }
 
+/**
+ * unbd_leg_latency() - how long a leg's answers take, as far as is known
+ * @leg: the leg
+ *
+ * That of one that nobody asks any more is halved each second: some time it is
+ * worth another try.
+ *
+ * Return: nanoseconds, a moving average.
+ */
+u64 unbd_leg_latency(const struct unbd_leg *leg)
+{
+	unsigned long age = jiffies - READ_ONCE(leg->answered_at);
+
+	return READ_ONCE(leg->latency_ns) >> min(age / HZ, 63UL);
+}
+
 static void account_latency(struct unbd_leg *leg, u64 ns)
 {
-	u64 old = READ_ONCE(leg->latency_ns);
+	u64 old = unbd_leg_latency(leg);
 
 	WRITE_ONCE(leg->latency_ns, old ? old - old / 8 + ns / 8 : ns);
+	WRITE_ONCE(leg->answered_at, jiffies);
 }
 
 /**
@@ -263,10 +287,8 @@ void unbd_leg_drop_request(struct unbd_leg *leg, struct request *rq)
 	struct unbd_request *req = unbd_request(rq);
 
 	WRITE_ONCE(leg->slots[slot_of(leg, blk_mq_unique_tag(rq))], NULL);
-	if (req->counted) {
-		atomic_dec(&leg->inflight);
-		account_latency(leg, ktime_get_ns() - req->sent_ns);
-	}
+	if (req->counted)
+		atomic_dec(&leg->path->inflight);
 	WRITE_ONCE(req->leg, NULL);
 }
 
@@ -276,13 +298,16 @@ struct request *unbd_request_find(struct unbd_leg *leg, unsigned int queue,
 	unsigned int hctx = blk_mq_unique_tag_to_hwq(lower_32_bits(cookie));
 	unsigned int tag = blk_mq_unique_tag_to_tag(lower_32_bits(cookie));
 	struct unbd_device *dev = leg->dev;
+	struct request **slots;
 	struct request *rq;
 
-	if (hctx >= dev->nr_queues + dev->nr_poll_queues ||
+	/* Pairs with alloc_slots(): nothing can have been asked for before. */
+	slots = smp_load_acquire(&leg->slots);
+	if (!slots || hctx >= dev->nr_queues + dev->nr_poll_queues ||
 	    tag >= leg->queue_depth || unbd_leg_queue(leg, hctx) != queue)
 		return NULL;
 	/* Pairs with unbd_leg_add_request(). */
-	rq = smp_load_acquire(&leg->slots[hctx * leg->queue_depth + tag]);
+	rq = smp_load_acquire(&slots[hctx * leg->queue_depth + tag]);
 	if (!rq || unbd_request(rq)->generation != upper_32_bits(cookie))
 		return NULL;
 	return rq;
@@ -293,6 +318,9 @@ void unbd_complete_request(struct request *rq, blk_status_t status)
 {
 	struct unbd_request *req = unbd_request(rq);
 
+	/* Nothing else is an answer. */
+	if (req->counted)
+		account_latency(req->leg, ktime_get_ns() - req->sent_ns);
 	unbd_leg_drop_request(req->leg, rq);
 	req->status = status;
 	if (!blk_mq_complete_request_remote(rq))

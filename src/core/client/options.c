@@ -134,6 +134,13 @@ int unbd_parse_path(const char *text, struct unbd_path_option *path,
 	int err;
 
 	memset(path, 0, sizeof(*path));
+	/* Not every path comes from a line of words. */
+	err = unbd_check_line(text, why, whylen);
+	if (err)
+		return err;
+	if (strpbrk(text, "\n\t"))
+		return unbd_why(why, whylen, -EINVAL,
+				"a path does not go on in another line");
 	if (separator && strpbrk(dst, ",@"))
 		return unbd_why(why, whylen, -EINVAL,
 				"path=%.64s: more than one source", text);

@@ -10,6 +10,7 @@
  */
 #define pr_fmt(fmt) "unbd: " fmt
 
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "client.h"
@@ -145,7 +146,9 @@ static void handle_failure(struct unbd_path *path)
 	strscpy(why, path->why, sizeof(why));
 	spin_unlock_irq(&path->lock);
 
-	if (time_after(jiffies, path->live_since + PROVEN_AFTER))
+	/* One that is not live may have been, long ago. */
+	if (path->state == UNBD_PATH_LIVE &&
+	    time_after(jiffies, path->live_since + PROVEN_AFTER))
 		path->attempts = 0;
 	else
 		path->attempts++;
@@ -363,13 +366,35 @@ static int run_fences(struct unbd_path *path)
 	return result;
 }
 
+/*
+ * Reclaim may be waiting for a disk that only the path's work can bring back:
+ * neither it nor who holds it up may wait for reclaim.
+ */
+static unsigned int lock(struct unbd_path *path)
+{
+	mutex_lock(&path->mutex);
+	return memalloc_noio_save();
+}
+
+/**
+ * unbd_path_unlock() - release path->mutex
+ * @path: path
+ * @noio: what unbd_path_lock_abort() has returned
+ */
+void unbd_path_unlock(struct unbd_path *path, unsigned int noio)
+{
+	memalloc_noio_restore(noio);
+	mutex_unlock(&path->mutex);
+}
+
 static void path_work(struct work_struct *work)
 {
 	struct unbd_path *path = container_of(to_delayed_work(work),
 					      struct unbd_path, work);
 	int err = 0, fence_err = 0;
+	unsigned int noio;
 
-	mutex_lock(&path->mutex);
+	noio = lock(path);
 	if (path->state == UNBD_PATH_REMOVING)
 		goto out;
 	if (READ_ONCE(path->broken)) {
@@ -394,7 +419,7 @@ out:
 				   err == -ECANCELED ? 0 : backoff(path));
 	else if (fence_err)
 		queue_delayed_work(unbd_wq, &path->work, FIRST_DELAY);
-	mutex_unlock(&path->mutex);
+	unbd_path_unlock(path, noio);
 }
 
 /**
@@ -402,23 +427,28 @@ out:
  * @path: path that may be waiting for its peer under that mutex
  *
  * What was interrupted is tried again at once after the mutex is released.
+ *
+ * Return: for unbd_path_unlock(); until then memory comes without I/O.
  */
-void unbd_path_lock_abort(struct unbd_path *path)
+unsigned int unbd_path_lock_abort(struct unbd_path *path)
 {
+	unsigned int noio;
+
 	if (mutex_trylock(&path->mutex))
-		return;
+		return memalloc_noio_save();
 
 	mutex_lock(&path->abort_mutex);
 	if (!path->aborters++)
 		path->ops->abort(path);
 	mutex_unlock(&path->abort_mutex);
 
-	mutex_lock(&path->mutex);
+	noio = lock(path);
 
 	mutex_lock(&path->abort_mutex);
 	if (!--path->aborters)
 		path->ops->abort_clear(path);
 	mutex_unlock(&path->abort_mutex);
+	return noio;
 }
 
 /* Called when the last reference to the path's sysfs directory has gone. */
@@ -455,6 +485,7 @@ static struct unbd_path *alloc_path(struct unbd_session *session,
 	path->keepalive = session->keepalive;
 	path->created = jiffies;
 	path->index = ffz(session->slots_used);
+	path->order = session->nr_paths++;
 	path->port = o->port;
 	path->src = o->src ? kstrdup(o->src, GFP_KERNEL) : NULL;
 	path->dst = kstrdup(o->dst, GFP_KERNEL);
@@ -529,13 +560,22 @@ put:
  * unbd_path_reconnect() - connect a path anew, now
  * @path: path in any state
  * @live_too: also if it is live; otherwise only one that is not
+ *
+ * Return: 0, -EOPNOTSUPP if the path cannot be connected a second time,
+ * -ENODEV when it is being removed.
  */
-void unbd_path_reconnect(struct unbd_path *path, bool live_too)
+int unbd_path_reconnect(struct unbd_path *path, bool live_too)
 {
-	unbd_path_lock_abort(path);
-	path->attempts = 0;
+	unsigned int noio;
+
 	if (path->flags & UNBD_PATH_ONE_SHOT)
-		goto out;
+		return -EOPNOTSUPP;
+	noio = unbd_path_lock_abort(path);
+	if (path->state == UNBD_PATH_REMOVING) {
+		unbd_path_unlock(path, noio);
+		return -ENODEV;
+	}
+	path->attempts = 0;
 	if (path->state == UNBD_PATH_LIVE && live_too) {
 		path->lost_at = jiffies;
 		set_state(path, UNBD_PATH_RECONNECTING, 0, NULL);
@@ -543,9 +583,9 @@ void unbd_path_reconnect(struct unbd_path *path, bool live_too)
 	} else if (path->state == UNBD_PATH_FAILED) {
 		set_state(path, UNBD_PATH_RECONNECTING, 0, NULL);
 	}
-out:
-	mutex_unlock(&path->mutex);
 	unbd_path_kick(path);
+	unbd_path_unlock(path, noio);
+	return 0;
 }
 
 /**
@@ -554,11 +594,12 @@ out:
  */
 void unbd_path_disconnect(struct unbd_path *path)
 {
-	unbd_path_lock_abort(path);
+	unsigned int noio = unbd_path_lock_abort(path);
+
 	path->lost_at = jiffies;
 	set_state(path, UNBD_PATH_FAILED, -ESHUTDOWN, "disconnected by hand");
 	take_down(path, true);
-	mutex_unlock(&path->mutex);
+	unbd_path_unlock(path, noio);
 }
 
 /**
@@ -571,15 +612,16 @@ void unbd_path_destroy(struct unbd_path *path)
 {
 	struct unbd_session *session = path->session;
 	struct unbd_leg *leg, *next;
+	unsigned int noio;
 
 	lockdep_assert_held(&session->mutex);
 
-	unbd_path_lock_abort(path);
+	noio = unbd_path_lock_abort(path);
 	set_state(path, UNBD_PATH_REMOVING, 0, NULL);
 	take_down(path, true);
 	list_for_each_entry_safe(leg, next, &path->legs, entry)
 		unbd_leg_destroy(leg);
-	mutex_unlock(&path->mutex);
+	unbd_path_unlock(path, noio);
 	cancel_delayed_work_sync(&path->work);
 
 	path->ops->path_exit(path);

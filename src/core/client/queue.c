@@ -14,7 +14,8 @@ static struct unbd_leg *live_leg(struct unbd_device *dev, unsigned int i)
 {
 	struct unbd_leg *leg = srcu_dereference(dev->legs[i], &dev->srcu);
 
-	return leg && READ_ONCE(leg->live) && !READ_ONCE(leg->path->broken) ?
+	/* Pairs with unbd_leg_attach(). */
+	return leg && smp_load_acquire(&leg->live) && !READ_ONCE(leg->path->broken) ?
 		leg : NULL;
 }
 
@@ -29,6 +30,20 @@ static struct unbd_leg *first_leg(struct unbd_device *dev)
 			return leg;
 	}
 	return NULL;
+}
+
+/* The paths in the order in which they came, whose place they took or not */
+static struct unbd_leg *oldest_leg(struct unbd_device *dev)
+{
+	struct unbd_leg *leg, *best = NULL;
+	unsigned int i;
+
+	for (i = 0; i < UNBD_MAX_PATHS; i++) {
+		leg = live_leg(dev, i);
+		if (leg && (!best || leg->path->order < best->path->order))
+			best = leg;
+	}
+	return best;
 }
 
 static struct unbd_leg *next_leg(struct unbd_device *dev)
@@ -47,12 +62,14 @@ static struct unbd_leg *next_leg(struct unbd_device *dev)
 	return NULL;
 }
 
+/* What other disks have in flight is in the way, too. */
 static u64 cost(struct unbd_leg *leg, enum unbd_policy policy)
 {
+	unsigned int inflight = atomic_read(&leg->path->inflight);
+
 	if (policy == UNBD_POLICY_MIN_LATENCY)
-		return READ_ONCE(leg->latency_ns) *
-			(atomic_read(&leg->inflight) + 1);
-	return atomic_read(&leg->inflight);
+		return unbd_leg_latency(leg) * (inflight + 1);
+	return inflight;
 }
 
 static struct unbd_leg *cheapest_leg(struct unbd_device *dev,
@@ -77,7 +94,7 @@ static struct unbd_leg *pick_leg(struct unbd_device *dev)
 		return first_leg(dev);
 	switch (policy) {
 	case UNBD_POLICY_PREFER:
-		return first_leg(dev);
+		return oldest_leg(dev);
 	case UNBD_POLICY_ROUND_ROBIN:
 		return next_leg(dev);
 	default:
@@ -99,15 +116,13 @@ static void commit_legs(struct unbd_device *dev, unsigned int hctx)
 	}
 }
 
-static blk_status_t send_request(struct unbd_leg *leg, struct request *rq,
-				 unsigned int hctx, bool last)
+/* The request has been started. */
+static blk_status_t send_over(struct unbd_leg *leg, struct request *rq,
+			      unsigned int hctx, bool last)
 {
 	blk_status_t status;
 
-	if (READ_ONCE(leg->dev->replay.keeping))
-		unbd_replay_sending(leg->dev, rq);
 	unbd_leg_add_request(leg, rq, hctx);
-	blk_mq_start_request(rq);
 	status = leg->path->ops->queue_rq(leg, unbd_request(rq)->queue, rq,
 					  last);
 	if (unlikely(status != BLK_STS_OK))
@@ -115,6 +130,40 @@ static blk_status_t send_request(struct unbd_leg *leg, struct request *rq,
 	/* The path is about to be taken down; blk-mq asks again by then. */
 	if (unlikely(status == BLK_STS_TRANSPORT))
 		status = BLK_STS_RESOURCE;
+	return status;
+}
+
+/* One leg has no room: which other has does not matter any more. */
+static blk_status_t send_elsewhere(struct unbd_leg *full, struct request *rq,
+				   unsigned int hctx, bool last)
+{
+	struct unbd_device *dev = full->dev;
+	blk_status_t status = BLK_STS_RESOURCE;
+	struct unbd_leg *leg;
+	unsigned int i;
+
+	for (i = 0; i < UNBD_MAX_PATHS && status == BLK_STS_RESOURCE; i++) {
+		leg = live_leg(dev, i);
+		if (!leg || leg == full || (READ_ONCE(dev->narrowed) &&
+					    !unbd_request_fits(leg, rq)))
+			continue;
+		status = send_over(leg, rq, hctx, last);
+	}
+	return status;
+}
+
+static blk_status_t send_request(struct unbd_leg *leg, struct request *rq,
+				 unsigned int hctx, bool last)
+{
+	struct unbd_device *dev = leg->dev;
+	blk_status_t status;
+
+	if (READ_ONCE(dev->replay.keeping))
+		unbd_replay_sending(dev, rq);
+	blk_mq_start_request(rq);
+	status = send_over(leg, rq, hctx, last);
+	if (unlikely(status == BLK_STS_RESOURCE) && READ_ONCE(dev->nr_legs) > 1)
+		status = send_elsewhere(leg, rq, hctx, last);
 	return status;
 }
 

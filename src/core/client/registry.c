@@ -60,7 +60,14 @@ void unbd_unregister_transport(struct unbd_transport_ops *ops)
 }
 EXPORT_SYMBOL_UNBD(unbd_unregister_transport);
 
-static const struct unbd_transport_ops *try_get_transport(const char *name)
+/**
+ * unbd_transport_get() - a transport by name, if its module is there
+ * @name: "tcp", "rdma" or "shm"
+ *
+ * Process context, may sleep. Return: the operations with a reference to
+ * their module, or NULL.
+ */
+const struct unbd_transport_ops *unbd_transport_get(const char *name)
 {
 	struct unbd_transport_ops *ops;
 
@@ -73,20 +80,20 @@ static const struct unbd_transport_ops *try_get_transport(const char *name)
 }
 
 /**
- * unbd_transport_get() - a transport by name, loading its module if need be
- * @name: "tcp", "rdma" or "shm"
+ * unbd_transport_load() - load a transport's module unless it is there
+ * @name: as for unbd_transport_get()
  *
- * Process context, may sleep. Return: the operations with a reference to
- * their module, or NULL when there is no such transport here.
+ * Not for who holds a mutex of ours: what modprobe reads may be on a disk that
+ * has to be unmapped by force before it goes on.
  */
-const struct unbd_transport_ops *unbd_transport_get(const char *name)
+void unbd_transport_load(const char *name)
 {
-	const struct unbd_transport_ops *ops = try_get_transport(name);
+	const struct unbd_transport_ops *ops = unbd_transport_get(name);
 
 	if (ops)
-		return ops;
-	request_module("unbd-transport-%s", name);
-	return try_get_transport(name);
+		unbd_transport_put(ops);
+	else
+		request_module("unbd-transport-%s", name);
 }
 
 /**

@@ -5,6 +5,7 @@
 #define pr_fmt(fmt) "unbd: " fmt
 
 #include <linux/module.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "client.h"
@@ -32,6 +33,7 @@ void unbd_session_release(struct unbd_session *session)
 	kfree(session);
 	if (atomic_dec_and_test(&nr_sessions))
 		wake_up_all(&gone);
+	module_put(THIS_MODULE);
 }
 
 static struct unbd_session *find_session(const char *name)
@@ -48,11 +50,17 @@ static struct unbd_session *find_session(const char *name)
 
 static struct unbd_session *create_session(const struct unbd_map_options *o)
 {
-	struct unbd_session *session = kzalloc(sizeof(*session), GFP_KERNEL);
+	struct unbd_session *session;
 	int err = -ENOMEM;
 
-	if (!session)
+	/* Paths hold the module, too, but a disk may outlive the last one. */
+	if (!try_module_get(THIS_MODULE))
+		return ERR_PTR(-ENODEV);
+	session = kzalloc(sizeof(*session), GFP_KERNEL);
+	if (!session) {
+		module_put(THIS_MODULE);
 		return ERR_PTR(-ENOMEM);
+	}
 	atomic_inc(&nr_sessions);
 	kobject_init(&session->kobj, &unbd_session_ktype);
 	mutex_init(&session->mutex);
@@ -206,11 +214,12 @@ static int add_legs_of_path(struct unbd_path *path)
 {
 	struct unbd_session *session = path->session;
 	struct unbd_device *dev;
+	unsigned int noio;
 	int err = 0;
 
 	lockdep_assert_held(&session->mutex);
 
-	unbd_path_lock_abort(path);
+	noio = unbd_path_lock_abort(path);
 	list_for_each_entry(dev, &session->devices, entry) {
 		if (READ_ONCE(dev->removing))
 			continue;
@@ -218,7 +227,7 @@ static int add_legs_of_path(struct unbd_path *path)
 		if (err)
 			break;
 	}
-	mutex_unlock(&path->mutex);
+	unbd_path_unlock(path, noio);
 	return err;
 }
 
@@ -226,14 +235,15 @@ static int add_legs_of_device(struct unbd_device *dev)
 {
 	struct unbd_session *session = dev->session;
 	struct unbd_path *path;
+	unsigned int noio;
 	int err = 0;
 
 	lockdep_assert_held(&session->mutex);
 
 	list_for_each_entry(path, &session->paths, entry) {
-		unbd_path_lock_abort(path);
+		noio = unbd_path_lock_abort(path);
 		err = unbd_leg_create(dev, path);
-		mutex_unlock(&path->mutex);
+		unbd_path_unlock(path, noio);
 		if (err)
 			break;
 	}
@@ -245,65 +255,116 @@ static void remove_legs_of_device(struct unbd_device *dev, bool polite)
 	struct unbd_session *session = dev->session;
 	struct unbd_path *path;
 	struct unbd_leg *leg;
+	unsigned int noio;
 
 	mutex_lock(&session->mutex);
 	list_for_each_entry(path, &session->paths, entry) {
-		unbd_path_lock_abort(path);
+		noio = unbd_path_lock_abort(path);
 		leg = unbd_leg_of(dev, path);
 		if (leg) {
 			unbd_leg_down(leg, polite);
 			unbd_leg_destroy(leg);
 		}
-		mutex_unlock(&path->mutex);
+		unbd_path_unlock(path, noio);
 	}
 	mutex_unlock(&session->mutex);
 }
 
-/* Adds the paths of a mapping that the session does not have yet. */
+/* The paths that a mapping asks for, each with a reference */
+struct asked_paths {
+	unsigned int nr;
+	struct unbd_path *paths[UNBD_MAX_PATHS];
+};
+
+static void ask_for(struct asked_paths *asked, struct unbd_path *path)
+{
+	lockdep_assert_held(&path->session->mutex);
+
+	kobject_get(&path->kobj);
+	path->wanted++;
+	asked->paths[asked->nr++] = path;
+}
+
+static int add_path(struct unbd_session *session,
+		    const struct unbd_path_option *spec,
+		    struct asked_paths *asked, char *why, size_t len)
+{
+	struct unbd_path *path = find_path(session, spec);
+	int err;
+
+	if (path) {
+		ask_for(asked, path);
+		return 0;
+	}
+	path = unbd_path_create(session, spec, why, len);
+	if (IS_ERR(path))
+		return PTR_ERR(path);
+	ask_for(asked, path);
+	err = add_legs_of_path(path);
+	if (err)
+		snprintf(why, len, "out of memory");
+	return err;
+}
+
+/* Adds those paths that the session does not have yet. */
 static int add_paths(struct unbd_session *session,
-		     const struct unbd_map_options *o, unsigned long *added,
-		     char *why, size_t len)
+		     const struct unbd_map_options *o,
+		     struct asked_paths *asked, char *why, size_t len)
 {
 	struct unbd_path *path;
 	unsigned int i;
-	int err;
+	int err = 0;
 
-	for (i = 0; i < o->nr_paths; i++) {
-		if (find_path(session, &o->paths[i]))
-			continue;
-		path = unbd_path_create(session, &o->paths[i], why, len);
-		if (IS_ERR(path))
-			return PTR_ERR(path);
-		__set_bit(path->index, added);
-		err = add_legs_of_path(path);
-		if (err) {
-			snprintf(why, len, "out of memory");
-			return err;
-		}
-	}
+	for (i = 0; i < o->nr_paths && !err; i++)
+		err = add_path(session, &o->paths[i], asked, why, len);
+	if (o->nr_paths)
+		return err;
+	/* Who names none relies on those that there are. */
+	list_for_each_entry(path, &session->paths, entry)
+		if (!path->claimed)
+			ask_for(asked, path);
 	return 0;
 }
 
-static void remove_added_paths(struct unbd_session *session,
-			       unsigned long added)
+static bool is_last_path(struct unbd_path *path)
+{
+	struct unbd_path *other;
+
+	lockdep_assert_held(&path->session->mutex);
+
+	list_for_each_entry(other, &path->session->paths, entry)
+		if (other != path && !other->claimed)
+			return false;
+	return true;
+}
+
+/* Takes back that a path was asked for: is it for the caller to remove? */
+static bool claim_unwanted_path(struct unbd_path *path)
+{
+	struct unbd_session *session = path->session;
+	bool claimed = false;
+
+	mutex_lock(&session->mutex);
+	if (!--path->wanted && !path->claimed &&
+	    (!is_last_path(path) || READ_ONCE(session->users) == 1)) {
+		path->claimed = true;
+		claimed = true;
+	}
+	mutex_unlock(&session->mutex);
+	return claimed;
+}
+
+/* Without @keep, paths go that nobody else has asked for. */
+static void forget_paths(struct asked_paths *asked, bool keep)
 {
 	struct unbd_path *path;
-	bool found;
 
-	do {
-		found = false;
-		mutex_lock(&session->mutex);
-		list_for_each_entry(path, &session->paths, entry) {
-			if (!path->claimed && test_bit(path->index, &added)) {
-				path->claimed = true;
-				found = true;
-				break;
-			}
-		}
-		mutex_unlock(&session->mutex);
-		if (found)
+	while (asked->nr) {
+		path = asked->paths[--asked->nr];
+		if (!keep && claim_unwanted_path(path))
 			remove_claimed_path(path);
-	} while (found);
+		kobject_put(&path->kobj);
+	}
 }
 
 static bool is_mapped(struct unbd_session *session, const char *export_name)
@@ -316,22 +377,39 @@ static bool is_mapped(struct unbd_session *session, const char *export_name)
 	return false;
 }
 
+/*
+ * For who needs memory meanwhile: "unmap force" wants the mutex, too, and what
+ * reclaim waits for may end by nothing else.
+ */
+static unsigned int lock_for_more(struct unbd_session *session)
+{
+	mutex_lock(&session->mutex);
+	return memalloc_noio_save();
+}
+
+static void unlock_with_more(struct unbd_session *session, unsigned int noio)
+{
+	memalloc_noio_restore(noio);
+	mutex_unlock(&session->mutex);
+}
+
 /* Makes the objects of a mapping and lets their paths begin to connect. */
 static struct unbd_device *begin_mapping(struct unbd_session *session,
 					 const struct unbd_map_options *o,
-					 unsigned long *added,
+					 struct asked_paths *asked,
 					 char *why, size_t len)
 {
 	struct unbd_device *dev;
+	unsigned int noio;
 	int err;
 
-	mutex_lock(&session->mutex);
+	noio = lock_for_more(session);
 	if (is_mapped(session, o->device_path)) {
 		snprintf(why, len, "the export is mapped already");
 		err = -EEXIST;
 		goto unlock;
 	}
-	err = add_paths(session, o, added, why, len);
+	err = add_paths(session, o, asked, why, len);
 	if (err)
 		goto unlock;
 	dev = unbd_device_create(session, o);
@@ -343,18 +421,18 @@ static struct unbd_device *begin_mapping(struct unbd_session *session,
 	list_add_tail(&dev->entry, &session->devices);
 	err = add_legs_of_device(dev);
 	kick_paths(session);
-	mutex_unlock(&session->mutex);
+	unlock_with_more(session, noio);
 	if (!err)
 		return dev;
 	snprintf(why, len, "out of memory");
 	WRITE_ONCE(dev->removing, true);
 	unbd_device_fail(dev);
 	remove_legs_of_device(dev, true);
-	mutex_lock(&session->mutex);
+	noio = lock_for_more(session);
 	list_del(&dev->entry);
 	unbd_device_put(dev);
 unlock:
-	mutex_unlock(&session->mutex);
+	unlock_with_more(session, noio);
 	return ERR_PTR(err);
 }
 
@@ -477,13 +555,16 @@ int unbd_map(struct unbd_map_options *o, char *why, size_t len)
 {
 	struct unbd_session *session;
 	struct unbd_device *dev;
-	unsigned long added = 0;
+	struct asked_paths asked = {};
+	unsigned int i;
 	int err;
 
+	for (i = 0; i < o->nr_paths; i++)
+		unbd_transport_load(o->paths[i].transport);
 	session = enter(o, why, len);
 	if (IS_ERR(session))
 		return PTR_ERR(session);
-	dev = begin_mapping(session, o, &added, why, len);
+	dev = begin_mapping(session, o, &asked, why, len);
 	if (IS_ERR(dev)) {
 		err = PTR_ERR(dev);
 		goto leave;
@@ -493,15 +574,17 @@ int unbd_map(struct unbd_map_options *o, char *why, size_t len)
 		goto forget;
 	keep_device(dev);
 	err = show_disk(dev, why, len);
-	if (!err)
+	if (!err) {
+		forget_paths(&asked, true);
 		return 0;
+	}
 forget:
 	WRITE_ONCE(dev->removing, true);
 	unbd_device_fail(dev);
 	remove_legs_of_device(dev, true);
 	forget_device(dev);
 leave:
-	remove_added_paths(session, added);
+	forget_paths(&asked, false);
 	leave(session);
 	return err;
 }
@@ -526,6 +609,8 @@ int unbd_unmap(struct unbd_device *dev, bool force, char *why, size_t len)
 			 "the device is being removed");
 		return err;
 	}
+	/* A resize waits no longer, so that nobody has to wait for it. */
+	wake_up_all(&dev->wait);
 	/* Nobody has it open: without a server there is nothing to wait for. */
 	if (!unbd_device_has_leg(dev))
 		force = true;
@@ -605,9 +690,11 @@ int unbd_session_add_path(struct unbd_session *session,
 			  char *why, size_t len)
 {
 	struct unbd_path *path;
+	unsigned int noio;
 	int err = 0;
 
-	mutex_lock(&session->mutex);
+	unbd_transport_load(spec->transport);
+	noio = lock_for_more(session);
 	if (READ_ONCE(session->closing)) {
 		snprintf(why, len, "the session is being closed");
 		err = -ENODEV;
@@ -622,6 +709,7 @@ int unbd_session_add_path(struct unbd_session *session,
 		err = PTR_ERR(path);
 		goto unlock;
 	}
+	path->wanted++;
 	err = add_legs_of_path(path);
 	if (!err) {
 		unbd_path_kick(path);
@@ -629,11 +717,11 @@ int unbd_session_add_path(struct unbd_session *session,
 	}
 	snprintf(why, len, "out of memory");
 	path->claimed = true;
-	mutex_unlock(&session->mutex);
+	unlock_with_more(session, noio);
 	remove_claimed_path(path);
 	return err;
 unlock:
-	mutex_unlock(&session->mutex);
+	unlock_with_more(session, noio);
 	return err;
 }
 
@@ -654,7 +742,7 @@ int unbd_session_remove_path(struct unbd_path *path, char *why, size_t len)
 	if (path->claimed) {
 		snprintf(why, len, "the path is being removed");
 		err = -ENODEV;
-	} else if (list_is_singular(&session->paths)) {
+	} else if (is_last_path(path)) {
 		snprintf(why, len, "it is the last path, unmap the device instead");
 		err = -EBUSY;
 	} else {
@@ -683,8 +771,8 @@ void unbd_session_reconnect(struct unbd_session *session)
 /**
  * unbd_sessions_drain() - wait for the last session when the module goes
  *
- * Paths hold their transport and that holds this module, so nothing is
- * mapped any more; what was may still be on its way out.
+ * Each holds this module until it is released, so none is left but one that
+ * is just about to say so.
  */
 void unbd_sessions_drain(void)
 {

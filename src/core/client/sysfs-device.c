@@ -221,7 +221,7 @@ static void release_device(struct kobject *kobj)
 
 const struct kobj_type unbd_device_ktype = {
 	.release	= release_device,
-	.sysfs_ops	= &kobj_sysfs_ops,
+	.sysfs_ops	= &unbd_sysfs_ops,
 	.default_groups	= device_groups,
 };
 

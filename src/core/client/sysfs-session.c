@@ -55,11 +55,9 @@ static ssize_t add_path_show(struct kobject *kobj, struct kobj_attribute *attr,
 			  attr->attr.name);
 }
 
-static ssize_t add_path_store(struct kobject *kobj,
-			      struct kobj_attribute *attr,
-			      const char *page, size_t count)
+static int add_written(struct unbd_session *session, const char *page,
+		       size_t count)
 {
-	struct unbd_session *session = to_session(kobj);
 	char why[UNBD_WHY_LEN] = "out of memory";
 	struct unbd_path_option *spec;
 	int err = -ENOMEM;
@@ -75,6 +73,26 @@ static ssize_t add_path_store(struct kobject *kobj,
 		pr_err("%s: add_path: %s (%d)\n", session->name, why, err);
 	kfree(spec);
 	kfree(line);
+	return err;
+}
+
+/* It may wait for modprobe, and the session goes with its last disk. */
+static ssize_t add_path_store(struct kobject *kobj,
+			      struct kobj_attribute *attr,
+			      const char *page, size_t count)
+{
+	struct kernfs_node *kn;
+	int err;
+
+	kobject_get(kobj);
+	kn = sysfs_break_active_protection(kobj, &attr->attr);
+	if (!kn) {
+		kobject_put(kobj);
+		return -ENODEV;
+	}
+	err = add_written(to_session(kobj), page, count);
+	sysfs_unbreak_active_protection(kn);
+	kobject_put(kobj);
 	return err ? err : count;
 }
 
@@ -97,7 +115,7 @@ static void release_session(struct kobject *kobj)
 
 const struct kobj_type unbd_session_ktype = {
 	.release	= release_session,
-	.sysfs_ops	= &kobj_sysfs_ops,
+	.sysfs_ops	= &unbd_sysfs_ops,
 	.default_groups	= session_groups,
 };
 
@@ -188,12 +206,17 @@ static ssize_t reconnect_store(struct kobject *kobj,
 			       struct kobj_attribute *attr,
 			       const char *page, size_t count)
 {
-	int err = check_one(to_path(kobj), "reconnect", page);
+	struct unbd_path *path = to_path(kobj);
+	int err = check_one(path, "reconnect", page);
 
 	if (err)
 		return err;
-	unbd_path_reconnect(to_path(kobj), true);
-	return count;
+	err = unbd_path_reconnect(path, true);
+	if (err)
+		pr_err("%s: reconnect: %s (%d)\n", path->name,
+		       err == -ENODEV ? "the path is being removed" :
+		       "it cannot be connected a second time", err);
+	return err ? err : count;
 }
 
 static ssize_t disconnect_store(struct kobject *kobj,
@@ -263,7 +286,7 @@ static void release_path(struct kobject *kobj)
 
 const struct kobj_type unbd_path_ktype = {
 	.release	= release_path,
-	.sysfs_ops	= &kobj_sysfs_ops,
+	.sysfs_ops	= &unbd_sysfs_ops,
 	.default_groups	= path_groups,
 };
 

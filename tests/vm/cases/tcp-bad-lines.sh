@@ -141,6 +141,10 @@ test_files_of_a_device() {
 	dir=$CLIENT/sessions/s
 	refused EINVAL "$dir/policy" fastest '^unbd: s: policy: min-inflight'
 	refused EPROTONOSUPPORT "$dir/add_path" 10.0.0.1 '^unbd: s: add_path: '
+	refused EINVAL "$dir/add_path" $'tcp:127.0.0.2\nunbd: all is well' \
+		'^unbd: s: add_path: a path does not go on'
+	refused EINVAL "$dir/add_path" $'tcp:127.0.0.2\e[2K' \
+		'^unbd: s: add_path: control byte 0x1b'
 	refused EEXIST "$dir/add_path" tcp:127.0.0.1 '^unbd: s: add_path: .*that path'
 	refused EBUSY "$dir/paths/0/remove" 1 '^unbd: s path 0 .*: remove: .*last'
 	refused EINVAL "$dir/paths/0/remove" 0 '^unbd: s path 0 .*: remove: write 1'

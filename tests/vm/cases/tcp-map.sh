@@ -7,6 +7,8 @@
 # cpus: 4
 # tags: tcp client
 
+. /bed/tcp.sh
+
 # kernels: 5.10 6.1 6.12 7.2 debug
 test_a_mapping_appears_and_goes() {
 	local disk
@@ -178,6 +180,31 @@ test_a_second_mapping_needs_no_path() {
 	unmap "$b"
 	expect_errno ENOENT "$CLIENT/map_device" "sessname=blya device_path=b"
 	expect_log 'map_device: .*new session needs path='
+}
+
+# Two lines of a table in parallel, as at boot: one names an export that is not
+# there, and goes without what the other has asked for, too.
+test_a_mapping_that_fails_leaves_the_paths_of_others() {
+	local first disk
+	start_script names=vol1 slow=4:100
+	load client
+	bedctl write "$CLIENT/map_device" \
+		"sessname=s $HERE path=tcp:127.0.0.2 device_path=typo" \
+		> "$WORK/first" &
+	first=$!
+	eventually 5 test -e "$CLIENT/sessions/s/paths/1"
+	disk=$(map sessname=s "$HERE" device_path=vol1 nr_queues=1)
+	within 60 tail --pid=$first -f /dev/null
+	same "$(< "$WORK/first")" ENOENT "the outcome of the other mapping"
+	same "$(ls "$CLIENT/sessions/s/paths")" 0 paths
+	script slow=
+	expect_errno ENOENT "$CLIENT/map_device" \
+		"sessname=s $HERE path=tcp:127.0.0.2 device_path=typo"
+	same "$(ls "$CLIENT/sessions/s/paths")" 0 "paths after another failure"
+	same "$(path_state s)" live "state of the path"
+	direct_read "$disk" 1 > /dev/null
+	unmap "$disk"
+	same "$(ls -A "$CLIENT/sessions")" "" "sessions left behind"
 }
 
 # kernels: 6.1 7.2

@@ -116,6 +116,8 @@ test_a_descriptor_serves_one_device_once() {
 		"sessname=t path=fd:8 device_path=vol1" 'in use by the kernel'
 	same "$(ls "$CLIENT/sessions")" s sessions
 	direct_read "$disk" 1 > /dev/null
+	refused EOPNOTSUPP "$CLIENT/sessions/s/paths/0/reconnect" 1 \
+		'connected a second time'
 	stop_peer "$PEER_PID"
 	eventually 10 path_is s failed
 	must_fail timeout 20 dd if="/dev/$disk" of=/dev/null bs=1M count=1 \
@@ -123,6 +125,27 @@ test_a_descriptor_serves_one_device_once() {
 	grep -q 'Input/output error' "$WORK/dd" ||
 		fail "the read ended with: $(tail -n 1 "$WORK/dd")"
 	same "$(path_state s)" failed "state of a socket that has broken"
+	unmap "$disk" force
+	exec 8>&-
+}
+
+# What the server has not taken when the path is lost is never sent: the pages
+# are somebody else's then.
+test_a_descriptor_has_nothing_left_to_send() {
+	local disk
+	load client
+	start_nbdkit memory 32M
+	exec 8<> /dev/tcp/127.0.0.1/10809
+	bedctl write "$CLIENT/map_device" \
+		"sessname=s path=fd:8 device_path=vol0 io_timeout=5 fail_timeout=2"
+	disk=$(unbd_disks)
+	allow_log "dev $disk"
+	kill -STOP "$PEER_PID"
+	must_fail timeout 60 dd if=/dev/zero of="/dev/$disk" bs=16M count=1 \
+		oflag=direct 2> /dev/null
+	eventually 20 path_is s failed
+	same "$(ss -Htan 'dport = :10809' | awk '$3 > 0')" "" "data to be sent"
+	kill -CONT "$PEER_PID"
 	unmap "$disk" force
 	exec 8>&-
 }
@@ -175,12 +198,14 @@ reads_of_first() {
 
 # received - bytes, from port 10809
 received() {
-	ss -Htin 'dport = :10809' | sed -n 's/.* bytes_received:\([0-9]*\) .*/\1/p'
+	ss -Htin 'dport = :10809' |
+		sed -n 's/.* bytes_received:\([0-9]*\) .*/\1/p' |
+		awk '{ sum += $1 } END { print sum + 0 }'
 }
 
 # between NUMBER LEAST MOST POLICY
 between() {
-	(( $1 >= $2 && $1 <= $3 )) || fail "$4: $1 of 32 go over the slow path"
+	(( $1 >= $2 && $1 <= $3 )) || fail "$4: $1 of 32 go over the first path"
 }
 
 test_each_policy_has_its_path() {
@@ -196,6 +221,75 @@ test_each_policy_has_its_path() {
 	between "$(reads_of_first round-robin 1)" 15 17 round-robin
 	between "$(reads_of_first min-latency 1)" 0 10 min-latency
 	between "$(reads_of_first min-inflight 8)" 1 12 min-inflight
+	unmap "$DISK"
+}
+
+# Each of two disks has one request at a time: they do not share a path.
+test_min_inflight_counts_what_other_disks_send() {
+	local before disk file port
+	file=$(disk_file 16)
+	start_nbdkit --filter=delay file "$file" rdelay=20ms
+	PORT=10810 start_nbdkit --filter=delay file "$file" rdelay=20ms
+	DISK=$(map sessname=s "$HERE" path=tcp:127.0.0.1:10810 \
+		device_path=vol0 nr_queues=1)
+	disk=$(map sessname=s device_path=vol1 nr_queues=1)
+	for port in 10809 10810; do
+		eventually 20 connected_to $port 2
+	done
+	udevadm settle
+	direct_read "$disk" 1 > /dev/null
+	before=$(received)
+	timeout 60 fio --name=reads --ioengine=psync --direct=1 --rw=randread \
+		--bs=64k --size=16M --number_ios=32 --minimal \
+		--filename="/dev/$disk" > "$WORK/other-fio" &
+	fio --name=reads --ioengine=psync --direct=1 --rw=randread --bs=64k \
+		--size=16M --number_ios=32 --minimal \
+		--filename="/dev/$DISK" > "$WORK/fio"
+	wait $!
+	between $(( ($(received) - before) / 65536 )) 16 48 "of two times"
+	unmap "$disk"
+	unmap "$DISK"
+}
+
+# connected_to PORT NUMBER
+connected_to() {
+	[[ $(ss -Htn state established "dport = :$1" | wc -l) == "$2" ]]
+}
+
+# A path that comes later is the last choice, also in the place of an older one.
+test_prefer_keeps_the_order() {
+	start_nbdkit memory 16M
+	PORT=10810 start_nbdkit memory 16M
+	DISK=$(map sessname=s path=tcp:127.0.0.2:10810 \
+		path=tcp:127.0.0.1:10810 device_path=vol0 nr_queues=1)
+	eventually 20 path_live s 1
+	write_sysfs "$CLIENT/sessions/s/paths/0/remove" 1
+	write_sysfs "$CLIENT/sessions/s/add_path" tcp:127.0.0.1
+	eventually 20 path_live s 0
+	udevadm settle
+	between "$(reads_of_first prefer 1)" 0 0 prefer
+	unmap "$DISK"
+}
+
+# How long an outage takes says nothing of how long answers do.
+test_min_latency_forgives_an_outage() {
+	local file first
+	file=$(disk_file 16)
+	start_nbdkit file "$file"
+	first=$PEER_PID
+	PORT=10810 start_nbdkit --filter=delay file "$file" rdelay=50ms
+	DISK=$(map sessname=s "$HERE" path=tcp:127.0.0.1:10810 \
+		device_path=vol0 nr_queues=1 io_timeout=2 policy=min-latency)
+	eventually 20 path_live s 1
+	udevadm settle
+	reads_of_first min-latency 1
+	kill -STOP "$first"
+	defer kill -CONT "$first"
+	direct_read "$DISK" 1 > /dev/null
+	same "$(path_stat s failures)" 1 "failures of the path"
+	kill -CONT "$first"
+	eventually 10 path_live s 0
+	between "$(reads_of_first min-latency 1)" 20 32 "fast again"
 	unmap "$DISK"
 }
 

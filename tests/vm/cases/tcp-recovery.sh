@@ -91,6 +91,34 @@ test_each_outage_has_its_fail_timeout() {
 	unmap "$DISK"
 }
 
+# One that begins with a connection that is to know a new size, while a request
+# is in flight, is an outage of its own, too.
+test_an_outage_by_a_resize_has_its_fail_timeout() {
+	local reader
+	start_script "$SCRIPT_FLAGS"
+	DISK=$(map sessname=s "$HERE" device_path= nr_queues=1 fail_timeout=8)
+	udevadm settle -t "$(scaled 20)"
+	script die=0
+	write_sysfs "$CLIENT/sessions/s/paths/0/reconnect" 1
+	eventually 3 state_is "$DISK" parked
+	script
+	eventually 5 state_is "$DISK" live
+	direct_read "$DISK" 1 > /dev/null
+	sleep 10
+	script stall,cmd=READ size=32M die=0,skip=1
+	direct_read "$DISK" 1 > /dev/null &
+	reader=$!
+	eventually 3 traced READ
+	bedctl write "/sys/block/$DISK/unbd/resize" 0 || true
+	eventually 3 path_is s reconnecting
+	sleep 2
+	same "$(state "$DISK")" parked state
+	script size=32M
+	within 10 tail --pid=$reader -f /dev/null
+	wait $reader || fail "the read has failed"
+	unmap "$DISK"
+}
+
 test_fail_timeout_of_nothing() {
 	local begin took
 	begin fail_timeout=0
@@ -259,6 +287,48 @@ test_unmap_force_is_quick_while_it_reconnects() {
 	force_is_quick "handshake hangs"
 }
 
+# modprobe may wait for a disk that waits for its path.
+test_unmap_force_is_quick_while_modprobe_hangs() {
+	local modprobe adding
+	begin
+	modprobe=$(< /proc/sys/kernel/modprobe)
+	defer eval "echo $modprobe > /proc/sys/kernel/modprobe"
+	printf '#!/bin/sh\ntouch %s; exec sleep 15\n' "$WORK/asked" \
+		> "$WORK/modprobe"
+	chmod +x "$WORK/modprobe"
+	echo "$WORK/modprobe" > /proc/sys/kernel/modprobe
+	bedctl write "$CLIENT/sessions/s/add_path" rdma:127.0.0.3 \
+		> "$WORK/outcome" &
+	adding=$!
+	eventually 5 test -e "$WORK/asked"
+	server_dies
+	force_is_quick "modprobe hangs"
+	within 20 tail --pid=$adding -f /dev/null
+	same "$(< "$WORK/outcome")" ENODEV "the outcome of adding a path"
+}
+
+# Whoever removes both at once gets one of them.
+test_one_path_of_two_stays() {
+	local paths=$CLIENT/sessions/s/paths first i
+	begin path=tcp:127.0.0.2
+	for i in {1..20}; do
+		eventually 10 path_live s 0
+		eventually 10 path_live s 1
+		echo 1 2> /dev/null > "$paths/0/remove" &
+		first=$!
+		echo 1 2> /dev/null > "$paths/1/remove" &
+		wait $! || true
+		wait $first || true
+		same "$(ls "$paths" | wc -l)" 1 "paths left in round $i"
+		direct_read "$DISK" 1 > /dev/null
+		[[ -e $paths/0 ]] || write_sysfs \
+			"$CLIENT/sessions/s/add_path" tcp:127.0.0.1
+		[[ -e $paths/1 ]] || write_sysfs \
+			"$CLIENT/sessions/s/add_path" tcp:127.0.0.2
+	done
+	unmap "$DISK"
+}
+
 test_unmap_force_of_a_mounted_disk() {
 	begin
 	mkfs.ext4 -q "/dev/$DISK"
@@ -310,6 +380,50 @@ test_another_disk_that_comes_back_is_refused() {
 	script size=32M
 	eventually 10 path_is s live
 	direct_read "$DISK" 1 > /dev/null
+	unmap "$DISK"
+}
+
+# The disk does not flush, for there was nothing to be flushed.
+test_a_write_cache_that_comes_back_is_refused() {
+	start_script flags=multi
+	DISK=$(map sessname=s "$HERE" device_path= nr_queues=1)
+	comes_back_as 'has got a write cache' flags=multi:flush
+	script
+	eventually 10 path_is s live
+	direct_read "$DISK" 1 > /dev/null
+	unmap "$DISK"
+}
+
+test_a_read_only_disk_needs_no_server_that_writes() {
+	start_script "$SCRIPT_FLAGS"
+	DISK=$(map sessname=s "$HERE" device_path= nr_queues=1 access_mode=ro)
+	script flags=flush:fua:ro
+	write_sysfs "$CLIENT/sessions/s/paths/0/reconnect" 1
+	eventually 10 reconnected 1
+	direct_read "$DISK" 1 > /dev/null
+	unmap "$DISK"
+}
+
+# A server that was never asked before may be that of another disk: only one
+# that is in use may say that it has grown.
+test_a_second_path_to_another_disk_is_refused() {
+	begin
+	PORT=10810 start_nbdkit memory 32M
+	log_from_here
+	write_sysfs "$CLIENT/sessions/s/add_path" tcp:127.0.0.1:10810
+	eventually 10 said "33554432 bytes, that of $DISK has 16777216: not the"
+	sleep 2
+	must_fail path_live s 1
+	write_sysfs "$CLIENT/sessions/s/paths/1/remove" 1
+	truncate -s 32M "$FILE"
+	write_sysfs "/sys/block/$DISK/unbd/resize" 0
+	write_sysfs "$CLIENT/sessions/s/add_path" tcp:127.0.0.2
+	eventually 10 path_live s 1
+	# Nor does it matter how much of it is in use.
+	write_sysfs "$CLIENT/sessions/s/paths/1/remove" 1
+	write_sysfs "/sys/block/$DISK/unbd/resize" 40960
+	write_sysfs "$CLIENT/sessions/s/add_path" tcp:127.0.0.2
+	eventually 10 path_live s 1
 	unmap "$DISK"
 }
 
@@ -371,9 +485,38 @@ test_resize_takes_up_the_servers_size() {
 	unmap "$DISK"
 }
 
-# said REGEX - in the modules' lines since log_from_here
-said() {
-	our_log | grep -q "$1"
+# Once, or not at all: never by way of what else the server has.
+test_resize_changes_the_size_once() {
+	begin
+	truncate -s 32M "$FILE"
+	expect_errno EINVAL "/sys/block/$DISK/unbd/resize" 65544
+	same "$(blockdev --getsize64 "/dev/$DISK")" $(( 16 << 20 )) size
+	write_sysfs "/sys/block/$DISK/unbd/resize" 40960
+	write_sysfs "/sys/block/$DISK/unbd/resize" 40960
+	expect_log 'size changes from 32768 to 40960 sectors' 1
+	expect_log 'size changes' 1
+	unmap "$DISK"
+	PORT=10810 start_script blocksize=4096:4096:32M
+	DISK=$(map sessname=s path=tcp:127.0.0.1:10810 device_path= nr_queues=1)
+	refused EINVAL "/sys/block/$DISK/unbd/resize" 32767 'blocks of 4096'
+	write_sysfs "/sys/block/$DISK/unbd/resize" 32760
+	same "$(blockdev --getsize64 "/dev/$DISK")" $(( 32760 * 512 )) size
+	unmap "$DISK"
+}
+
+test_resize_does_not_hold_up_unmapping() {
+	local begin took
+	start_script
+	DISK=$(map sessname=s "$HERE" device_path= nr_queues=1)
+	udevadm settle -t "$(scaled 20)"
+	script hang=0
+	bedctl write "/sys/block/$DISK/unbd/resize" 0 > "$WORK/outcome" &
+	eventually 5 traced ' open '
+	begin=$(milliseconds)
+	unmap "$DISK"
+	took=$(( $(milliseconds) - begin ))
+	(( took < $(scaled 1000) )) || fail "unmapping took $took ms"
+	wait $! || true
 }
 
 test_resize_without_a_server() {

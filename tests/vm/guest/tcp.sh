@@ -60,6 +60,11 @@ our_log() {
 		grep -E '^unbd(-[a-z]+)*: ' | grep -vE "$not" || true
 }
 
+# said REGEX - in the modules' lines since log_from_here
+said() {
+	our_log | grep -q "$1"
+}
+
 # one_line_says REGEX WHAT - exactly one line has come, and it says that
 one_line_says() {
 	local lines
