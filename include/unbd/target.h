@@ -25,7 +25,7 @@
 #include <unbd/parse.h>
 
 /* Raised with every change of a structure or an operation below. */
-#define UNBD_TARGET_API		3
+#define UNBD_TARGET_API		4
 
 /* Longest name of an export, in bytes with NUL. */
 #define UNBD_EXPORT_NAME_LEN	256
@@ -170,11 +170,24 @@ struct unbd_listener {
 };
 
 /**
+ * enum unbd_admission - what lets a client use exports
+ * @UNBD_ADMIT_NOBODY: nothing; so it is for a transport that does not say
+ * @UNBD_ADMIT_LISTED: the lists of clients, by the client's address. One that
+ *	no list can name (of a family as AF_VSOCK, or none) is kept out by all.
+ * @UNBD_ADMIT_GUARDED: whatever guards the way that it came by, such as the
+ *	permissions of a socket's file; no list is looked at
+ */
+enum unbd_admission {
+	UNBD_ADMIT_NOBODY,
+	UNBD_ADMIT_LISTED,
+	UNBD_ADMIT_GUARDED,
+};
+
+/**
  * struct unbd_conn - one connection of a client
  * @ops: its transport
- * @peer: the client's address; family AF_UNSPEC for a Unix socket, which its
- *	file's permissions guard instead of an access list. A family that no
- *	access list can name, such as AF_VSOCK, is shut out by every list.
+ * @admission: what lets the client in
+ * @peer: the client's address, if it has one
  * @peer_name: the same as text, for the log and sysfs
  * @transport: one word for sysfs ("tcp", "unix", "vsock", "rdma")
  * @release: frees the structure, after unbd_conn_remove(). Process context.
@@ -189,6 +202,7 @@ struct unbd_listener {
  */
 struct unbd_conn {
 	const struct unbd_target_ops *ops;
+	enum unbd_admission admission;
 	struct sockaddr_storage peer;
 	char peer_name[64];
 	const char *transport;
@@ -215,10 +229,11 @@ struct unbd_conn {
 
 /**
  * unbd_conn_add() - a client has connected
- * @conn: zeroed but for ops, peer, peer_name, transport, release and is_path
+ * @conn: zeroed but for ops, admission, peer, peer_name, transport, release and
+ *	is_path
  *
- * Checks the limit on connections and that the peer's address is allowed for
- * at least one export, and makes the connection's directory in sysfs. From
+ * Checks the limit on connections and that the client may use at least one
+ * export, and makes the connection's directory in sysfs. From
  * then on ops->close() may be called. Process context.
  *
  * Return: 0; -EACCES, -EUSERS or -ENOMEM (logged) and the transport drops the

@@ -339,6 +339,7 @@ static void srv_path_teardown(struct work_struct *work)
 
 static void srv_path_identify(struct srv_path *path, struct rdma_cm_id *id)
 {
+	path->base.admission = UNBD_ADMIT_LISTED;
 	path->base.peer = id->route.addr.dst_addr;
 	path->base.transport = "rdma";
 	unbd_rdma_sockaddr_name(&path->base.peer, path->base.peer_name,

@@ -138,6 +138,7 @@ static struct srv_device *srv_device_alloc(struct srv_path *path,
 	}
 	device->base.ops = &srv_target_ops;
 	device->base.release = srv_device_release;
+	device->base.admission = path->base.admission;
 	device->base.peer = path->base.peer;
 	device->base.transport = "rdma";
 	strscpy(device->base.peer_name, path->base.peer_name,

@@ -41,6 +41,8 @@ static struct srv_device *alloc_device(struct srv_conn *conn, unsigned int nr)
 	device->conn = conn;
 	device->nr = nr;
 	device->base.ops = &srv_target_ops;
+	/* Whoever can write to the memory, which is root's to give */
+	device->base.admission = UNBD_ADMIT_GUARDED;
 	device->base.transport = "shm";
 	device->base.release = release_device;
 	snprintf(device->base.peer_name, sizeof(device->base.peer_name),

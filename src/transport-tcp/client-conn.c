@@ -3,6 +3,7 @@
  * One connection in its transmission phase: start, work, polling, end.
  */
 #include <linux/cpumask.h>
+#include <linux/sched/mm.h>
 #include <linux/skbuff.h>
 #include <net/busy_poll.h>
 
@@ -78,15 +79,18 @@ static void conn_work(struct work_struct *work)
 {
 	struct tcp_conn *conn = container_of(work, struct tcp_conn, work);
 	unsigned long deadline = jiffies + WORK_QUOTA;
+	/* Not for its own disk: AF_VSOCK needs memory even to receive. */
+	unsigned int noio = memalloc_noio_save();
 	bool more;
 
 	do {
 		more = tcp_send_pending(conn) && tcp_send(conn, true);
 		more |= recv_locked(conn);
-		if (!more || tcp_conn_broken(conn))
-			return;
-	} while (!time_after(jiffies, deadline));
-	tcp_conn_kick(conn);
+		more = more && !tcp_conn_broken(conn);
+	} while (more && !time_after(jiffies, deadline));
+	memalloc_noio_restore(noio);
+	if (more)
+		tcp_conn_kick(conn);
 }
 
 /**
@@ -190,14 +194,17 @@ void tcp_conn_stop(struct tcp_conn *conn)
  */
 void tcp_conn_close(struct tcp_conn *conn, bool polite)
 {
+	/* Such a server is to be told, although the path has failed. */
+	bool dismissed = test_bit(TCP_CONN_DISMISSED, &conn->flags);
 	struct tcp_request *req;
 
+	polite = dismissed || (polite && !tcp_conn_broken(conn));
 	if (conn->queue) {
 		req = llist_entry(conn->queue, struct tcp_request, node);
 		if (req->header_sent)
 			polite = false;
 	}
-	if (polite && !tcp_conn_broken(conn))
+	if (polite)
 		tcp_say_goodbye(&conn->stream, conn->headers);
 	unbd_stream_close(&conn->stream);
 }

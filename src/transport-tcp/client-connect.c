@@ -163,7 +163,7 @@ static int open_stream(struct tcp_leg *leg, struct unbd_stream *s,
 	if (err)
 		return err;
 	/* A server may take its time; watchdog_work() knows the dead ones. */
-	unbd_stream_tune(s, path->base.keepalive, 0, true);
+	unbd_stream_tune(s, path->base.keepalive, 0);
 	return shake_hands(s, &leg->base, nr_keys, info, timeout, why, len);
 }
 

@@ -65,10 +65,11 @@ size_t tcp_request_seek(struct tcp_request *req, u32 pos)
  * @req: request
  * @pos: bytes from the start of its data
  * @len: bytes
+ * @may_sleep: nothing is locked that must not be held for long
  *
- * May sleep. Return: 0, or -EFAULT if there is not so much data.
+ * Return: 0, or -EFAULT if there is not so much data.
  */
-int tcp_request_zero(struct tcp_request *req, u32 pos, u32 len)
+int tcp_request_zero(struct tcp_request *req, u32 pos, u32 len, bool may_sleep)
 {
 	size_t n;
 
@@ -79,7 +80,8 @@ int tcp_request_zero(struct tcp_request *req, u32 pos, u32 len)
 		req->pos += n;
 		pos += n;
 		len -= n;
-		cond_resched();
+		if (may_sleep)
+			cond_resched();
 	}
 	return 0;
 }

@@ -120,9 +120,11 @@ static int answered(struct tcp_conn *conn)
 {
 	struct tcp_request *req = request_in_hand(conn);
 
-	if (req->inflight.error == NBD_ESHUTDOWN)
+	if (req->inflight.error == NBD_ESHUTDOWN) {
+		set_bit(TCP_CONN_DISMISSED, &conn->flags);
 		return unbd_why(conn->why, sizeof(conn->why), -ESHUTDOWN,
 				"the server is shutting down");
+	}
 	if (!(atomic_fetch_or(TCP_REQ_ANSWERED, &req->state) & TCP_REQ_SENT))
 		return 0;
 	if (conn->bh_off)
@@ -135,7 +137,7 @@ static int answered(struct tcp_conn *conn)
 static int zero(struct tcp_conn *conn)
 {
 	if (tcp_request_zero(request_in_hand(conn), conn->parser.pos,
-			     conn->parser.len))
+			     conn->parser.len, !conn->bh_off))
 		return unbd_why(conn->why, sizeof(conn->why), -EPROTO,
 				"a hole is larger than the request");
 	return 0;

@@ -284,9 +284,13 @@ static int tcp_attach(struct unbd_leg *base, char *why, size_t len)
 static void tcp_detach(struct unbd_leg *base)
 {
 	struct tcp_leg *leg = to_tcp_leg(base);
+	unsigned int noio;
 
 	cancel_delayed_work_sync(&leg->watchdog);
+	/* A socket's end may want memory, and all I/O waits for this. */
+	noio = memalloc_noio_save();
 	close_conns(leg, base->polite);
+	memalloc_noio_restore(noio);
 }
 
 /* Open the export once more, for what the server says and does meanwhile. */

@@ -66,6 +66,7 @@ struct tcp_request {
 /* struct tcp_conn.flags */
 enum {
 	TCP_CONN_BROKEN,	/* reported; the leg is about to be detached */
+	TCP_CONN_DISMISSED,	/* by a server that shuts down */
 	TCP_CONN_POLLING,	/* somebody is about to look what has come */
 };
 
@@ -240,7 +241,8 @@ static inline bool tcp_conn_broken(const struct tcp_conn *conn)
 
 /* client-data.c: a request's data, piece by piece */
 size_t tcp_request_seek(struct tcp_request *req, u32 pos);
-int tcp_request_zero(struct tcp_request *req, u32 pos, u32 len);
+int tcp_request_zero(struct tcp_request *req, u32 pos, u32 len,
+		     bool may_sleep);
 
 /* client-send.c */
 blk_status_t tcp_queue_rq(struct unbd_leg *leg, unsigned int queue,

@@ -218,8 +218,6 @@ static enum nbd_reply_action begin_chunk(struct nbd_reply_parser *p, u16 flags,
 {
 	p->flags = flags;
 	p->type = type;
-	if (p->flags & ~NBD_REPLY_FLAG_DONE)
-		return fatal(p, "reply with unknown flags 0x%x", p->flags);
 	if (!chunk_fits(p, len))
 		return fatal(p, "chunk of type %u, %llu bytes, flags 0x%x answers %s of %u bytes",
 			     p->type, len, p->flags, nbd_cmd_name(p->req->cmd),

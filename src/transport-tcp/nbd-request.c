@@ -209,6 +209,12 @@ enum nbd_request_verdict nbd_get_request(const void *wire,
 		snprintf(why, whylen, "request with magic 0x%08x", magic);
 		return NBD_REQUEST_FATAL;
 	}
+	/* There is no reply to it that could say what is wrong. */
+	if (req->cmd == NBD_CMD_DISC) {
+		req->flags = 0;
+		req->offset = 0;
+		req->length = 0;
+	}
 	if (has_payload(s, req)) {
 		if (req->length > U32_MAX) {
 			snprintf(why, whylen, "payload of %llu bytes",

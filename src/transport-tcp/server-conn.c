@@ -5,7 +5,9 @@
 #define pr_fmt(fmt) "unbd-tcp-server: " fmt
 
 #include <linux/module.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <net/af_unix.h>
 #include <net/ipv6.h>
 
 #include "server.h"
@@ -16,7 +18,7 @@
 static unsigned int handshake_timeout = 10;
 module_param(handshake_timeout, uint, 0644);
 MODULE_PARM_DESC(handshake_timeout,
-		 "seconds from accepting a connection to its first request (default: 10)");
+		 "seconds from accepting a connection to its first request (default: 10; 0: any)");
 
 static unsigned int keepalive = 30;
 module_param(keepalive, uint, 0644);
@@ -67,7 +69,7 @@ void srv_conn_kill(struct srv_conn *conn)
 		return;
 	/* The storage need not finish what takes long. */
 	WRITE_ONCE(conn->base.closing, true);
-	queue_work(srv_control_wq, &conn->teardown);
+	queue_work(srv_teardown_wq, &conn->teardown);
 }
 
 /**
@@ -99,7 +101,7 @@ void srv_conn_drop(struct srv_conn *conn, const char *fmt, ...)
 void srv_conn_put(struct srv_conn *conn)
 {
 	if (refcount_dec_and_test(&conn->refs))
-		complete(&conn->idle);
+		queue_work(srv_control_wq, &conn->finish);
 }
 
 /**
@@ -145,9 +147,25 @@ static void srv_conn_deadline(struct work_struct *work)
 	case SRV_LINGERING:
 		srv_conn_kill(conn);
 		break;
-	default:
+	case SRV_LIVE:
+		/* There was no memory for a request. */
+		srv_conn_wake(conn);
+		break;
+	case SRV_DRAINING:
 		break;
 	}
+}
+
+/*
+ * A client in this same kernel may come back because memory is short: what it
+ * then needs must not wait for its disk.
+ */
+static void srv_conn_handshake(struct work_struct *work)
+{
+	unsigned int noio = memalloc_noio_save();
+
+	srv_handshake_drive(container_of(work, struct srv_conn, handshake));
+	memalloc_noio_restore(noio);
 }
 
 static void srv_conn_release(struct unbd_conn *base)
@@ -161,6 +179,24 @@ static void srv_conn_close_socket(struct srv_conn *conn)
 	put_net(conn->net);
 }
 
+/* Nothing is at the storage any more, and nothing gets there. */
+static void srv_conn_finish(struct work_struct *work)
+{
+	struct srv_conn *conn = container_of(work, struct srv_conn, finish);
+
+	cancel_work_sync(&conn->io_work);
+	srv_handshake_end(conn);
+	srv_io_release(conn);
+	/* Until then the pool could wake it. */
+	cancel_work_sync(&conn->io_work);
+	srv_conn_close_socket(conn);
+	unbd_conn_remove(&conn->base);
+}
+
+/*
+ * Does not wait for the storage: a disk that hangs would keep a worker for each
+ * of its connections. srv_conn_finish() follows when all is back.
+ */
 static void srv_conn_teardown(struct work_struct *work)
 {
 	struct srv_conn *conn = container_of(work, struct srv_conn, teardown);
@@ -175,14 +211,6 @@ static void srv_conn_teardown(struct work_struct *work)
 	cancel_delayed_work_sync(&conn->watch_work);
 	/* Nothing is submitted any more; what was has to come back. */
 	srv_conn_put(conn);
-	unbd_wait_for_storage(&conn->idle);
-	cancel_work_sync(&conn->io_work);
-	srv_handshake_end(conn);
-	srv_io_release(conn);
-	/* Until then the pool could wake it. */
-	cancel_work_sync(&conn->io_work);
-	srv_conn_close_socket(conn);
-	unbd_conn_remove(&conn->base);
 }
 
 /* An IPv4 client of a dual-stack listener is named by what it is. */
@@ -199,6 +227,17 @@ static void srv_unmap_v4(struct sockaddr_storage *ss)
 	v4->sin_addr.s_addr = v6.sin6_addr.s6_addr32[3];
 }
 
+/*
+ * A file's permissions have let in who has come by it. An abstract name, which
+ * has no file, is open to everybody in its network namespace.
+ */
+static enum unbd_admission srv_conn_admission(struct sock *sk)
+{
+	if (sk->sk_family == AF_UNIX && unix_sk(sk)->path.dentry)
+		return UNBD_ADMIT_GUARDED;
+	return UNBD_ADMIT_LISTED;
+}
+
 static int srv_conn_identify(struct srv_conn *conn)
 {
 	struct unbd_conn *base = &conn->base;
@@ -209,11 +248,11 @@ static int srv_conn_identify(struct srv_conn *conn)
 	if (len < 0)
 		return len;
 	base->transport = unbd_stream_kind(&conn->stream);
+	base->admission = srv_conn_admission(sock->sk);
 	if (sock->sk->sk_family == AF_UNIX) {
 		/* Clients bind to no name. */
 		snprintf(base->peer_name, sizeof(base->peer_name),
 			 "unix:pid=%d", pid_nr(sock->sk->sk_peer_pid));
-		base->peer.ss_family = AF_UNSPEC;
 		return 0;
 	}
 	srv_unmap_v4(&base->peer);
@@ -231,9 +270,9 @@ static struct srv_conn *srv_conn_alloc(struct socket *sock)
 	conn->base.ops = &srv_target_ops;
 	conn->base.release = srv_conn_release;
 	refcount_set(&conn->refs, 1);
-	init_completion(&conn->idle);
 	INIT_WORK(&conn->teardown, srv_conn_teardown);
-	INIT_WORK(&conn->handshake, srv_handshake_work);
+	INIT_WORK(&conn->finish, srv_conn_finish);
+	INIT_WORK(&conn->handshake, srv_conn_handshake);
 	INIT_WORK(&conn->io_work, srv_io_work);
 	spin_lock_init(&conn->kept_lock);
 	INIT_DELAYED_WORK(&conn->deadline, srv_conn_deadline);
@@ -257,6 +296,15 @@ static void srv_conn_abandon(struct srv_conn *conn)
 	kfree(conn);
 }
 
+static void srv_conn_limit_handshake(struct srv_conn *conn)
+{
+	unsigned long seconds = READ_ONCE(handshake_timeout);
+
+	if (seconds)
+		queue_delayed_work(srv_control_wq, &conn->deadline,
+				   seconds * HZ);
+}
+
 /**
  * srv_conn_admit() - ask the core whether it wants a client
  * @conn: new connection, from its handshake's work, which frees it on error
@@ -270,8 +318,7 @@ int srv_conn_admit(struct srv_conn *conn)
 	if (err) {
 		srv_conn_abandon(conn);
 	} else {
-		queue_delayed_work(srv_control_wq, &conn->deadline,
-				   READ_ONCE(handshake_timeout) * HZ);
+		srv_conn_limit_handshake(conn);
 		unbd_stream_watch(&conn->stream, &srv_stream_ops);
 	}
 	/* The core has a reference of its own by now. */
@@ -299,11 +346,7 @@ void srv_conn_start(struct socket *sock)
 		srv_conn_abandon(conn);
 		return;
 	}
-	/*
-	 * No reserves of memory for this socket: clients are not trusted with
-	 * them, and memory is not freed by answering them.
-	 */
-	unbd_stream_tune(&conn->stream, interval, 3 * interval, false);
+	unbd_stream_tune(&conn->stream, interval, 3 * interval);
 	__module_get(THIS_MODULE);
 	queue_work(srv_control_wq, &conn->handshake);
 }

@@ -722,12 +722,11 @@ static void srv_hs_finish(struct srv_conn *conn)
 }
 
 /**
- * srv_handshake_work() - take a handshake as far as it goes
- * @work: of the connection
+ * srv_handshake_drive() - take a handshake as far as it goes
+ * @conn: connection, from its handshake's work
  */
-void srv_handshake_work(struct work_struct *work)
+void srv_handshake_drive(struct srv_conn *conn)
 {
-	struct srv_conn *conn = container_of(work, struct srv_conn, handshake);
 	struct srv_handshake *hs = conn->hs;
 	int err = 0;
 

@@ -10,6 +10,7 @@
 #include <linux/blkdev.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
+#include <linux/sizes.h>
 
 #include "server.h"
 
@@ -19,6 +20,12 @@
  */
 #define SRV_BATCH		32
 #define SRV_BATCH_SHIFT		15
+
+/* How soon to try again when there was no memory for a request's data. */
+#define SRV_MEMORY_RETRY	(HZ / 10)
+
+/* A client that sends less of a request's data than this does not get on. */
+#define SRV_RX_PROGRESS		SZ_64K
 
 static unsigned int max_requests = 256;
 module_param(max_requests, uint, 0644);
@@ -74,7 +81,11 @@ static int srv_rx_payload(struct srv_conn *conn)
 
 	if (n < 0)
 		return n;
-	WRITE_ONCE(conn->rx_progress, jiffies);
+	conn->rx_unnoticed += n;
+	if (conn->rx_unnoticed >= SRV_RX_PROGRESS) {
+		conn->rx_unnoticed = 0;
+		WRITE_ONCE(conn->rx_progress, jiffies);
+	}
 	if (!iov_iter_count(&conn->rx_iter))
 		srv_rx_ready(conn, conn->rx_req);
 	return n;
@@ -96,6 +107,7 @@ static void srv_rx_start_payload(struct srv_conn *conn,
 		srv_rx_ready(conn, req);
 		return;
 	}
+	conn->rx_unnoticed = 0;
 	WRITE_ONCE(conn->rx_progress, jiffies);
 	WRITE_ONCE(conn->rx, SRV_RX_PAYLOAD);
 }
@@ -108,11 +120,15 @@ static int srv_rx_memory(struct srv_conn *conn)
 
 	if (!srv_mem_get(conn, len))
 		return -EAGAIN;
-	req->charged = len;
+	/* To the client's file system ENOMEM would be the end of its disk. */
 	if (srv_request_needs_pages(req) && srv_request_alloc_pages(req, len)) {
-		req->error = -ENOMEM;
-		srv_rx_start_skip(conn, req->wire.payload);
-	} else if (req->wire.payload) {
+		srv_mem_put(conn, len);
+		queue_delayed_work(srv_control_wq, &conn->deadline,
+				   SRV_MEMORY_RETRY);
+		return -EAGAIN;
+	}
+	req->charged = len;
+	if (req->wire.payload) {
 		srv_rx_start_payload(conn, req);
 	} else {
 		srv_rx_ready(conn, req);
@@ -241,6 +257,17 @@ static int srv_rx_step(struct srv_conn *conn)
 	return -EAGAIN;
 }
 
+/*
+ * Who resets a connection gives it up and sends everything again, maybe changed,
+ * on another one: what is still here must not be executed after that. TCP would
+ * go on to hand out what it has received.
+ */
+static bool srv_io_cut(const struct srv_conn *conn)
+{
+	return srv_conn_closing(conn) ||
+		READ_ONCE(conn->stream.sock->sk->sk_err);
+}
+
 static void srv_submit_ready(struct srv_conn *conn)
 {
 	struct srv_request *req, *next;
@@ -248,6 +275,8 @@ static void srv_submit_ready(struct srv_conn *conn)
 
 	blk_start_plug(&plug);
 	list_for_each_entry_safe(req, next, &conn->ready, entry) {
+		if (srv_io_cut(conn))
+			break;
 		list_del(&req->entry);
 		srv_request_submit(req);
 	}
@@ -318,6 +347,8 @@ static int srv_io_round(struct srv_conn *conn)
 	sent = srv_send(conn);
 	if (sent < 0)
 		return sent;
+	if (srv_io_cut(conn))
+		return -ECONNRESET;
 	received = srv_receive(conn);
 	if (received < 0)
 		return received;
@@ -359,7 +390,7 @@ void srv_io_work(struct work_struct *work)
 	memalloc_noio_restore(noio);
 	if (more < 0)
 		srv_io_lost(conn, more);
-	else if (more > 0)
+	else if (more > 0 && !srv_conn_closing(conn))
 		srv_conn_wake(conn);
 }
 

@@ -5,6 +5,7 @@
 #define pr_fmt(fmt) "unbd-tcp-server: " fmt
 
 #include <linux/module.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <net/af_unix.h>
 #include <net/ipv6.h>
@@ -48,10 +49,8 @@ static void srv_accept_disinherit(struct srv_listener *lst, struct sock *sk)
 	write_unlock_bh(&sk->sk_callback_lock);
 }
 
-static void srv_accept_work(struct work_struct *work)
+static void srv_accept(struct srv_listener *lst)
 {
-	struct srv_listener *lst = container_of(to_delayed_work(work),
-						struct srv_listener, accept);
 	struct socket *sock;
 	unsigned int i;
 	int err;
@@ -72,6 +71,16 @@ static void srv_accept_work(struct work_struct *work)
 				    lst->base.address, err);
 	queue_delayed_work(srv_control_wq, &lst->accept,
 			   err ? SRV_ACCEPT_RETRY : 0);
+}
+
+/* As for handshakes, memory must not wait for the disk of who comes. */
+static void srv_accept_work(struct work_struct *work)
+{
+	unsigned int noio = memalloc_noio_save();
+
+	srv_accept(container_of(to_delayed_work(work), struct srv_listener,
+				accept));
+	memalloc_noio_restore(noio);
 }
 
 /* ------------------------------------------------------------------ */

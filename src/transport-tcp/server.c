@@ -9,8 +9,10 @@
 
 #include "server.h"
 
-/* Handshakes, accepting, teardown. */
+/* Handshakes, accepting, the end of connections: nothing here waits for long. */
 struct workqueue_struct *srv_control_wq;
+/* Stopping connections. */
+struct workqueue_struct *srv_teardown_wq;
 /* Looking for holes. */
 struct workqueue_struct *srv_map_wq;
 /* The transmission phase. */
@@ -36,6 +38,8 @@ static void srv_destroy_queues(void)
 		destroy_workqueue(srv_io_wq);
 	if (srv_map_wq)
 		destroy_workqueue(srv_map_wq);
+	if (srv_teardown_wq)
+		destroy_workqueue(srv_teardown_wq);
 	if (srv_control_wq)
 		destroy_workqueue(srv_control_wq);
 }
@@ -44,11 +48,13 @@ static int srv_create_queues(void)
 {
 	srv_control_wq = alloc_workqueue("unbd-tcp-ctl",
 					 WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	srv_teardown_wq = alloc_workqueue("unbd-tcp-end",
+					  WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
 	srv_map_wq = alloc_workqueue("unbd-tcp-map",
 				     WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
 	srv_io_wq = alloc_workqueue("unbd-tcp-srv",
 				    WQ_PERCPU | WQ_MEM_RECLAIM | WQ_HIGHPRI, 0);
-	if (srv_control_wq && srv_map_wq && srv_io_wq)
+	if (srv_control_wq && srv_teardown_wq && srv_map_wq && srv_io_wq)
 		return 0;
 	srv_destroy_queues();
 	return -ENOMEM;

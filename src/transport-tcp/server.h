@@ -8,8 +8,11 @@
  *			memory and for the core, never for the client
  *	io_work		the transmission; on srv_io_wq, on the CPU that the
  *			socket's packets arrive at
- *	teardown	after srv_conn_kill(): stops the others, waits for the
- *			storage, lets go of everything; on srv_control_wq
+ *	teardown	after srv_conn_kill(): stops the others; on
+ *			srv_teardown_wq, may wait for io_work, which may wait
+ *			for the storage's queue
+ *	finish		when the storage has given back all requests: lets go of
+ *			everything; on srv_control_wq
  *
  * A request that needs the export's extents looks for them on srv_map_wq.
  * The storage's completions come from any context: they put requests on
@@ -19,7 +22,6 @@
 #ifndef UNBD_TCP_SERVER_H
 #define UNBD_TCP_SERVER_H
 
-#include <linux/completion.h>
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/refcount.h>
@@ -113,8 +115,10 @@ struct srv_request;
  * @closing: srv_conn_kill() was called
  * @refs: one of the connection itself and one for each request that is away
  *	from io_work: at the storage or on srv_map_wq
- * @idle: completed with the last of @refs
- * @deadline: ends a handshake or a farewell that takes too long
+ * @teardown: see above
+ * @finish: queued with the last of @refs
+ * @deadline: ends a handshake or a farewell that takes too long; between the
+ *	two it has io_work ask for memory again
  * @hs: state of the handshake, NULL afterwards
  * @params: what was agreed upon
  * @sparse: READs are to show the export's holes
@@ -154,7 +158,8 @@ struct srv_request;
  * @kept_bytes: their size
  * @mem_waiter: in the pool's list of those who wait
  * @mem_holder: in the pool's list of those who have some
- * @rx_progress: jiffies when the client last sent something
+ * @rx_unnoticed: bytes that it has sent of @rx_req since @rx_progress
+ * @rx_progress: jiffies when the client last got on with its data
  * @tx_progress: jiffies when it last took something
  * @tx_blocked: it does not take its replies
  */
@@ -165,8 +170,8 @@ struct srv_conn {
 	enum srv_phase phase;
 	unsigned long closing;
 	refcount_t refs;
-	struct completion idle;
 	struct work_struct teardown;
+	struct work_struct finish;
 	struct delayed_work deadline;
 
 	struct work_struct handshake;
@@ -210,6 +215,7 @@ struct srv_conn {
 	u32 kept_bytes;
 	struct list_head mem_waiter;
 	struct list_head mem_holder;
+	u32 rx_unnoticed;
 	unsigned long rx_progress;
 	unsigned long tx_progress;
 	bool tx_blocked;
@@ -278,6 +284,7 @@ static inline struct srv_listener *to_srv_listener(struct unbd_listener *base)
 }
 
 extern struct workqueue_struct *srv_control_wq;
+extern struct workqueue_struct *srv_teardown_wq;
 extern struct workqueue_struct *srv_map_wq;
 extern struct workqueue_struct *srv_io_wq;
 
@@ -307,7 +314,7 @@ static inline bool srv_conn_closing(const struct srv_conn *conn)
 /* server-handshake.c */
 int srv_handshake_begin(struct srv_conn *conn);
 void srv_handshake_end(struct srv_conn *conn);
-void srv_handshake_work(struct work_struct *work);
+void srv_handshake_drive(struct srv_conn *conn);
 
 /* server-io.c */
 void srv_io_work(struct work_struct *work);

@@ -245,18 +245,46 @@ static void tune_tcp(struct sock *sk, unsigned int keepalive,
 	sock_set_keepalive(sk);
 }
 
+/* Before it is connected: with memory short even the SYN's answer is dropped. */
+static void prepare(struct sock *sk)
+{
+	sk->sk_allocation = GFP_NOIO;
+	unbd_sk_reclaim_safe(sk);
+	sk_set_memalloc(sk);
+	if (is_tcp(sk))
+		sock_no_linger(sk);
+}
+
 void unbd_stream_tune(struct unbd_stream *s, unsigned int keepalive,
-		      unsigned int stall, bool reclaim)
+		      unsigned int stall)
 {
 	struct sock *sk = s->sock->sk;
 
-	sk->sk_allocation = GFP_NOIO;
-	unbd_sk_reclaim_safe(sk);
-	/* A process could use up the reserves by what it does with its own. */
-	if (reclaim && !s->borrowed)
-		sk_set_memalloc(sk);
+	/*
+	 * Else it was prepared. No reserves for other sockets: a process could
+	 * use them up, and so could the clients of a server.
+	 */
+	if (!sock_flag(sk, SOCK_MEMALLOC)) {
+		sk->sk_allocation = GFP_NOIO;
+		unbd_sk_reclaim_safe(sk);
+	}
 	if (s->is_tcp)
 		tune_tcp(sk, keepalive, stall);
+}
+
+/*
+ * A socket that a process has, too, stays open. After a mere shutdown TCP would
+ * go on to send what it still has, with pages of requests that have been taken
+ * back, and may be anybody's by now. Dissolving the connection drops that.
+ */
+static void let_go(struct unbd_stream *s, struct socket *sock)
+{
+	struct sockaddr_storage nobody = { .ss_family = AF_UNSPEC };
+
+	if (!s->is_tcp || tcp_rtx_and_write_queues_empty(sock->sk) ||
+	    unbd_kernel_connect(sock, &nobody, sizeof(struct sockaddr),
+				O_NONBLOCK))
+		kernel_sock_shutdown(sock, SHUT_RDWR);
 }
 
 void unbd_stream_close(struct unbd_stream *s)
@@ -268,7 +296,7 @@ void unbd_stream_close(struct unbd_stream *s)
 		return;
 	s->sock = NULL;
 	if (s->borrowed) {
-		kernel_sock_shutdown(sock, SHUT_RDWR);
+		let_go(s, sock);
 		return;
 	}
 	/* To be done without the socket's lock, so when nothing else can. */
@@ -373,8 +401,8 @@ int unbd_stream_connect(struct unbd_stream *s, struct net *net,
 	err = sock_create_kern(net, to.ss.ss_family, SOCK_STREAM, 0, &sock);
 	if (err)
 		return unbd_why(why, len, err, "cannot make a socket");
-	sock->sk->sk_allocation = GFP_NOIO;
 	set_lock_class(sock->sk);
+	prepare(sock->sk);
 	unbd_stream_init(s, sock, false);
 	if (src)
 		err = bind_source(s, net, src);

@@ -101,6 +101,7 @@ int unbd_stream_check(struct socket *sock, char *why, size_t len);
  * @why: message on error
  * @len: size of @why
  *
+ * Memory reclaim may wait for this socket: it may use reserves from the start.
  * May sleep until @deadline, interruptibly. unbd_stream_close() is due in any
  * case, when unbd_stream_abort() cannot come any more.
  *
@@ -119,10 +120,9 @@ int unbd_stream_connect(struct unbd_stream *s, struct net *net,
  * @stall: seconds after which a peer is taken for dead that has not made room
  *	for, or not acknowledged, what is to be sent; 0 for as long as TCP
  *	likes. A peer that is alive but busy will be taken for dead, too.
- * @reclaim: memory reclaim may wait for this socket: it may use reserves
  */
 void unbd_stream_tune(struct unbd_stream *s, unsigned int keepalive,
-		      unsigned int stall, bool reclaim);
+		      unsigned int stall);
 
 /**
  * unbd_stream_abort() - end the waits of a handshake

@@ -2,6 +2,7 @@
 """Clients that ask for too much, or take nothing of what they asked for."""
 
 import socket
+import threading
 import time
 
 import nbdwire as nbd
@@ -127,6 +128,36 @@ def stall_sending(target):
             for i in range(20):
                 link.works("WRITE", i * 4096, 4096, payload=bytes(4096))
     finally:
+        for link in halves:
+            link.sock.close()
+
+
+@check
+def trickling(target):
+    """a byte now and then is no reason to keep what others wait for"""
+    halves = [Link(target).go() for _ in range(4)]
+    done = threading.Event()
+
+    def trickle():
+        while not done.wait(5):
+            for link in halves:
+                try:
+                    link.sock.send(b"x")
+                except OSError:
+                    pass
+
+    feeder = threading.Thread(target=trickle)
+    try:
+        for link in halves:
+            link.request("WRITE", 0, nbd.MAX_PAYLOAD)
+        feeder.start()
+        with Link(target).go() as link:
+            link.sock.settimeout(200)
+            link.works("WRITE", 0, nbd.MAX_PAYLOAD,
+                       payload=bytes(nbd.MAX_PAYLOAD))
+    finally:
+        done.set()
+        feeder.join()
         for link in halves:
             link.sock.close()
 

@@ -374,7 +374,7 @@ static void unknown_type(void)
 
 static void unknown_flags(void)
 {
-	chunk(1, 3, NBD_REPLY_TYPE_NONE, 0);
+	chunk_data(1, 3, 0, 4096);
 }
 
 static void unknown_cookie(void)
@@ -507,7 +507,7 @@ static const struct row {
 	{ "NONE with a payload", CHUNKS, none_with_payload, "!type 0, 1 byte" },
 	{ "BLOCK_STATUS to a READ", CHUNKS, block_status, "!type 5" },
 	{ "unknown type", CHUNKS, unknown_type, "!type 99" },
-	{ "unknown flags", CHUNKS, unknown_flags, "!unknown flags 0x3" },
+	{ "unknown flags", CHUNKS, unknown_flags, "D1@0+4096 1=0" },
 	{ "unknown cookie", CHUNKS, unknown_cookie, "!unknown cookie" },
 	{ "done twice", CHUNKS, done_twice, "3=0 !unknown cookie" },
 	{ "structured reply without agreement", SIMPLE, structured_reply,

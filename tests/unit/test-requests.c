@@ -289,7 +289,9 @@ static const struct request_row {
 	  NBD_CMD_WRITE, 0, 512, NBD_EINVAL, 512, "flags 0x20" },
 	{ "disconnect", COMPACT, BARE, 0, NBD_CMD_DISC, 0, 0, 0, 0, NULL },
 	{ "disconnect with a range", COMPACT, BARE, 0, NBD_CMD_DISC, 1, 1,
-	  NBD_EINVAL, 0, "DISC with a range" },
+	  0, 0, NULL },
+	{ "disconnect with flags", COMPACT, ALL, NBD_CMD_FLAG_DF, NBD_CMD_DISC,
+	  0, 0, 0, 0, NULL },
 	{ "flush", COMPACT, ALL, 0, NBD_CMD_FLUSH, 0, 0, 0, 0, NULL },
 	{ "flush a read-only export", COMPACT, RO, 0, NBD_CMD_FLUSH, 0, 0, 0,
 	  0, NULL },
@@ -441,10 +443,16 @@ static void run_request(size_t row)
 	check_int("payload", req.payload, r->payload);
 	check_int("command", req.cmd, r->cmd);
 	check_int("cookie", req.cookie, 0x1122334455667788ULL);
-	check_int("flags", req.flags, r->flags & ~NBD_CMD_FLAG_PAYLOAD_LEN);
-	if (r->error) {
+	if (r->error)
 		check_why(why, r->why);
+	if (r->cmd == NBD_CMD_DISC) {
+		check(!req.flags && !req.offset && !req.length,
+		      "a DISC with something in it");
 	} else {
+		check_int("flags", req.flags,
+			  r->flags & ~NBD_CMD_FLAG_PAYLOAD_LEN);
+	}
+	if (!r->error && r->cmd != NBD_CMD_DISC) {
 		check_int("offset", req.offset, r->offset);
 		check_int("length", req.length, r->length);
 	}

@@ -28,17 +28,31 @@ int unbd_acl_set(struct unbd_export *export, const struct unbd_cidr *clients,
 	return 0;
 }
 
-static bool allows_address(const struct unbd_export *export,
-			   const struct sockaddr *peer)
+static bool lists_address(const struct unbd_export *export,
+			  const struct sockaddr *peer)
 {
 	unsigned int i;
 
-	if (!export->nr_clients || peer->sa_family == AF_UNSPEC ||
-	    peer->sa_family == AF_UNIX)
+	if (!export->nr_clients)
 		return true;
 	for (i = 0; i < export->nr_clients; i++)
 		if (unbd_cidr_match(&export->clients[i], peer))
 			return true;
+	return false;
+}
+
+static bool allows(const struct unbd_export *export,
+		   enum unbd_admission admission,
+		   const struct sockaddr_storage *peer)
+{
+	switch (admission) {
+	case UNBD_ADMIT_LISTED:
+		return lists_address(export, (const struct sockaddr *)peer);
+	case UNBD_ADMIT_GUARDED:
+		return true;
+	case UNBD_ADMIT_NOBODY:
+		break;
+	}
 	return false;
 }
 
@@ -50,12 +64,13 @@ static bool allows_address(const struct unbd_export *export,
  * A list of addresses lets in what it names. It cannot name the user of a
  * Unix socket, who comes without an address: there the permissions of the
  * socket's file decide, and whoever passed them passes here too. Nothing
- * guards a vsock port, so its clients are strangers to every list.
+ * guards a vsock port or an abstract name, so who comes by these is a stranger
+ * to every list.
  */
 bool unbd_acl_allows(const struct unbd_export *export,
 		     const struct unbd_conn *conn)
 {
-	return allows_address(export, (const struct sockaddr *)&conn->peer);
+	return allows(export, conn->admission, &conn->peer);
 }
 
 bool unbd_conn_allows(struct unbd_conn *conn,
@@ -65,7 +80,7 @@ bool unbd_conn_allows(struct unbd_conn *conn,
 
 	mutex_lock(&unbd_server_mutex);
 	allowed = !conn->export ||
-		allows_address(conn->export, (const struct sockaddr *)peer);
+		allows(conn->export, conn->admission, peer);
 	mutex_unlock(&unbd_server_mutex);
 	return allowed;
 }

@@ -52,6 +52,15 @@ static bool try_share_blocks(struct bdev_store *store, struct bdev_io *b)
 	return true;
 }
 
+static void let_go_of_blocks(struct bdev_store *store, struct bdev_io *b)
+{
+	if (!b->shared)
+		return;
+	b->shared = false;
+	percpu_rwsem_acquire(&store->blocks, true, _THIS_IP_);
+	percpu_up_read(&store->blocks);
+}
+
 /**
  * bdev_done() - a request is through
  * @io: the request; not to be touched afterwards
@@ -61,13 +70,7 @@ static bool try_share_blocks(struct bdev_store *store, struct bdev_io *b)
  */
 void bdev_done(struct unbd_io *io, int error)
 {
-	struct bdev_store *store = io->export->backend;
-	struct bdev_io *b = bdev_io(io);
-
-	if (b->shared) {
-		percpu_rwsem_acquire(&store->blocks, true, _THIS_IP_);
-		percpu_up_read(&store->blocks);
-	}
+	let_go_of_blocks(io->export->backend, bdev_io(io));
 	unbd_io_done(io, error);
 }
 
@@ -109,6 +112,8 @@ static void bdev_put(struct unbd_io *io)
 	/* Some devices find out only when asked; the work writes zeroes. */
 	if (b->error == -EOPNOTSUPP)
 		bdev_cannot_zero(io->export->backend, io);
+	/* All workers may be waiting for these blocks: it takes them again. */
+	let_go_of_blocks(io->export->backend, b);
 	queue_work(io->export->wq, &b->work);
 }
 
@@ -473,6 +478,9 @@ static void bdev_close(struct unbd_export *export)
 {
 	struct bdev_store *store = export->backend;
 
+	/* What others have read meanwhile, and still hold, is from before. */
+	if (!unbd_export_read_only(export))
+		invalidate_bdev(store->bdev);
 	unbd_close_bdev(&store->dev);
 	free_store(store);
 }

@@ -237,7 +237,7 @@ static int do_range(struct file_store *store, struct unbd_io *io)
 	return err;
 }
 
-static int do_io(struct file_store *store, struct unbd_io *io)
+static int start_io(struct file_store *store, struct unbd_io *io)
 {
 	switch (io->op) {
 	case UNBD_IO_READ:
@@ -257,6 +257,21 @@ static int do_io(struct file_store *store, struct unbd_io *io)
 		break;
 	}
 	return -EOPNOTSUPP;
+}
+
+/*
+ * What FUA waits for may be written back by somebody else's flush meanwhile, and
+ * if that fails the open file tells him alone.
+ */
+static int do_io(struct file_store *store, struct unbd_io *io)
+{
+	struct address_space *mapping = store->file->f_mapping;
+	errseq_t since = filemap_sample_wb_err(mapping);
+	int err = start_io(store, io);
+
+	if (!err && io->flags & UNBD_IO_FUA)
+		err = filemap_check_wb_err(mapping, since);
+	return err;
 }
 
 static void file_work(struct work_struct *work)

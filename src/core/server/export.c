@@ -368,6 +368,8 @@ bool unbd_export_allows_some(const struct unbd_conn *conn)
 
 	lockdep_assert_held(&unbd_server_mutex);
 
+	if (conn->admission == UNBD_ADMIT_NOBODY)
+		return false;
 	if (conn->ops->searches && unbd_search_enabled())
 		return true;
 	list_for_each_entry(export, &exports, entry)
@@ -575,8 +577,8 @@ int unbd_export_open(struct unbd_conn *conn, const char *name,
 	int err = unbd_export_open_named(conn, name, UNBD_ACCESS_RW, info);
 
 	if (err)
-		pr_warn_ratelimited("refused %s export \"%s\": %s\n",
-				    conn->peer_name, name,
+		pr_warn_ratelimited("refused %s export \"%*pE\": %s\n",
+				    conn->peer_name, UNBD_LOGGED_NAME(name),
 				    unbd_export_refusal(name, err));
 	return err;
 }

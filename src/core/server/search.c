@@ -168,8 +168,8 @@ int unbd_export_open_device(struct unbd_conn *conn, const char *session,
 		strscpy(why, unbd_export_refusal(name, err), sizeof(why));
 	memalloc_noio_restore(noio);
 	if (err)
-		pr_warn_ratelimited("refused %s \"%s\" as %s: %s (%d)\n",
-				    conn->peer_name, name,
+		pr_warn_ratelimited("refused %s \"%*pE\" as %s: %s (%d)\n",
+				    conn->peer_name, UNBD_LOGGED_NAME(name),
 				    unbd_access_mode_name(mode), why, err);
 	return err;
 }

@@ -37,6 +37,12 @@
 
 #define UNBD_NR_IO_OPS		(UNBD_IO_PREFETCH + 1)
 
+/*
+ * A name as a client has given it, for "%*pE": it shall not look like lines of
+ * the log that somebody else has written.
+ */
+#define UNBD_LOGGED_NAME(name)	(int)strnlen(name, 64), name
+
 /* Pages of unbd_zeroes */
 #define UNBD_ZERO_VECS		64
 
@@ -206,6 +212,7 @@ ssize_t unbd_listeners_print(char *buf);
 /* sysfs.c: /sys/devices/virtual/unbd-server/ctl */
 extern struct kobject *unbd_exports_kobj;
 extern struct kobject *unbd_connections_kobj;
+extern const struct sysfs_ops unbd_sysfs_ops;
 int unbd_sysfs_init(void);
 void unbd_sysfs_exit(void);
 

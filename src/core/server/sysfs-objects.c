@@ -217,7 +217,7 @@ static void export_release(struct kobject *kobj)
 
 static const struct kobj_type export_ktype = {
 	.release = export_release,
-	.sysfs_ops = &kobj_sysfs_ops,
+	.sysfs_ops = &unbd_sysfs_ops,
 	.default_groups = export_groups,
 };
 
@@ -349,7 +349,7 @@ static void conn_release(struct kobject *kobj)
 
 static const struct kobj_type conn_ktype = {
 	.release = conn_release,
-	.sysfs_ops = &kobj_sysfs_ops,
+	.sysfs_ops = &unbd_sysfs_ops,
 	.default_groups = conn_groups,
 };
 

@@ -85,6 +85,7 @@ static const struct unbd_target_ops *get_target(const char *name)
 	return try_get_target(name);
 }
 
+/* In any namespace if @net is NULL */
 static struct unbd_listener *find_listener(const char *address,
 					   const struct net *net)
 {
@@ -93,10 +94,24 @@ static struct unbd_listener *find_listener(const char *address,
 	lockdep_assert_held(&listeners_mutex);
 
 	list_for_each_entry(listener, &listeners, entry)
-		if (net_eq(listener->net, net) &&
+		if ((!net || net_eq(listener->net, net)) &&
 		    !strcmp(listener->address, address))
 			return listener;
 	return NULL;
+}
+
+/*
+ * A listener holds its network namespace, also when no process can enter that
+ * any more: then somebody else has to be able to end it.
+ */
+static struct unbd_listener *find_to_end(const char *address,
+					 const struct net *net)
+{
+	struct unbd_listener *listener = find_listener(address, net);
+
+	if (!listener && net_eq(net, &init_net))
+		listener = find_listener(address, NULL);
+	return listener;
 }
 
 static void free_listener(struct unbd_listener *listener)
@@ -202,7 +217,8 @@ static void end_listener(struct unbd_listener *listener)
  * @why: one sentence on error
  * @len: its size
  *
- * Return: 0 or -errno; -ENOENT when nobody listens there.
+ * In the writer's network namespace; the first one's also ends what is in
+ * others, one at a time. Return: 0 or -errno; -ENOENT when nobody listens there.
  */
 int unbd_unlisten(char *line, char *why, size_t len)
 {
@@ -215,7 +231,7 @@ int unbd_unlisten(char *line, char *why, size_t len)
 		return err;
 
 	mutex_lock(&listeners_mutex);
-	listener = find_listener(o.address, current->nsproxy->net_ns);
+	listener = find_to_end(o.address, current->nsproxy->net_ns);
 	if (listener)
 		end_listener(listener);
 	mutex_unlock(&listeners_mutex);

@@ -167,9 +167,21 @@ test_a_listener_in_another_namespace() {
 	same "$($inside nbdinfo --size nbd://127.0.0.1:10811/vol0)" \
 		$(( 16 << 20 )) "size, asked inside"
 	must_fail nbdinfo --size nbd://127.0.0.1:10811/vol0 2> /dev/null
-	bad unlisten ENOENT tcp:127.0.0.1:10811 'not listened on'
+	same "$($inside bedctl write "$SERVER/unlisten" tcp:127.0.0.1:10809)" \
+		ENOENT "unlisten what is outside"
 	$inside bedctl write "$SERVER/unlisten" tcp:127.0.0.1:10811
 	same "$(cat "$SERVER/listeners")" tcp:127.0.0.1:10809 listeners
+}
+
+# Nobody can enter it any more, so the listener is ended from outside.
+test_a_listener_in_a_namespace_that_is_gone() {
+	load server
+	ip netns add bed
+	ip netns exec bed bedctl write "$SERVER/listen" tcp:127.0.0.1:10811
+	ip netns del bed
+	same "$(cat "$SERVER/listeners")" tcp:127.0.0.1:10811 listeners
+	unlisten tcp:127.0.0.1:10811
+	same "$(cat "$SERVER/listeners")" "" listeners
 }
 
 # A dead server's socket is taken over, anything else is not.
@@ -213,11 +225,32 @@ test_who_may_connect() {
 		jq -r '.exports[]."export-name"')" open "exports for 127.0.0.1"
 	must_fail nbdinfo --size nbd://127.0.0.1/vol0 2> /dev/null
 	nbdinfo --size nbd://127.0.0.1/open
+	# Nothing guards an abstract name, and no list could have it.
+	listen unix:@bed
+	socat "UNIX-LISTEN:$WORK/abstract,fork" ABSTRACT-CONNECT:bed &
+	defer kill $!
+	eventually 5 test -S "$WORK/abstract"
+	nbdinfo --size "nbd+unix:///open?socket=$WORK/abstract"
+	must_fail nbdinfo --size "nbd+unix:///vol0?socket=$WORK/abstract" \
+		2> /dev/null
 	# A client by vsock has no address that a list could have.
 	modprobe -q vsock_loopback || return 0
 	listen vsock:any:10814
 	must_fail nbdinfo --size nbd+vsock://1:10814/vol0 2> /dev/null
 	nbdinfo --size nbd+vsock://1:10814/open
+}
+
+# What a client says must not look like what the kernel says.
+test_names_of_clients_in_the_log() {
+	local name
+	begin
+	log_from_here
+	for name in 'a%0Aunbd-server: all is well' 'a%1B%5B2J'; do
+		must_fail nbdinfo --size "nbd://127.0.0.1/$name" 2> /dev/null
+	done
+	expect_log 'refused .*"a\\nunbd-server: all is well": there is no' 1
+	expect_log 'refused .*"a\\(e|033|x1b)\[2J": there is no' 1
+	must_fail expect_log '^unbd-server: all is well' 1
 }
 
 # from_address ADDRESS [PORT] - a greeting for a client from there
@@ -250,6 +283,33 @@ test_who_may_write() {
 	export_dev name=mi2 "device_path=$FILE" access_mode=migration
 }
 
+# unable FILE TEXT REGEX - root without capabilities may not write that
+unable() {
+	log_from_here
+	same "$(setpriv --bounding-set -all --inh-caps -all \
+		bedctl write "$1" "$2" || :)" EPERM "writing '$2' to $1"
+	matches "$(bedctl kmsg "$LOG_AT")" "$3: CAP_SYS_ADMIN is needed" log
+}
+
+test_roots_name_is_not_enough() {
+	local disk number
+	begin
+	disk=$(map sessname=s "$HERE" device_path=vol0 nr_queues=1)
+	number=$(connections)
+	unable "$SERVER/export_device" "name=vol1 device_path=$FILE" \
+		'unbd-server: export_device'
+	unable "$SERVER/unlisten" tcp:127.0.0.1:10809 'unbd-server: unlisten'
+	unable "$CONNECTIONS/$number/force_close" 1 'unbd-server: force_close'
+	unable "$CLIENT/map_device" "sessname=t $HERE device_path=vol0" \
+		'unbd: map_device'
+	unable "/sys/block/$disk/unbd/unmap_device" force 'unbd: unmap_device'
+	unable "$CLIENT/sessions/s/policy" prefer 'unbd: policy'
+	unable "$CLIENT/sessions/s/paths/0/remove" 1 'unbd: remove'
+	same "$(cat "$SERVER/listeners")" tcp:127.0.0.1:10809 listeners
+	same "$(cat "$CLIENT/sessions/s/paths/0/state")" live state
+	unmap "$disk"
+}
+
 # A disk that somebody here uses is not given away.
 test_block_devices_in_use() {
 	local loop
@@ -269,6 +329,24 @@ test_block_devices_in_use() {
 	unexport vol0
 	mount "$loop" "$WORK/mnt"
 	umount "$WORK/mnt"
+}
+
+# Whoever had it open all the time reads what clients have written.
+test_a_device_is_read_anew_after_an_export() {
+	local loop
+	need_module loop
+	loop=$(losetup -f --show "$(disk_file 16)")
+	defer losetup -d "$loop"
+	export_dev name=vol0 "device_path=$loop"
+	listen tcp:127.0.0.1:10809
+	exec 9< "$loop"
+	dd of=/dev/null bs=64k count=1 status=none <&9
+	qemu-io -f raw -c 'write -P 0x5a 0 64k' nbd://127.0.0.1/vol0 > /dev/null
+	eventually 10 no_connections
+	unexport vol0
+	head -c 65536 /dev/zero | tr '\0' Z | cmp - <(head -c 65536 "$loop") ||
+		fail "old data in the page cache"
+	exec 9<&-
 }
 
 test_what_is_counted() {

@@ -42,7 +42,7 @@ hostile() {
 }
 
 SLOW=silence,dawdling
-LOAD="stall stall-sending too-many coming-and-going"
+LOAD="stall stall-sending trickling too-many coming-and-going"
 
 # kernels: 6.1 debug
 test_handshakes_and_requests_on_a_file() {
@@ -63,6 +63,17 @@ test_handshakes_have_ten_seconds() {
 	expect_log 'handshake' 3
 }
 
+test_handshakes_have_any_time() {
+	serve_file
+	echo 0 > /sys/module/unbd_tcp_server/parameters/handshake_timeout
+	exec 8<> /dev/tcp/127.0.0.1/10809
+	same "$(head -c 8 <&8)" NBDMAGIC greeting
+	sleep 30
+	must_fail no_connections
+	exec 8>&-
+	eventually 20 no_connections
+}
+
 # What clients make the server hold is bounded, and theirs alone.
 # gate: none
 test_clients_that_stop_reading() {
@@ -78,6 +89,12 @@ test_clients_that_stop_reading() {
 	# itself and the client take some, too.
 	(( before - least < $(total) / 8 + 96 * 1024 )) ||
 		fail "$(( (before - least) >> 10 )) MiB are gone"
+}
+
+test_clients_that_trickle() {
+	serve_file
+	allow_log 'stalls while others wait'
+	hostile trickling
 }
 
 available() {

@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Requests that a server's storage keeps for a while.
+
+Each of the orders sends some, says "sent", and goes on when it reads a line.
+"""
+
+import argparse
+import socket
+import struct
+import sys
+
+import nbdwire as nbd
+from hostile_wire import Link, expect
+
+BLOCK = 4096
+
+
+def sent():
+    """Everything is on its way; wait until told to go on."""
+    print("sent", flush=True)
+    sys.stdin.readline()
+
+
+def misfits(target, count):
+    """Zeroes for whole blocks, then many writes of less than a block."""
+    with Link(target).go() as link:
+        cookies = [link.request("WRITE_ZEROES", 0, BLOCK, nbd.CMD_NO_HOLE)]
+        cookies += [link.request("WRITE", BLOCK + 512, 512,
+                                 payload=bytes(512)) for _ in range(count)]
+        sent()
+        for _ in cookies:
+            reply = link.answer(dict.fromkeys(cookies, 0))
+            expect(not reply.error, f"error {reply.error}")
+
+
+def writers(target, count):
+    """A connection for each write, and all are closed at once."""
+    links = [Link(target).go() for _ in range(count)]
+    for link in links:
+        link.request("WRITE", 0, BLOCK, payload=bytes(BLOCK))
+    sent()
+    for link in links:
+        link.sock.close()
+
+
+def pair(target, _count):
+    """Two writes, to the beginning and to the middle."""
+    with Link(target).go() as link:
+        link.request("WRITE", 0, BLOCK, payload=bytes(BLOCK))
+        link.request("WRITE", link.size // 2, BLOCK, payload=bytes(BLOCK))
+        sent()
+
+
+def reset(target, _count):
+    """Take all memory, have a write wait for some, and reset that one."""
+    with Link(target).go() as greedy, Link(target).go() as link:
+        for size in (nbd.MAX_PAYLOAD, 1 << 20):
+            greedy.request("WRITE", 0, size, payload=bytes(size))
+        sent()
+        link.request("WRITE", 48 << 20, 1 << 20, payload=b"x" * (1 << 20))
+        sent()
+        link.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                             struct.pack("ii", 1, 0))
+        link.sock.close()
+        sent()
+        for _ in range(2):
+            greedy.answer({0x101: 0, 0x102: 0})
+
+
+ORDERS = {f.__name__: f for f in (misfits, writers, pair, reset)}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--address", default="tcp:127.0.0.1:10809")
+    parser.add_argument("--export", default="vol0")
+    parser.add_argument("order", choices=ORDERS)
+    parser.add_argument("count", type=int, nargs="?", default=1)
+    arguments = parser.parse_args()
+    ORDERS[arguments.order](arguments, arguments.count)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# The server while a disk keeps what it was given: what else it does meanwhile,
+# and what it may not do afterwards.
+# kernels: 6.1
+# timeout: 600
+# tags: tcp server
+
+. /bed/tcp.sh
+
+# serve_held [SECTOR_SIZE] - a disk of 64 MiB as vol0, that "hold" stops
+serve_held() {
+	local loop
+	need_module loop
+	loop=$(losetup -f --show --sector-size "${1:-512}" "$(disk_file 64)")
+	defer losetup -d "$loop"
+	dmsetup create held --table "0 131072 linear $loop 0"
+	defer eval "dmsetup resume held; dmsetup remove --deferred held"
+	export_dev name=vol0 device_path=/dev/mapper/held
+	listen tcp:127.0.0.1:10809
+}
+
+hold() {
+	dmsetup suspend --nolockfs --noflush held
+}
+
+release() {
+	dmsetup resume held
+}
+
+# held ORDER [COUNT] - start the client and wait until it has sent all
+held() {
+	coproc CLIENT_PROC { exec python3 $PEERS/nbd_held_client.py "$@" 2>&1; }
+	# shellcheck disable=SC2153
+	CLIENT_PID=$CLIENT_PROC_PID
+	said_sent
+}
+
+said_sent() {
+	local word
+	read -r -t "$(scaled 60)" word <&"${CLIENT_PROC[0]}" ||
+		fail "the client says nothing"
+	same "$word" sent "what the client says"
+	# What it sent is where it stays.
+	sleep 2
+}
+
+# go_on - and wait until it has sent the next
+go_on() {
+	echo >&"${CLIENT_PROC[1]}"
+	said_sent
+}
+
+# go_to_the_end - let it finish, which it has to do well
+go_to_the_end() {
+	echo >&"${CLIENT_PROC[1]}"
+	eventually 60 gone "$CLIENT_PID"
+}
+
+gone() {
+	! kill -0 "$1" 2> /dev/null
+}
+
+# idle SECONDS - that many seconds in which no processor is busy
+idle() {
+	local before
+	before=$(busy_ticks)
+	sleep "$1"
+	(( $(busy_ticks) - before < $1 * 50 )) ||
+		fail "busy for $(( $(busy_ticks) - before )) ticks of $1 seconds"
+}
+
+busy_ticks() {
+	awk '/^cpu / { print $2 + $3 + $4 + $7 + $8 }' /proc/stat
+}
+
+# A loop device on tmpfs says that it can zero, and fails.
+test_zeroes_that_fail_beside_writes_that_wait() {
+	serve_held 4096
+	echo 600 > /sys/module/unbd_tcp_server/parameters/max_requests
+	allow_log 'operation not supported error, dev (loop|dm)'
+	hold
+	held misfits 300
+	release
+	go_to_the_end
+	eventually 20 no_connections
+}
+
+# As many as an export may have, and then somebody else wants something.
+test_a_server_whose_connections_all_wait() {
+	serve_held
+	echo 300 > /sys/module/unbd_server/parameters/max_connections_per_export
+	export_dev name=well "device_path=$(disk_file 1 well)"
+	hold
+	held writers 280
+	go_to_the_end
+	within 20 nbdinfo --size nbd://127.0.0.1/well
+	release
+	eventually 60 no_connections
+}
+
+# One of two requests comes back: there is nothing to do until the other does.
+test_a_connection_that_waits_is_idle() {
+	local loop number
+	need_module loop
+	need_module dm-delay
+	loop=$(losetup -f --show "$(disk_file 64)")
+	defer losetup -d "$loop"
+	dmsetup create delayed <<-EOF
+		0 65536 delay $loop 0 8000
+		65536 65536 delay $loop 65536 40000
+	EOF
+	defer dmsetup remove --deferred delayed
+	export_dev name=vol0 device_path=/dev/mapper/delayed
+	listen tcp:127.0.0.1:10809
+	held pair
+	number=$(ls "$SERVER/connections")
+	write_sysfs "$SERVER/connections/$number/force_close" 1
+	sleep 10
+	idle 5
+	same "$(cat "$SERVER/connections/$number/state")" closing state
+	go_to_the_end
+	eventually 60 no_connections
+}
+
+# Who resets a connection has sent everything again elsewhere.
+test_nothing_of_a_reset_connection_is_executed() {
+	load server
+	modprobe unbd-tcp-server memory=1
+	serve_held
+	hold
+	held reset
+	go_on
+	go_on
+	release
+	go_to_the_end
+	eventually 20 no_connections
+	same "$(cat "$SERVER/exports/vol0/stats/writes")" 2 "writes"
+	cmp -n $(( 1 << 20 )) -i $(( 48 << 20 )):0 /dev/mapper/held /dev/zero ||
+		fail "what was reset is on the disk"
+}
