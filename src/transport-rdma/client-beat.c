@@ -11,14 +11,22 @@
 /* Looks in the time of one keepalive */
 #define LOOKS	4
 
+static void beat(struct rdma_path *path, bool ack);
+
 static void beat_done(struct ib_cq *cq, struct ib_wc *wc)
 {
 	struct rdma_conn *conn = wc->qp->qp_context;
+	struct rdma_path *path = conn->path;
 
-	if (wc->status != IB_WC_SUCCESS)
+	if (wc->status != IB_WC_SUCCESS) {
 		rdma_conn_wc_failed(conn, wc, "sending a heartbeat");
-	else
-		clear_bit(RDMA_PATH_BEATING, &conn->path->flags);
+		return;
+	}
+	clear_bit(RDMA_PATH_BEATING, &path->flags);
+	/* Pairs with beat(): one of us sends it. */
+	smp_mb__after_atomic();
+	if (test_bit(RDMA_PATH_ACK_OWED, &path->flags))
+		beat(path, true);
 }
 
 static struct ib_rdma_wr beat_wr(struct rdma_path *path, bool ack)
@@ -37,12 +45,17 @@ static struct ib_rdma_wr beat_wr(struct rdma_path *path, bool ack)
 static void beat(struct rdma_path *path, bool ack)
 {
 	struct rdma_conn *conn = path->conns[0];
-	struct ib_rdma_wr wr = beat_wr(path, ack);
+	struct ib_rdma_wr wr;
 	int err;
 
+	if (ack)
+		set_bit(RDMA_PATH_ACK_OWED, &path->flags);
+	/* A full barrier, see beat_done(). */
 	if (test_and_set_bit(RDMA_PATH_BEATING, &path->flags))
 		return;
-	err = ib_post_send(conn->qp, &wr.wr, NULL);
+	wr = beat_wr(path, test_and_clear_bit(RDMA_PATH_ACK_OWED,
+					      &path->flags));
+	err = rdma_conn_post(conn, &wr.wr);
 	if (err)
 		rdma_path_fail(path, err, "cannot send a heartbeat");
 }
@@ -100,7 +113,8 @@ static void beat_work(struct work_struct *work)
  * @news: what else it tells, see rtrs_imm_hb()
  *
  * Context of the completion queue, so before the connection is drained. If a
- * heartbeat of ours is on its way just now, that one is the answer.
+ * heartbeat of ours is on its way just now, the answer follows: some servers
+ * take nothing else for one.
  */
 void rdma_beat_answer(struct rdma_path *path, u32 news)
 {

@@ -2,6 +2,7 @@
 /*
  * One connection: from an address to a queue pair, and its end.
  */
+#include <linux/delay.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <rdma/ib_cm.h>
@@ -217,6 +218,9 @@ static enum rdma_ucm_port_space port_space(const struct rdma_path *path)
 	return path->dst.kind == UNBD_RDMA_GID ? RDMA_PS_IB : RDMA_PS_TCP;
 }
 
+/* Of all connections but the service connections */
+static struct lock_class_key rdma_io_lock_key;
+
 /**
  * rdma_conn_create() - a connection that knows its adapter
  * @path: path; its nr_irq is set
@@ -240,6 +244,9 @@ struct rdma_conn *rdma_conn_create(struct rdma_path *path, unsigned int cid,
 	conn->cid = cid;
 	conn->polled = cid > path->nr_irq;
 	spin_lock_init(&conn->lock);
+	/* See rdma_conn_post(): the service connection's is another one. */
+	if (cid)
+		lockdep_set_class(&conn->lock, &rdma_io_lock_key);
 	spin_lock_init(&conn->poll_lock);
 	conn->id = rdma_create_id(path->base.net, cm_event, conn,
 				  port_space(path), IB_QPT_RC);
@@ -294,6 +301,9 @@ static void free_recvs(struct rdma_conn *conn)
 				    DMA_FROM_DEVICE);
 	kfree(conn->recv_buf);
 	kvfree(conn->recvs);
+	conn->nr_recvs = 0;
+	conn->recv_buf = NULL;
+	conn->recvs = NULL;
 }
 
 static int get_cq(struct rdma_conn *conn, unsigned int nr_cqe)
@@ -321,6 +331,7 @@ static void put_cq(struct rdma_conn *conn)
 		ib_free_cq(conn->cq);
 	else
 		ib_cq_pool_put(conn->cq, conn->nr_cqe);
+	conn->cq = NULL;
 }
 
 static int make_qp(struct rdma_conn *conn, unsigned int nr_sends)
@@ -529,7 +540,7 @@ int rdma_conn_post_recvs(struct rdma_conn *conn)
 }
 
 /* ------------------------------------------------------------------ */
-/* Use and end                                                        */
+/* Use                                                                */
 
 /**
  * rdma_conn_poll() - look for completions of a polled connection
@@ -567,6 +578,77 @@ void rdma_conn_wc_failed(struct rdma_conn *conn, struct ib_wc *wc,
 }
 
 /**
+ * rdma_conn_post() - send something
+ * @conn: connection
+ * @wr: what; a chain
+ *
+ * Nothing is posted any more once somebody drains the queue. Any context but
+ * an interrupt's. Return: 0 or -errno; -ESHUTDOWN when it has been stopped.
+ */
+int rdma_conn_post(struct rdma_conn *conn, struct ib_send_wr *wr)
+{
+	bool beats = !conn->cid;
+	int err = -ESHUTDOWN;
+
+	/*
+	 * Heartbeats are answered in soft interrupts. Requests do without that:
+	 * soft RoCE would send each of a batch by itself.
+	 */
+	if (beats)
+		local_bh_disable();
+	spin_lock(&conn->lock);
+	if (!conn->stopped)
+		err = ib_post_send(conn->qp, wr, NULL);
+	spin_unlock(&conn->lock);
+	if (beats)
+		local_bh_enable();
+	return err;
+}
+
+/* ------------------------------------------------------------------ */
+/* The end                                                            */
+
+/**
+ * struct rdma_drain - the last request of a queue
+ * @cqe: its completion
+ * @over: it has come
+ */
+struct rdma_drain {
+	struct ib_cqe cqe;
+	bool over;
+};
+
+static void drain_done(struct ib_cq *cq, struct ib_wc *wc)
+{
+	container_of(wc->wr_cqe, struct rdma_drain, cqe)->over = true;
+}
+
+/* The kernel's own waits for a tenth of a second before it looks, twice. */
+static void drain_polled(struct rdma_conn *conn)
+{
+	struct ib_qp_attr attr = { .qp_state = IB_QPS_ERR };
+	struct rdma_drain rq = { .cqe.done = drain_done };
+	struct rdma_drain sq = { .cqe.done = drain_done };
+	struct ib_recv_wr recv = { .wr_cqe = &rq.cqe };
+	struct ib_rdma_wr send = {
+		.wr = { .wr_cqe = &sq.cqe, .opcode = IB_WR_RDMA_WRITE },
+	};
+	int err;
+
+	err = ib_modify_qp(conn->qp, &attr, IB_QP_STATE);
+	if (!err)
+		err = ib_post_recv(conn->qp, &recv, NULL);
+	rq.over = err;
+	if (!err)
+		err = ib_post_send(conn->qp, &send.wr, NULL);
+	sq.over = err;
+	WARN_ONCE(err, "unbd: cannot drain a queue (%d)\n", err);
+	while (!rq.over || !sq.over)
+		if (ib_process_cq_direct(conn->cq, -1) <= 0)
+			usleep_range(50, 100);
+}
+
+/**
  * rdma_conn_stop() - end sending and receiving
  * @conn: connection, connected or not
  *
@@ -574,9 +656,9 @@ void rdma_conn_wc_failed(struct rdma_conn *conn, struct ib_wc *wc,
  */
 void rdma_conn_stop(struct rdma_conn *conn)
 {
-	spin_lock(&conn->lock);
+	spin_lock_bh(&conn->lock);
 	WRITE_ONCE(conn->stopped, true);
-	spin_unlock(&conn->lock);
+	spin_unlock_bh(&conn->lock);
 	/* Whoever polls has seen that or is done. */
 	spin_lock(&conn->poll_lock);
 	spin_unlock(&conn->poll_lock);
@@ -584,19 +666,36 @@ void rdma_conn_stop(struct rdma_conn *conn)
 		return;
 	if (conn->established)
 		rdma_disconnect(conn->id);
-	ib_drain_qp(conn->qp);
+	if (conn->polled)
+		drain_polled(conn);
+	else
+		ib_drain_qp(conn->qp);
+}
+
+/**
+ * rdma_conn_close() - give a connection's queues back
+ * @conn: connection that was stopped, or has no queue pair
+ *
+ * It keeps its identifier, and so the adapter.
+ */
+void rdma_conn_close(struct rdma_conn *conn)
+{
+	if (conn->qp)
+		rdma_destroy_qp(conn->id);
+	conn->qp = NULL;
+	put_cq(conn);
+	free_recvs(conn);
 }
 
 /**
  * rdma_conn_destroy() - forget a connection
  * @conn: connection that was stopped, or has no queue pair
+ *
+ * With the last one of a path the adapter may go.
  */
 void rdma_conn_destroy(struct rdma_conn *conn)
 {
-	if (conn->qp)
-		rdma_destroy_qp(conn->id);
-	put_cq(conn);
+	rdma_conn_close(conn);
 	rdma_destroy_id(conn->id);
-	free_recvs(conn);
 	kfree(conn);
 }

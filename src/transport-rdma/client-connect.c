@@ -19,6 +19,10 @@ static int make_first(struct rdma_path *path, char *why, size_t len)
 		return PTR_ERR(conn);
 	path->conns[0] = conn;
 	path->dev = conn->id->device;
+	if (rdma_protocol_iwarp(path->dev, conn->id->port_num))
+		return unbd_why(why, len, -EOPNOTSUPP,
+				"adapter %s speaks iWARP, which has no immediate data",
+				dev_name(&path->dev->dev));
 	attrs = &path->dev->attrs;
 	if (!(attrs->device_cap_flags & IB_DEVICE_MEM_MGT_EXTENSIONS))
 		return unbd_why(why, len, -EOPNOTSUPP,
@@ -422,10 +426,14 @@ void rdma_path_teardown(struct rdma_path *path)
 		rdma_name_left(path->base.session_name);
 	for (cid = 0; cid < path->nr_conns; cid++)
 		if (path->conns[cid])
-			rdma_conn_destroy(path->conns[cid]);
+			rdma_conn_close(path->conns[cid]);
 	rdma_ios_free(path);
 	if (path->pd)
 		ib_dealloc_pd(path->pd);
+	/* Identifiers go last: an adapter that is removed waits for them. */
+	for (cid = 0; cid < path->nr_conns; cid++)
+		if (path->conns[cid])
+			rdma_conn_destroy(path->conns[cid]);
 	kfree(path->conns);
 	path->conns = NULL;
 	path->nr_conns = 0;

@@ -269,18 +269,6 @@ static void fill_registration(struct rdma_io *io, struct ib_reg_wr *reg,
 	};
 }
 
-/* Nothing is posted any more once somebody drains the queue. */
-static int post_unless_stopped(struct rdma_conn *conn, struct ib_send_wr *wr)
-{
-	int err = -ESHUTDOWN;
-
-	spin_lock(&conn->lock);
-	if (!conn->stopped)
-		err = ib_post_send(conn->qp, wr, NULL);
-	spin_unlock(&conn->lock);
-	return err;
-}
-
 /**
  * rdma_io_post() - send a request
  * @io: filled
@@ -324,7 +312,7 @@ int rdma_io_post(struct rdma_io *io, struct ib_sge *sge, unsigned int nr_sge,
 	io->pending = 2;
 	/* Pairs with rdma_io_answered(): it finds a complete io. */
 	smp_store_release(&io->state, RDMA_IO_POSTED);
-	err = post_unless_stopped(conn, first);
+	err = rdma_conn_post(conn, first);
 	if (unlikely(err)) {
 		io->registered = false;
 		rdma_path_fail(path, err, "connection %u: cannot send",
@@ -411,6 +399,8 @@ int rdma_io_answered(struct rdma_conn *conn, u32 id, int err, bool inv)
 	if (io->registered && inv && conn->inv_seen &&
 	    conn->inv_rkey == io->mr->rkey)
 		io->registered = false;
+	/* Keys come back: what was invalidated once tells of no later use. */
+	conn->inv_seen = false;
 	if (io->registered && invalidate(io)) {
 		rdma_path_fail(conn->path, -EIO,
 			       "connection %u: cannot invalidate", conn->cid);

@@ -132,7 +132,7 @@ struct rdma_recv {
  * @inflight: ios
  * @poll_lock: held while @cq is looked at, if @polled
  * @inv_rkey: key that the server has invalidated last
- * @inv_seen: there is one
+ * @inv_seen: there is one, for the answer that follows
  * @recvs: receive requests
  * @nr_recvs: of these
  * @recv_buf: for the messages
@@ -238,6 +238,7 @@ enum {
 	RDMA_PATH_BROKEN,	/* nothing can be sent any more */
 	RDMA_PATH_STOPPED,	/* and no completion will come */
 	RDMA_PATH_BEATING,	/* a heartbeat is being sent */
+	RDMA_PATH_ACK_OWED,	/* the server's has no answer yet */
 };
 
 /**
@@ -399,7 +400,9 @@ int rdma_conn_open(struct rdma_conn *conn, unsigned int depth,
 		   unsigned int nr_recvs, char *why, size_t len);
 int rdma_conn_connect(struct rdma_conn *conn, char *why, size_t len);
 int rdma_conn_post_recvs(struct rdma_conn *conn);
+int rdma_conn_post(struct rdma_conn *conn, struct ib_send_wr *wr);
 void rdma_conn_stop(struct rdma_conn *conn);
+void rdma_conn_close(struct rdma_conn *conn);
 void rdma_conn_destroy(struct rdma_conn *conn);
 void rdma_conn_wc_failed(struct rdma_conn *conn, struct ib_wc *wc,
 			 const char *what);

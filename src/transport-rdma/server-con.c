@@ -353,7 +353,7 @@ static int srv_con_create_qp(struct srv_con *con)
 		.sq_sig_type = IB_SIGNAL_REQ_WR,
 		.qp_type = IB_QPT_RC,
 	};
-	unsigned int vector;
+	unsigned int vector, nr_recvs;
 	int err;
 
 	if (path->dev->attrs.max_qp_wr < 2 * SRV_SEND_SPARE)
@@ -361,8 +361,10 @@ static int srv_con_create_qp(struct srv_con *con)
 	srv_con_sizes(con, &attr.cap);
 	con->sq_free = attr.cap.max_send_wr - SRV_SEND_SPARE;
 	con->sq_signal = max(con->sq_free / 4, 1u);
-	/* The service connection has little to do. */
-	vector = con->cid ? con->cid - 1 : 0;
+	/* The driver may make more room, which the completion queue has not. */
+	nr_recvs = attr.cap.max_recv_wr - 2;
+	/* Each path begins with another: many clients have one queue. */
+	vector = path->first_vector + con->cid;
 	con->cq = ib_alloc_cq(path->dev, con,
 			      attr.cap.max_send_wr + attr.cap.max_recv_wr,
 			      vector % path->dev->num_comp_vectors,
@@ -376,7 +378,7 @@ static int srv_con_create_qp(struct srv_con *con)
 		ib_free_cq(con->cq);
 		return err;
 	}
-	err = srv_con_fill(con, attr.cap.max_recv_wr - 2);
+	err = srv_con_fill(con, nr_recvs);
 	if (err)
 		srv_con_free(con);
 	return err;

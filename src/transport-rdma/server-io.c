@@ -84,6 +84,9 @@ static void srv_io_done(struct unbd_io *io, int error)
 		return;
 	}
 	srv_request_free_copy(req);
+	/* Given up because the device is closed: it is to be asked for again. */
+	if (error == -ESHUTDOWN)
+		error = -ENOTCONN;
 	srv_request_reply(req, error);
 }
 
@@ -256,7 +259,7 @@ void srv_request_run(struct srv_request *req)
 	if (type == RNBD_MSG_IO)
 		srv_io_start(req);
 	else
-		queue_work(srv_control_wq, &req->work);
+		queue_work(srv_message_wq, &req->work);
 }
 
 /* Another path of the client has the chunk: see server-session.c. */

@@ -25,8 +25,10 @@ module_param_named(always_invalidate, srv_copy_writes, bool, 0644);
 MODULE_PARM_DESC(always_invalidate,
 		 "do not trust clients with data that they have written: copy them before the storage sees them (default: N)");
 
-/* Connecting, opening, teardown. */
+/* Connecting, heartbeats, teardown. */
 struct workqueue_struct *srv_control_wq;
+/* Opening and closing, which may wait for storage, and as often as one likes. */
+struct workqueue_struct *srv_message_wq;
 /* Requests that could not go on where they came in. */
 struct workqueue_struct *srv_io_wq;
 
@@ -75,6 +77,8 @@ static int srv_init_pool(void)
 
 static void srv_destroy_queues(void)
 {
+	if (srv_message_wq)
+		destroy_workqueue(srv_message_wq);
 	if (srv_io_wq)
 		destroy_workqueue(srv_io_wq);
 	if (srv_control_wq)
@@ -88,7 +92,9 @@ static int srv_create_queues(void)
 	srv_io_wq = alloc_workqueue("unbd-rdma-srv",
 				    WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_HIGHPRI,
 				    0);
-	if (srv_control_wq && srv_io_wq)
+	srv_message_wq = alloc_workqueue("unbd-rdma-msg",
+					 WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (srv_control_wq && srv_io_wq && srv_message_wq)
 		return 0;
 	srv_destroy_queues();
 	return -ENOMEM;

@@ -218,6 +218,7 @@ struct srv_con {
  * @nr_mrs: how many
  * @requests: one for each chunk
  * @nr_cons: connections there will be
+ * @first_vector: completion vector of the first; the others follow
  * @cons: those that are there
  *
  * @info_cqe: INFO_REQ has come
@@ -252,6 +253,7 @@ struct srv_path {
 	unsigned int nr_mrs;
 	struct srv_request *requests;
 	unsigned int nr_cons;
+	unsigned int first_vector;
 	struct srv_con **cons;
 
 	struct ib_cqe info_cqe;
@@ -333,6 +335,7 @@ static inline void *srv_chunk(const struct srv_session *session, u32 id)
 
 /* server.c */
 extern struct workqueue_struct *srv_control_wq;
+extern struct workqueue_struct *srv_message_wq;
 extern struct workqueue_struct *srv_io_wq;
 extern struct unbd_target_ops srv_target_ops;
 extern struct rtrs_pool srv_pool;

@@ -129,18 +129,20 @@ u64 shm_status_of_error(int error)
 
 /**
  * shm_error_of_status() - what a server has told
- * @status: of READ, WRITE, DISCARD or SYNC, not trusted
+ * @kind: READ, WRITE, DISCARD or SYNC
+ * @status: of that, not trusted
  *
  * Return: 0 or -errno. Nothing that says "try again": the block layer would,
- * and for ever.
+ * and for ever. Nor that a flush is not known, which is none to fsync().
  */
-int shm_error_of_status(u64 status)
+int shm_error_of_status(u16 kind, u64 status)
 {
 	switch (status) {
 	case MUENBLOCK_OK:
 		return 0;
 	case MUENBLOCK_NOTSUPP:
-		return -EOPNOTSUPP;
+		/* The only one that need not be; of others it is any error. */
+		return kind == MUENBLOCK_DISCARD ? -EOPNOTSUPP : -EIO;
 	case MUENBLOCK_TIMEOUT:
 		return -ETIMEDOUT;
 	case MUENBLOCK_NOSPC:

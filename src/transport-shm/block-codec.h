@@ -68,7 +68,7 @@ int shm_byte_offset(u64 offset, u32 block, enum shm_offset_unit unit,
 int shm_check_range(const struct shm_request *rq, u32 block, u64 room);
 
 u64 shm_status_of_error(int error);
-int shm_error_of_status(u64 status);
+int shm_error_of_status(u16 kind, u64 status);
 const char *shm_kind_name(u16 kind);
 
 #endif

@@ -153,6 +153,8 @@ static void map_work(struct work_struct *work)
 {
 	struct shm_conn *conn = container_of(to_delayed_work(work),
 					     struct shm_conn, map_work);
+	unsigned long delay = min_t(unsigned long, 2 * conn->map_delay,
+				    LAST_LOOK);
 	bool again = true;
 
 	/* A transport that is being unloaded would be waited for. */
@@ -162,11 +164,10 @@ static void map_work(struct work_struct *work)
 		again = false;
 	else if (shm_reader_active(&conn->reader))
 		again = map_disks(conn);
+	/* The attempt may have connected, and so asked for one more at once. */
 	if (again) {
-		conn->map_delay = min_t(unsigned long, 2 * conn->map_delay,
-					LAST_LOOK);
-		queue_delayed_work(shm_map_wq, &conn->map_work,
-				   conn->map_delay);
+		conn->map_delay = delay;
+		mod_delayed_work(shm_map_wq, &conn->map_work, delay);
 	}
 	module_put(THIS_MODULE);
 }

@@ -158,7 +158,7 @@ blk_status_t shm_queue_rq(struct unbd_leg *base, unsigned int queue,
 	slot->generation++;
 	wire.tag = (u32)slot->generation << 16 | nr;
 	slot->rq = rq;
-	slot->leg = leg;
+	WRITE_ONCE(slot->leg, leg);
 	slot->device = leg->device;
 	slot->kind = kind;
 	/*
@@ -201,9 +201,9 @@ static struct shm_slot *find_slot(struct shm_conn *conn,
 	return slot;
 }
 
-static blk_status_t block_status(u64 status)
+static blk_status_t block_status(const struct shm_response *rp)
 {
-	return errno_to_blk_status(shm_error_of_status(status));
+	return errno_to_blk_status(shm_error_of_status(rp->kind, rp->status));
 }
 
 /* Taken back meanwhile: nobody but the server knows of it any more. */
@@ -215,6 +215,8 @@ static struct request *end_slot(struct shm_conn *conn, struct shm_slot *slot)
 	if (rq && slot->kind == MUENBLOCK_READ)
 		copy_from_slot(conn, nr, rq);
 	slot->rq = NULL;
+	/* Whoever gets it next is not to be taken for this one's leg. */
+	slot->leg = NULL;
 	WRITE_ONCE(slot->tag, 0);
 	give_back_slot(conn, nr);
 	return rq;
@@ -240,7 +242,7 @@ static bool handle_response(struct shm_conn *conn,
 	if (slot) {
 		rq = end_slot(conn, slot);
 		if (rq)
-			unbd_complete_request(rq, block_status(rp.status));
+			unbd_complete_request(rq, block_status(&rp));
 		return rq;
 	}
 	if (!conn->warned)
@@ -382,7 +384,7 @@ void shm_orphan_requests(struct shm_leg *leg)
 
 	mutex_lock(&conn->recv_mutex);
 	for_each_set_bit(nr, conn->used, conn->nr_slots)
-		if (conn->slots[nr].leg == leg)
+		if (READ_ONCE(conn->slots[nr].leg) == leg)
 			conn->slots[nr].rq = NULL;
 	mutex_unlock(&conn->recv_mutex);
 }

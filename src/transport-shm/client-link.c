@@ -29,7 +29,8 @@
  * @error: -errno
  * @fmt: what happened
  *
- * Only the first one is reported.
+ * Only the first one is reported, and to the core only when it knows of the
+ * connection: an attempt that fails is to be followed by a pause.
  */
 void shm_conn_fail(struct shm_conn *conn, int error, const char *fmt, ...)
 {
@@ -41,7 +42,8 @@ void shm_conn_fail(struct shm_conn *conn, int error, const char *fmt, ...)
 	WRITE_ONCE(conn->broken, true);
 	va_start(args, fmt);
 	vaf.va = &args;
-	unbd_path_failed(&conn->path->base, error, "%pV", &vaf);
+	if (conn->up)
+		unbd_path_failed(&conn->path->base, error, "%pV", &vaf);
 	va_end(args);
 	wake_up_all(&conn->control_wait);
 }
@@ -224,7 +226,7 @@ int shm_control_io(struct shm_leg *leg, struct shm_request *rq, char *why,
 
 	rq->device = leg->device;
 	err = ask(path, rq, path->base.connect_timeout, &status, why, len);
-	return err ? err : -shm_error_of_status(status);
+	return err ? err : -shm_error_of_status(rq->kind, status);
 }
 
 /* ------------------------------------------------------------------ */
@@ -339,7 +341,22 @@ static void reset_state(struct shm_conn *conn)
 	conn->warned = false;
 	conn->pinged = false;
 	conn->heard = jiffies;
+	conn->up = false;
 	WRITE_ONCE(conn->broken, false);
+}
+
+/* From here on the core is told of a failure. */
+static int come_up(struct shm_conn *conn, char *why, size_t len)
+{
+	int err = 0;
+
+	mutex_lock(&conn->recv_mutex);
+	conn->up = !conn->broken;
+	if (conn->broken)
+		err = unbd_why(why, len, -ECONNRESET,
+			       "the server has gone again");
+	mutex_unlock(&conn->recv_mutex);
+	return err;
 }
 
 static int link_up(struct shm_path *path, char *why, size_t len)
@@ -366,6 +383,8 @@ static int link_up(struct shm_path *path, char *why, size_t len)
 		err = fill_channel(path, why, len);
 	if (!err)
 		err = find_devices(path, why, len);
+	if (!err)
+		err = come_up(conn, why, len);
 	if (!err)
 		return 0;
 down:

@@ -269,9 +269,29 @@ static void shm_detach(struct unbd_leg *base)
 	shm_orphan_requests(to_shm_leg(base));
 }
 
+/*
+ * Only the size may be another one: what is in flight counts in the blocks that
+ * there were. With others the device has to be attached anew, or not at all.
+ */
 static int shm_refresh(struct unbd_leg *base, char *why, size_t len)
 {
-	return learn(to_shm_leg(base), why, len);
+	struct shm_leg *leg = to_shm_leg(base);
+	struct shm_conn *conn = conn_of(leg);
+	struct answers a;
+	int err;
+
+	err = ask(leg, &a, why, len);
+	if (!err)
+		err = check_answers(&a, leg->device, why, len);
+	if (!err && a.block != leg->block) {
+		err = unbd_why(why, len, -ESTALE,
+			       "device %u has blocks of %llu bytes now, not of %u",
+			       leg->device, a.block, leg->block);
+		mutex_lock(&conn->recv_mutex);
+		shm_conn_fail(conn, err, "%s", why);
+		mutex_unlock(&conn->recv_mutex);
+	}
+	return err ? err : set_geometry(leg, &a, why, len);
 }
 
 static struct unbd_transport_ops shm_ops = {

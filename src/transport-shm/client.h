@@ -46,7 +46,8 @@
 /**
  * struct shm_slot - a request in flight and its part of the buffer
  * @rq: the request; NULL when it was taken back, but the server has it still
- * @leg: where it was sent; to compare, it may be gone
+ * @leg: where it was sent, NULL while the slot is free; to compare, it may be
+ *	gone
  * @tag: as on the wire, 0 while the slot is free; written last
  * @kind: as on the wire
  * @device: likewise
@@ -78,6 +79,7 @@ struct shm_slot {
  * @resetting: drop what comes until the answer to the reset
  * @heard: jiffies when the server last answered
  * @pinged: it was asked since
+ * @up: the core knows it as connected, or will in a moment
  * @broken: reported; no more I/O until it has been connected again
  * @warned: about responses to nothing
  * @thread: reads the response channel
@@ -115,6 +117,7 @@ struct shm_conn {
 	bool resetting;
 	unsigned long heard;
 	bool pinged;
+	bool up;
 	bool broken;
 	bool warned;
 	struct shm_thread thread;

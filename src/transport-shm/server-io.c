@@ -108,6 +108,12 @@ static bool drops_responses(const struct srv_conn *conn)
 	return conn->barrier >= SRV_RESET;
 }
 
+/* Because its device is closed; the client will ask for it again. */
+static bool given_up(const struct srv_request *req)
+{
+	return req->error == -ESHUTDOWN;
+}
+
 /**
  * srv_reap() - answer what has come back from the storage
  * @conn: connection
@@ -123,7 +129,7 @@ bool srv_reap(struct srv_conn *conn)
 		return false;
 	list = llist_reverse_order(list);
 	llist_for_each_entry_safe(req, next, list, node) {
-		if (!drops_responses(conn))
+		if (!drops_responses(conn) && !given_up(req))
 			srv_respond(conn, &req->wire,
 				    shm_status_of_error(req->error));
 		give_back_request(req);

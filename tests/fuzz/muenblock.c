@@ -67,8 +67,9 @@ static void get_response(struct fuzz_input *in)
 	shm_pack_response(&again, &rp);
 	must(!memcmp(&again, &element, sizeof(element)));
 	must(*shm_kind_name(rp.kind));
-	err = shm_error_of_status(rp.status);
+	err = shm_error_of_status(rp.kind, rp.status);
 	must(!err == (rp.status == MUENBLOCK_OK));
+	must(err != -EOPNOTSUPP || rp.kind == MUENBLOCK_DISCARD);
 	must(err <= 0 && err > -4096 && err != -EAGAIN);
 	must(!shm_status_of_error(err) == !err);
 }

@@ -64,6 +64,8 @@ class Hostile(reference.Server):
     def status_of(self, kind, disk):
         """Answer a question, or lie."""
         lies = ANSWERS.get(self.fault, {})
+        if self.fault == "block-changes" and self.happened:
+            lies = {wire.BLOCK_LENGTH: 4096}
         return lies[kind] if kind in lies else super().status_of(kind, disk)
 
     def handle(self, kind, device, tag, length, offset, buffer):
@@ -82,6 +84,14 @@ class Hostile(reference.Server):
             return
         if self.fault == "noise" and kind in (wire.READ, wire.WRITE):
             self.noise(tag, device)
+        if self.fault == "gone-at-reset" and kind == wire.RESET:
+            print(self.fault, flush=True)
+            self.writer.deactivate()
+            self.activate()
+            return
+        if self.fault == "sync-fails" and kind == wire.SYNC:
+            self.respond(kind, device, tag, 1)
+            return
         super().handle(kind, device, tag, length, offset, buffer)
 
     def method(self):
@@ -103,6 +113,10 @@ class Hostile(reference.Server):
 
     def do_nothing(self, _device, _tag):
         """No answer"""
+
+    def do_block_changes(self, device, tag):
+        """From now on there are other blocks"""
+        self.answer(wire.READ, device, tag, 0)
 
     def do_tag_unknown(self, device, tag):
         """The answer to another request, which nobody sent"""

@@ -227,17 +227,24 @@ static void statuses(void)
 	static const int errors[] = { 0, -EOPNOTSUPP, -ENOSPC, -EIO };
 	unsigned int i;
 	u64 status;
+	int err;
 
 	for (i = 0; i < ARRAY_SIZE(errors); i++)
-		check_int("error", shm_error_of_status(
+		check_int("error", shm_error_of_status(MUENBLOCK_DISCARD,
 				shm_status_of_error(errors[i])), errors[i]);
+	/* To fsync() a flush that is not supported would be a good one. */
+	check_int("sync", shm_error_of_status(MUENBLOCK_SYNC, 1), -EIO);
+	check_int("write", shm_error_of_status(MUENBLOCK_WRITE, 1), -EIO);
+	check_int("read", shm_error_of_status(MUENBLOCK_READ, 1), -EIO);
 	check_int("EPERM", shm_status_of_error(-EPERM), MUENBLOCK_IOERR);
-	for (status = 1; status < 300; status++)
-		check(shm_error_of_status(status) < 0 &&
-		      shm_error_of_status(status) != -EAGAIN,
-		      "status %llu is no error", status);
-	check_int("wild", shm_error_of_status(~0ULL), -EIO);
-	check_int("beyond 32 bits", shm_error_of_status(1ULL << 32), -EIO);
+	for (status = 1; status < 300; status++) {
+		err = shm_error_of_status(MUENBLOCK_WRITE, status);
+		check(err < 0 && err != -EAGAIN, "status %llu is no error",
+		      status);
+	}
+	check_int("wild", shm_error_of_status(MUENBLOCK_READ, ~0ULL), -EIO);
+	check_int("beyond 32 bits",
+		  shm_error_of_status(MUENBLOCK_READ, 1ULL << 32), -EIO);
 }
 
 static void kinds(void)

@@ -115,6 +115,59 @@ test_a_hundred_rounds_of_mapping() {
 	bedctl write /sys/block/unbd0/unbd/unmap_device normal
 }
 
+# All of them at once, not one after the other
+test_polled_connections_end_soon() {
+	local disk begin
+	serve
+	disk=$(map "${THERE[@]}" nr_queues=1 nr_poll_queues=4)
+	udevadm settle -t "$(scaled 20)"
+	begin=$(milliseconds)
+	write_sysfs "/sys/block/$disk/unbd/unmap_device" force
+	begin=$(( $(milliseconds) - begin ))
+	(( begin < 500 )) || fail "unmapped in $begin ms"
+}
+
+# An adapter that is removed waits for the identifiers, and for nothing else that
+# is made on it.
+test_identifiers_go_last() {
+	local disk events=$TRACING/kprobe_events
+	serve
+	disk=$(map "${THERE[@]}")
+	udevadm settle -t "$(scaled 20)"
+	defer eval "echo > $events"
+	echo 'p:bed/id rdma_destroy_id' >> "$events"
+	echo 'p:bed/pd ib_dealloc_pd_user' >> "$events"
+	trace_events bed
+	unmap "$disk"
+	eventually 10 no_connections
+	# Of what each task did last
+	awk '!/^#/ { sub(/:$/, "", $5); last[$1] = $5; seen[$5]++ }
+		END { for (t in last) print last[t], t
+		      print seen["pd"], "domains" }' $TRACING/trace \
+		> "$WORK/last"
+	cat "$WORK/last"
+	grep -qx '2 domains' "$WORK/last"
+	! grep '^pd ' "$WORK/last" || fail "an adapter goes too early"
+}
+
+# The adapter of both ends goes and comes back.
+# kernels: 6.1 debug
+test_the_adapter_goes_under_writes() {
+	local disk i
+	serve
+	disk=$(map "${THERE[@]}")
+	write_steadily "$disk"
+	for i in 1 2 3; do
+		rdma link delete rxe0
+		eventually 10 path_away s 0
+		rxe_here
+		eventually 20 path_is s live
+		writing_goes_on
+	done
+	end_writing
+	unmap "$disk"
+}
+
 # The server's modules go and come back, as in an upgrade.
 # kernels: 6.1 debug
 test_the_server_is_replaced_under_writes() {

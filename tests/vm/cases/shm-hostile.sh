@@ -238,3 +238,48 @@ test_directories_that_are_wrong() {
 	compared "$(by_letter a)" 2
 	detach
 }
+
+# Whoever writes around the page cache asks for nothing else.
+test_a_flush_that_fails() {
+	begin
+	hostile fault=sync-fails
+	eventually 20 path_is $SESSION live
+	allow_log "dev $DISK"
+	must_fail dd if="$WORK/pattern" of="/dev/$DISK" bs=64k count=1 \
+		oflag=direct conv=fsync status=none
+	detach
+}
+
+# A server that changes them without a new epoch, and nobody but "resize" asks.
+test_blocks_that_change() {
+	begin
+	hostile fault=block-changes
+	eventually 20 path_is $SESSION live
+	dd if="/dev/$DISK" of=/dev/null bs=64k skip=144 count=1 iflag=direct \
+		status=none
+	grep -q '^block-changes' "$WORK/ready"
+	log_from_here
+	expect_errno ESTALE "/sys/block/$DISK/unbd/resize" 0
+	matches "$(our_log)" \
+		'device 0 has blocks of 4096 bytes now, not of 512' "the log"
+	eventually 20 path_is $SESSION reconnecting
+	peer_serves $MEMORY "$WORK/disk"
+	eventually 20 path_is $SESSION live
+	reads_right "blocks that were others"
+	detach
+}
+
+# It is asked again, but not at once.
+test_a_server_that_goes_during_each_handshake() {
+	local count
+	begin
+	hostile fault=gone-at-reset
+	sleep 10
+	count=$(grep -c '^gone-at-reset' "$WORK/ready") || :
+	echo "$count handshakes"
+	(( count >= 3 && count <= 40 )) || fail "$count in ten seconds"
+	peer_serves $MEMORY "$WORK/disk"
+	eventually 20 path_is $SESSION live
+	reads_right "one that stays"
+	detach
+}

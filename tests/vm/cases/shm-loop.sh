@@ -156,6 +156,22 @@ test_connections_come_and_go() {
 	allow_log 'unbd-shm-'
 }
 
+# One second between two looks, and no more than a look each.
+test_a_server_without_disks() {
+	local count
+	modprobe unbd-shm-server connections="$CONNECTION"
+	load client
+	trace_events unbd/unbd_path_state
+	attach
+	sleep 10
+	count=$(grep -c 'unbd_path_state: ' $TRACING/trace) || :
+	echo "$count changes of state"
+	(( count >= 5 && count <= 60 )) || fail "$count in ten seconds"
+	echo "$(disk_file 16):1" > $SHM_SERVER/devices
+	eventually 10 nr_disks 1
+	unmap "$(by_letter a)"
+}
+
 test_a_session_by_hand() {
 	local disk
 	serve "$(disk_file 16 a)" "$(disk_file 17 b)"
