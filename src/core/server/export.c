@@ -30,8 +30,6 @@
 /* Which exports and connections there are; see server.h. */
 DEFINE_MUTEX(unbd_server_mutex);
 
-/* Exports are added one at a time, which makes looking for others easy. */
-static DEFINE_MUTEX(add_mutex);
 static LIST_HEAD(exports);
 
 static struct unbd_export *find_export(const char *name)
@@ -46,14 +44,10 @@ static struct unbd_export *find_export(const char *name)
 	return NULL;
 }
 
-static bool name_is_taken(const char *name)
+/* Has its storage, and its directory */
+static bool is_made(const struct unbd_export *export)
 {
-	bool taken;
-
-	mutex_lock(&unbd_server_mutex);
-	taken = find_export(name);
-	mutex_unlock(&unbd_server_mutex);
-	return taken;
+	return export->state != UNBD_EXPORT_STARTING;
 }
 
 /**
@@ -129,7 +123,7 @@ static struct unbd_export *other_writer(const struct unbd_export *export)
 	if (unbd_export_read_only(export))
 		return NULL;
 	list_for_each_entry(other, &exports, entry) {
-		if (unbd_export_read_only(other) ||
+		if (!is_made(other) || unbd_export_read_only(other) ||
 		    !unbd_file_is_same(export, other))
 			continue;
 		if (export->access_mode == UNBD_ACCESS_RW ||
@@ -151,13 +145,37 @@ static struct unbd_export *adhoc_writer(const struct unbd_export *export)
 	if (unbd_export_read_only(export))
 		return NULL;
 	list_for_each_entry(other, &exports, entry) {
-		if (!other->adhoc || unbd_export_read_only(other) ||
+		if (!is_made(other) || !other->adhoc ||
+		    unbd_export_read_only(other) ||
 		    !unbd_bdev_is_same(export, other))
 			continue;
 		if (!--room)
 			return other;
 	}
 	return NULL;
+}
+
+/*
+ * Opening a device may take for ever. Nobody else waits for that: the name is
+ * taken meanwhile, and that is all there is of the export.
+ */
+static bool reserve_name(struct unbd_export *export)
+{
+	bool taken;
+
+	mutex_lock(&unbd_server_mutex);
+	taken = find_export(export->name);
+	if (!taken)
+		list_add_tail(&export->entry, &exports);
+	mutex_unlock(&unbd_server_mutex);
+	return !taken;
+}
+
+static void give_name_back(struct unbd_export *export)
+{
+	mutex_lock(&unbd_server_mutex);
+	list_del(&export->entry);
+	mutex_unlock(&unbd_server_mutex);
 }
 
 static int publish(struct unbd_export *export, char *why, size_t len)
@@ -180,10 +198,26 @@ static int publish(struct unbd_export *export, char *why, size_t len)
 	if (err)
 		snprintf(why, len, "cannot make its directory");
 	else
-		list_add_tail(&export->entry, &exports);
+		WRITE_ONCE(export->state, UNBD_EXPORT_LIVE);
 unlock:
 	memalloc_noio_restore(noio);
 	mutex_unlock(&unbd_server_mutex);
+	return err;
+}
+
+static int open_and_publish(struct unbd_export *export, char *why, size_t len)
+{
+	int err = open_backend(export, why, len);
+
+	if (err)
+		return err;
+	/* Afterwards it may be removed at once, but is looked at here. */
+	kobject_get(&export->kobj);
+	err = publish(export, why, len);
+	if (!err)
+		return 0;
+	kobject_put(&export->kobj);
+	export->ops->close(export);
 	return err;
 }
 
@@ -191,25 +225,19 @@ unlock:
 static int add_export(const struct unbd_export_options *o,
 		      struct unbd_export **made, char *why, size_t len)
 {
-	struct unbd_export *export;
+	struct unbd_export *export = alloc_export(o);
 	int err;
 
-	lockdep_assert_held(&add_mutex);
-
-	if (name_is_taken(o->name))
-		return unbd_why(why, len, -EEXIST, "the name is taken");
-	export = alloc_export(o);
 	if (!export)
 		return unbd_why(why, len, -ENOMEM, "no memory");
 	unbd_sysfs_init_export(export);
-	err = open_backend(export, why, len);
-	if (err)
+	if (!reserve_name(export)) {
+		err = unbd_why(why, len, -EEXIST, "the name is taken");
 		goto put;
-	kobject_get(&export->kobj);
-	err = publish(export, why, len);
+	}
+	err = open_and_publish(export, why, len);
 	if (err) {
-		kobject_put(&export->kobj);
-		export->ops->close(export);
+		give_name_back(export);
 		goto put;
 	}
 	pr_info("exported %s: %s %s, %s, %llu bytes\n", o->name,
@@ -236,12 +264,8 @@ put:
 int unbd_export_add(const struct unbd_export_options *o, char *why, size_t len)
 {
 	struct unbd_export *export;
-	int err;
+	int err = add_export(o, &export, why, len);
 
-	if (mutex_lock_killable(&add_mutex))
-		return unbd_why(why, len, -EINTR, "interrupted");
-	err = add_export(o, &export, why, len);
-	mutex_unlock(&add_mutex);
 	if (!err)
 		kobject_put(&export->kobj);
 	return err;
@@ -280,6 +304,9 @@ static int check_removal(struct unbd_export *export, bool force, char *why,
 {
 	if (!export)
 		return unbd_why(why, len, -ENOENT, "no such export");
+	if (!is_made(export))
+		return unbd_why(why, len, -EBUSY,
+				"its storage is still being opened");
 	if (export->state == UNBD_EXPORT_REMOVING)
 		return unbd_why(why, len, -EBUSY, "is being removed already");
 	if (export->nr_conns && !force)
@@ -373,7 +400,8 @@ bool unbd_export_allows_some(const struct unbd_conn *conn)
 	if (conn->ops->searches && unbd_search_enabled())
 		return true;
 	list_for_each_entry(export, &exports, entry)
-		if (!export->adhoc && unbd_acl_allows(export, conn))
+		if (is_made(export) && !export->adhoc &&
+		    unbd_acl_allows(export, conn))
 			return true;
 	return false;
 }
@@ -385,7 +413,8 @@ static struct unbd_export *find_default(const struct unbd_conn *conn)
 	unsigned int nr = 0;
 
 	list_for_each_entry(export, &exports, entry) {
-		if (export->adhoc || !unbd_acl_allows(export, conn))
+		if (!is_made(export) || export->adhoc ||
+		    !unbd_acl_allows(export, conn))
 			continue;
 		only = export;
 		nr++;
@@ -401,7 +430,7 @@ static int find_for(struct unbd_conn *conn, const char *name,
 	lockdep_assert_held(&unbd_server_mutex);
 
 	export = *name ? find_export(name) : find_default(conn);
-	if (!export || export->adhoc)
+	if (!export || !is_made(export) || export->adhoc)
 		return -ENOENT;
 	if (!unbd_acl_allows(export, conn))
 		return -EACCES;
@@ -556,11 +585,8 @@ int unbd_export_open_adhoc(struct unbd_conn *conn,
 			   size_t len)
 {
 	struct unbd_export *export;
-	int err;
+	int err = add_export(o, &export, why, len);
 
-	mutex_lock(&add_mutex);
-	err = add_export(o, &export, why, len);
-	mutex_unlock(&add_mutex);
 	if (err)
 		return err;
 	err = attach_adhoc(conn, export);

@@ -14,9 +14,6 @@
  * No directory of sysfs is removed under a mutex: that waits for readers of
  * its files, and they take the mutex.
  *
- * add_mutex (export.c) is outermost and keeps exports from being added side
- * by side.
- *
  * The I/O path takes none of them. conn->export stays what it is while a
  * request is at the storage, because a transport closes a connection only
  * when all its requests have come back.
@@ -63,10 +60,13 @@ enum unbd_counter {
 
 /**
  * enum unbd_export_state - where an export is in its life
+ * @UNBD_EXPORT_STARTING: takes its name; its storage is being opened, and
+ *	nothing else of it may be looked at
  * @UNBD_EXPORT_LIVE: may be opened
  * @UNBD_EXPORT_REMOVING: goes when its last connection has gone
  */
 enum unbd_export_state {
+	UNBD_EXPORT_STARTING,
 	UNBD_EXPORT_LIVE,
 	UNBD_EXPORT_REMOVING,
 };

@@ -8,14 +8,19 @@
 
 . /bed/tcp.sh
 
-# serve_held [SECTOR_SIZE] - a disk of 64 MiB as vol0, that "hold" stops
-serve_held() {
+# make_held [SECTOR_SIZE] - a disk of 64 MiB that "hold" stops
+make_held() {
 	local loop
 	need_module loop
 	loop=$(losetup -f --show --sector-size "${1:-512}" "$(disk_file 64)")
 	defer losetup -d "$loop"
 	dmsetup create held --table "0 131072 linear $loop 0"
 	defer eval "dmsetup resume held; dmsetup remove --deferred held"
+}
+
+# serve_held [SECTOR_SIZE] - the same as vol0
+serve_held() {
+	make_held "$@"
 	export_dev name=vol0 device_path=/dev/mapper/held
 	listen tcp:127.0.0.1:10809
 }
@@ -138,4 +143,33 @@ test_nothing_of_a_reset_connection_is_executed() {
 	same "$(cat "$SERVER/exports/vol0/stats/writes")" 2 "writes"
 	cmp -n $(( 1 << 20 )) -i $(( 48 << 20 )):0 /dev/mapper/held /dev/zero ||
 		fail "what was reset is on the disk"
+}
+
+# What somebody wrote to it has to be written back first, which hangs.
+test_a_device_that_hangs_when_it_is_exported() {
+	local file writer
+	make_held
+	file=$(disk_file 1 well)
+	listen tcp:127.0.0.1:10809
+	hold
+	exec 9<> /dev/mapper/held
+	dd if=/dev/zero bs=64k count=1 status=none >&9
+	bedctl write "$SERVER/export_device" \
+		"name=vol0 device_path=/dev/mapper/held" &
+	writer=$!
+	sleep 2
+	within 20 bedctl write "$SERVER/export_device" \
+		"name=well device_path=$file"
+	nbdinfo --size nbd://127.0.0.1/well
+	same "$(nbdinfo --size nbd://127.0.0.1)" $(( 1 << 20 )) "the only one"
+	same "$(ls "$SERVER/exports")" well exports
+	expect_errno EEXIST "$SERVER/export_device" \
+		"name=vol0 device_path=$file access_mode=ro"
+	expect_errno EBUSY "$SERVER/unexport_device" "vol0 force"
+	expect_log 'vol0: its storage is still being opened'
+	kill -0 "$writer" || fail "the device did not hang"
+	release
+	wait "$writer"
+	nbdinfo --size nbd://127.0.0.1/vol0
+	exec 9<&-
 }
