@@ -68,7 +68,26 @@ def reset(target, _count):
             greedy.answer({0x101: 0, 0x102: 0})
 
 
-ORDERS = {f.__name__: f for f in (misfits, writers, pair, reset)}
+def beside(target, _count):
+    """A long write that fits no block; others, begun later, end before it."""
+    with Link(target).go() as long, Link(target).go() as short:
+        cookie = long.request("WRITE", 512, 4 << 20, payload=b"x" * (4 << 20))
+        sent()
+        for i in range(3):
+            short.works("WRITE", (8 << 20) + i * BLOCK, BLOCK,
+                        payload=bytes(BLOCK))
+        long.sock.setblocking(False)
+        try:
+            expect(not long.sock.recv(1), "the long write was done before")
+        except BlockingIOError:
+            pass
+        long.sock.setblocking(True)
+        sent()
+        reply = long.answer({cookie: 0})
+        expect(not reply.error, f"error {reply.error}")
+
+
+ORDERS = {f.__name__: f for f in (misfits, writers, pair, reset, beside)}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()

@@ -11,8 +11,9 @@
  * Those last ones read a block, change part of it and write it back. Whatever
  * somebody else writes to that block in between would be lost; so all changes
  * of the device hold store->blocks shared while they are under way, and
- * read-modify-write holds it exclusively. The semaphore is a per-CPU one:
- * while everybody writes whole blocks it costs an increment and a decrement.
+ * read-modify-write holds it exclusively, for one block at a time. The semaphore
+ * is a per-CPU one: while everybody writes whole blocks it costs an increment
+ * and a decrement.
  */
 #include <linux/slab.h>
 

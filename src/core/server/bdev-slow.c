@@ -58,27 +58,64 @@ static void copy_from_bounce(struct bdev_store *store, u32 at, u32 length,
 	}
 }
 
-/* Writes any bytes, or zeroes where @from is NULL, block by block. */
+/* How much is written at once: the rest of a block, or many whole blocks */
+static u32 write_step(const struct bdev_store *store, u64 offset, u64 length)
+{
+	u32 block = store->block_mask + 1;
+	u32 skip = offset & store->block_mask;
+
+	if (skip || length < block)
+		return min_t(u64, length, block - skip);
+	return min_t(u64, round_down(length, block), BOUNCE_BYTES);
+}
+
+static int change_block(struct bdev_store *store, u64 offset, u32 length,
+			struct iov_iter *from, blk_opf_t opf)
+{
+	u32 skip = offset & store->block_mask;
+	u32 block = store->block_mask + 1;
+	int err;
+
+	percpu_down_write(&store->blocks);
+	err = bounce_blocks(store, offset - skip, block, REQ_OP_READ);
+	if (!err) {
+		copy_to_bounce(store, skip, length, from);
+		err = bounce_blocks(store, offset - skip, block, opf);
+	}
+	percpu_up_write(&store->blocks);
+	return err;
+}
+
+static int write_blocks(struct bdev_store *store, u64 offset, u32 length,
+			struct iov_iter *from, blk_opf_t opf)
+{
+	int err;
+
+	copy_to_bounce(store, 0, length, from);
+	percpu_down_read(&store->blocks);
+	err = bounce_blocks(store, offset, length, opf);
+	percpu_up_read(&store->blocks);
+	return err;
+}
+
+/*
+ * Writes any bytes, or zeroes where @from is NULL. Others may write meanwhile,
+ * but for the time in which part of a block is changed.
+ */
 static int write_bytes(struct bdev_store *store, u64 offset, u64 length,
 		       struct iov_iter *from, blk_opf_t opf)
 {
-	u32 skip, n, span;
 	int err = 0;
+	u32 n;
 
-	mutex_lock(&store->bounce_mutex);
 	for (; length && !err; offset += n, length -= n) {
-		skip = offset & store->block_mask;
-		n = min_t(u64, length, BOUNCE_BYTES - skip);
-		span = ALIGN(skip + n, store->block_mask + 1);
-		if (span != n)
-			err = bounce_blocks(store, offset - skip, span,
-					    REQ_OP_READ);
-		if (err)
-			break;
-		copy_to_bounce(store, skip, n, from);
-		err = bounce_blocks(store, offset - skip, span, opf);
+		n = write_step(store, offset, length);
+		mutex_lock(&store->bounce_mutex);
+		err = n & store->block_mask ?
+			change_block(store, offset, n, from, opf) :
+			write_blocks(store, offset, n, from, opf);
+		mutex_unlock(&store->bounce_mutex);
 	}
-	mutex_unlock(&store->bounce_mutex);
 	return err;
 }
 
@@ -113,14 +150,10 @@ static int read_misfit(struct bdev_store *store, struct unbd_io *io)
 static int write_misfit(struct bdev_store *store, struct unbd_io *io)
 {
 	struct iov_iter from;
-	int err;
 
 	iov_iter_bvec(&from, ITER_SOURCE, io->bvec, io->nr_bvec, io->length);
-	percpu_down_write(&store->blocks);
-	err = write_bytes(store, io->offset, io->length, &from,
-			  bdev_transfer_opf(io));
-	percpu_up_write(&store->blocks);
-	return err;
+	return write_bytes(store, io->offset, io->length, &from,
+			   bdev_transfer_opf(io));
 }
 
 /* Writes a piece of nothing, as long as the table of zeroes is. */
@@ -230,11 +263,8 @@ static int do_zeroes(struct bdev_store *store, struct unbd_io *io)
 	if (io->flags & UNBD_IO_FAST_ONLY && !bdev_can_zero(store, io))
 		return -EOPNOTSUPP;
 	bdev_whole_units(io, store->block_mask + 1, &offset, &length);
-	if (!bdev_fits_blocks(store, io)) {
-		percpu_down_write(&store->blocks);
+	if (!bdev_fits_blocks(store, io))
 		err = zero_edges(store, io, offset, length);
-		percpu_up_write(&store->blocks);
-	}
 	return err ? err : do_range(store, io, offset, length);
 }
 

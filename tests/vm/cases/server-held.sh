@@ -104,6 +104,31 @@ test_a_server_whose_connections_all_wait() {
 	eventually 60 no_connections
 }
 
+# Part of a block is changed in the way of all others, but no more than that.
+test_a_long_write_beside_the_blocks() {
+	local loop
+	need_module loop
+	need_module dm-delay
+	loop=$(losetup -f --show --sector-size 4096 "$(disk_file 64)")
+	defer losetup -d "$loop"
+	# Only writes are slow.
+	dmsetup create delayed --table \
+		"0 131072 delay $loop 0 0 $loop 0 300"
+	defer dmsetup remove --deferred delayed
+	export_dev name=vol0 device_path=/dev/mapper/delayed
+	listen tcp:127.0.0.1:10809
+	held beside
+	go_on
+	go_to_the_end
+	eventually 20 no_connections
+	cmp -n $(( 4 << 20 )) -i 512:0 /dev/mapper/delayed \
+		<(head -c $(( 4 << 20 )) /dev/zero | tr '\0' x) ||
+		fail "what was written is not there"
+	cmp -n 512 /dev/mapper/delayed /dev/zero || fail "what was before it"
+	cmp -n 3584 -i $(( (4 << 20) + 512 )):0 /dev/mapper/delayed /dev/zero ||
+		fail "what was behind it"
+}
+
 # One of two requests comes back: there is nothing to do until the other does.
 test_a_connection_that_waits_is_idle() {
 	local loop number
