@@ -12,6 +12,7 @@
 #include <linux/percpu-rwsem.h>
 #include <linux/random.h>
 #include <linux/string.h>
+#include <linux/sysfs.h>
 #include <linux/timer.h>
 #include <linux/workqueue.h>
 
@@ -113,6 +114,27 @@ static inline u32 get_random_u32_below(u32 ceil)
 #define strscpy(dst, ...)						\
 	CONCATENATE(compat_strscpy, COUNT_ARGS(dst, __VA_ARGS__))	\
 	(dst, __VA_ARGS__)
+#endif
+
+/* <linux/sysfs.h> */
+
+/* UNBD_BIN_READ() - make @op, for bin_attribute.read, of fn(buf, at, size) */
+#ifdef HAVE_BIN_ATTRIBUTE_CONST
+#define UNBD_BIN_READ(op, fn)						\
+static ssize_t op(struct file *file, struct kobject *kobj,		\
+		  const struct bin_attribute *attr, char *buf,		\
+		  loff_t at, size_t size)				\
+{									\
+	return fn(buf, at, size);					\
+}
+#else
+#define UNBD_BIN_READ(op, fn)						\
+static ssize_t op(struct file *file, struct kobject *kobj,		\
+		  struct bin_attribute *attr, char *buf, loff_t at,	\
+		  size_t size)						\
+{									\
+	return fn(buf, at, size);					\
+}
 #endif
 
 /* <linux/timer.h> */

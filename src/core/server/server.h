@@ -207,7 +207,7 @@ bool unbd_search_enabled(void);
 int unbd_listen(char *line, char *why, size_t len);
 int unbd_unlisten(char *line, char *why, size_t len);
 void unbd_unlisten_all(void);
-ssize_t unbd_listeners_print(char *buf);
+ssize_t unbd_listeners_read(char *buf, loff_t from, size_t size);
 
 /* sysfs.c: /sys/devices/virtual/unbd-server/ctl */
 extern struct kobject *unbd_exports_kobj;

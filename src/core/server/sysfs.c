@@ -177,12 +177,12 @@ static ssize_t unlisten_store(struct device *dev,
 }
 static DEVICE_ATTR_RW(unlisten);
 
-static ssize_t listeners_show(struct device *dev,
-			      struct device_attribute *attr, char *page)
-{
-	return unbd_listeners_print(page);
-}
-static DEVICE_ATTR_RO(listeners);
+/* There may be more than a page of them, which other files do not give. */
+UNBD_BIN_READ(listeners_read, unbd_listeners_read)
+static const struct bin_attribute listeners_attr = {
+	.attr = { .name = "listeners", .mode = 0444 },
+	.read = listeners_read,
+};
 
 static int drain(char *line, char *why, size_t len)
 {
@@ -217,7 +217,6 @@ static struct attribute *ctl_attrs[] = {
 	&dev_attr_unexport_device.attr,
 	&dev_attr_listen.attr,
 	&dev_attr_unlisten.attr,
-	&dev_attr_listeners.attr,
 	&dev_attr_drain.attr,
 	NULL,
 };
@@ -245,10 +244,15 @@ int unbd_sysfs_init(void)
 						       &ctl_device->kobj);
 	if (!unbd_connections_kobj)
 		goto exports;
+	err = sysfs_create_bin_file(&ctl_device->kobj, &listeners_attr);
+	if (err)
+		goto connections;
 	/* Last: from here on there may be exports. */
 	err = sysfs_create_groups(&ctl_device->kobj, ctl_groups);
 	if (!err)
 		return 0;
+	sysfs_remove_bin_file(&ctl_device->kobj, &listeners_attr);
+connections:
 	kobject_put(unbd_connections_kobj);
 exports:
 	kobject_put(unbd_exports_kobj);
@@ -263,6 +267,7 @@ void unbd_sysfs_exit(void)
 {
 	/* First: nobody gives orders any more, and none is being obeyed. */
 	sysfs_remove_groups(&ctl_device->kobj, ctl_groups);
+	sysfs_remove_bin_file(&ctl_device->kobj, &listeners_attr);
 	unbd_export_remove_all();
 	unbd_sysfs_wait_exports();
 	kobject_put(unbd_connections_kobj);

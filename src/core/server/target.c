@@ -256,18 +256,37 @@ void unbd_unlisten_all(void)
 	mutex_unlock(&listeners_mutex);
 }
 
+static void copy_part(char *buf, size_t size, loff_t from, loff_t at,
+		      const char *text, size_t len)
+{
+	loff_t begin = max(at, from);
+	loff_t end = min_t(loff_t, at + len, from + size);
+
+	if (begin < end)
+		memcpy(buf + (begin - from), text + (begin - at), end - begin);
+}
+
 /**
- * unbd_listeners_print() - what is listened on, one address a line
- * @buf: a page, as for a sysfs file
+ * unbd_listeners_read() - what is listened on, one address a line
+ * @buf: gets a part of that
+ * @from: where the part begins
+ * @size: how much of it fits
+ *
+ * Return: bytes that there are from there on, @size at most.
  */
-ssize_t unbd_listeners_print(char *buf)
+ssize_t unbd_listeners_read(char *buf, loff_t from, size_t size)
 {
 	struct unbd_listener *listener;
-	int at = 0;
+	loff_t at = 0;
+	size_t len;
 
 	mutex_lock(&listeners_mutex);
-	list_for_each_entry(listener, &listeners, entry)
-		at += sysfs_emit_at(buf, at, "%s\n", listener->address);
+	list_for_each_entry(listener, &listeners, entry) {
+		len = strlen(listener->address);
+		copy_part(buf, size, from, at, listener->address, len);
+		copy_part(buf, size, from, at + len, "\n", 1);
+		at += len + 1;
+	}
 	mutex_unlock(&listeners_mutex);
-	return at;
+	return clamp_t(loff_t, at - from, 0, size);
 }

@@ -173,6 +173,45 @@ test_a_listener_in_another_namespace() {
 	same "$(cat "$SERVER/listeners")" tcp:127.0.0.1:10809 listeners
 }
 
+# More than a page of each
+test_many_listeners_and_exports() {
+	local dir i wanted=""
+	dir=$WORK/$(printf 'd%.0s' {1..60})
+	mkdir "$dir"
+	FILE=$(disk_file 1)
+	load server
+	for i in {1..60}; do
+		listen "unix:$dir/$i"
+		wanted+="unix:$dir/$i"$'\n'
+	done
+	same "$(< "$SERVER/listeners")" "${wanted%$'\n'}" listeners
+	same "$(dd if="$SERVER/listeners" bs=7 status=none)" \
+		"${wanted%$'\n'}" "listeners in small pieces"
+	same "$(unbd list --json | jq '.listeners | length')" 60 \
+		"listeners that unbd knows"
+	for i in {1..1000}; do
+		write_sysfs "$SERVER/export_device" \
+			"name=vol$i device_path=$FILE access_mode=ro"
+	done
+	same "$(ls "$EXPORTS" | wc -l)" 1000 exports
+	same "$(exports_told "unix:$dir/60")" 1000 \
+		"exports that a client is told of"
+	same "$(nbdinfo --size "nbd+unix:///vol999?socket=$dir/60")" \
+		$(( 1 << 20 )) size
+}
+
+# exports_told ADDRESS - how many a client is told of
+exports_told() {
+	python3 - "$PEERS" "$1" <<-'EOF'
+		import sys
+		sys.path.insert(0, sys.argv[1])
+		from hostile_wire import Link
+		class Target:
+		    address, export = sys.argv[2], ""
+		print(len(Link(Target).acked("LIST")))
+	EOF
+}
+
 # Nobody can enter it any more, so the listener is ended from outside.
 test_a_listener_in_a_namespace_that_is_gone() {
 	load server
