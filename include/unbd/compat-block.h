@@ -138,7 +138,8 @@ struct unbd_bdev {
  * to be the only one, NULL to share. Process context, may sleep. Returns 0 or
  * -errno (-ENOTBLK, -EBUSY when another holder has it, -EROFS or -EACCES).
  *
- * unbd_close_bdev() undoes that, without I/O in flight.
+ * unbd_close_bdev() undoes that, without I/O in flight. unbd_bdev_cache() is the
+ * device's page cache.
  */
 #ifdef HAVE_BDEV_FILE_OPEN_BY_PATH
 static inline int unbd_open_bdev(struct unbd_bdev *b, const char *path,
@@ -156,6 +157,11 @@ static inline int unbd_open_bdev(struct unbd_bdev *b, const char *path,
 static inline void unbd_close_bdev(struct unbd_bdev *b)
 {
 	bdev_fput(b->file);
+}
+
+static inline struct address_space *unbd_bdev_cache(struct unbd_bdev *b)
+{
+	return b->file->f_mapping;
 }
 #elif defined(HAVE_BDEV_OPEN_BY_PATH)
 static inline int unbd_open_bdev(struct unbd_bdev *b, const char *path,
@@ -205,6 +211,13 @@ static inline int unbd_open_bdev(struct unbd_bdev *b, const char *path,
 static inline void unbd_close_bdev(struct unbd_bdev *b)
 {
 	blkdev_put(b->bdev, b->mode);
+}
+#endif
+
+#ifndef HAVE_BDEV_FILE_OPEN_BY_PATH
+static inline struct address_space *unbd_bdev_cache(struct unbd_bdev *b)
+{
+	return b->bdev->bd_inode->i_mapping;
 }
 #endif
 

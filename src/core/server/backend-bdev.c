@@ -15,6 +15,7 @@
  * is a per-CPU one: while everybody writes whole blocks it costs an increment
  * and a decrement.
  */
+#include <linux/pagemap.h>
 #include <linux/slab.h>
 
 #include "backend-bdev.h"
@@ -62,17 +63,54 @@ static void let_go_of_blocks(struct bdev_store *store, struct bdev_io *b)
 	percpu_up_read(&store->blocks);
 }
 
+static bool changes_blocks(const struct unbd_io *io)
+{
+	return io->op != UNBD_IO_READ && io->op != UNBD_IO_FLUSH &&
+		io->op != UNBD_IO_PREFETCH;
+}
+
+/* Is there anything in the page cache of what a request has changed? */
+static bool is_cached(const struct bdev_store *store, const struct unbd_io *io)
+{
+	return READ_ONCE(store->cache->nrpages) &&
+		filemap_range_has_page(store->cache, io->offset,
+				       io->offset + io->length - 1);
+}
+
+/* What somebody here has changed and not written yet stays. */
+static void drop_cached_work(struct work_struct *work)
+{
+	struct bdev_io *b = container_of(work, struct bdev_io, work);
+	struct unbd_io *io = bdev_io_of(b);
+	struct bdev_store *store = io->export->backend;
+	pgoff_t first = io->offset >> PAGE_SHIFT;
+	pgoff_t last = (io->offset + io->length - 1) >> PAGE_SHIFT;
+
+	invalidate_inode_pages2_range(store->cache, first, last);
+	unbd_io_done(io, b->error);
+}
+
 /**
  * bdev_done() - a request is through
  * @io: the request; not to be touched afterwards
  * @error: 0 or -errno
  *
- * Any context.
+ * Any context. Who reads the device on this machine when the client has been
+ * told gets what it has written.
  */
 void bdev_done(struct unbd_io *io, int error)
 {
-	let_go_of_blocks(io->export->backend, bdev_io(io));
-	unbd_io_done(io, error);
+	struct bdev_store *store = io->export->backend;
+	struct bdev_io *b = bdev_io(io);
+
+	let_go_of_blocks(store, b);
+	if (!changes_blocks(io) || !is_cached(store, io)) {
+		unbd_io_done(io, error);
+		return;
+	}
+	b->error = error;
+	INIT_WORK(&b->work, drop_cached_work);
+	queue_work(io->export->wq, &b->work);
 }
 
 /**
@@ -363,12 +401,6 @@ static bool starts_at_once(struct bdev_store *store, const struct unbd_io *io)
 	return true;
 }
 
-static bool changes_blocks(const struct unbd_io *io)
-{
-	return io->op != UNBD_IO_READ && io->op != UNBD_IO_FLUSH &&
-		io->op != UNBD_IO_PREFETCH;
-}
-
 static void bdev_submit(struct unbd_export *export, struct unbd_io *io)
 {
 	struct bdev_store *store = export->backend;
@@ -534,6 +566,7 @@ static int open_device(struct unbd_export *export, struct bdev_store *store,
 	err = unbd_open_bdev(&store->dev, path, writable, holder_for(export));
 	if (!err) {
 		store->bdev = store->dev.bdev;
+		store->cache = unbd_bdev_cache(&store->dev);
 		store->stable = !bdev_write_cache(store->bdev);
 		return 0;
 	}

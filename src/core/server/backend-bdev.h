@@ -19,6 +19,7 @@
  * struct bdev_store - a block device behind an export
  * @dev: the open device
  * @bdev: the same
+ * @cache: what others on this machine have read of it, past which bios go
  * @block_mask: size of a logical block, less one, in bytes
  * @memory_mask: alignment that the device asks of memory, less one, in bytes
  * @stable: it had no volatile cache when it was opened, and clients rely on
@@ -33,6 +34,7 @@
 struct bdev_store {
 	struct unbd_bdev dev;
 	struct block_device *bdev;
+	struct address_space *cache;
 	u32 block_mask;
 	u32 memory_mask;
 	bool stable;

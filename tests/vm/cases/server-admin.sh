@@ -370,21 +370,53 @@ test_block_devices_in_use() {
 	umount "$WORK/mnt"
 }
 
+# exported_and_read - a disk as vol0 of which somebody here has read the beginning,
+# and keeps it open
+exported_and_read() {
+	need_module loop
+	LOOP=$(losetup -f --show "$(disk_file 16)")
+	defer losetup -d "$LOOP"
+	export_dev name=vol0 "device_path=$LOOP"
+	listen tcp:127.0.0.1:10809
+	exec 9<> "$LOOP"
+	read_through_the_cache
+}
+
+read_through_the_cache() {
+	head -c 65536 "$LOOP" > /dev/null
+}
+
+# begins_with CHARACTER - what is read of the disk here
+begins_with() {
+	head -c 65536 /dev/zero | tr '\0' "$1" |
+		cmp - <(head -c 65536 "$LOOP") ||
+		fail "not '$1' but old data in the page cache"
+}
+
 # Whoever had it open all the time reads what clients have written.
 test_a_device_is_read_anew_after_an_export() {
-	local loop
-	need_module loop
-	loop=$(losetup -f --show "$(disk_file 16)")
-	defer losetup -d "$loop"
-	export_dev name=vol0 "device_path=$loop"
-	listen tcp:127.0.0.1:10809
-	exec 9< "$loop"
-	dd of=/dev/null bs=64k count=1 status=none <&9
+	exported_and_read
 	qemu-io -f raw -c 'write -P 0x5a 0 64k' nbd://127.0.0.1/vol0 > /dev/null
 	eventually 10 no_connections
 	unexport vol0
-	head -c 65536 /dev/zero | tr '\0' Z | cmp - <(head -c 65536 "$loop") ||
-		fail "old data in the page cache"
+	begins_with Z
+	exec 9<&-
+}
+
+test_a_device_is_read_anew_while_it_is_exported() {
+	local url=nbd://127.0.0.1/vol0
+	exported_and_read
+	qemu-io -f raw -c 'write -P 0x5a 0 64k' $url > /dev/null
+	begins_with Z
+	qemu-io -f raw -c 'write -z 0 64k' $url > /dev/null
+	begins_with '\0'
+	# Nothing that is written here is lost.
+	head -c 4096 /dev/zero | tr '\0' X | dd of="$LOOP" bs=4k seek=256 \
+		conv=notrunc status=none
+	qemu-io -f raw -c 'write -P 0x5a 1M 64k' $url > /dev/null
+	same "$(head -c 4096 /dev/zero | tr '\0' X | md5sum)" \
+		"$(dd if="$LOOP" bs=4k skip=256 count=1 status=none | md5sum)" \
+		"what was written here"
 	exec 9<&-
 }
 
