@@ -21,6 +21,7 @@
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/uio.h>
 
 #include "server.h"
@@ -28,14 +29,35 @@
 /* Zeroed or given back at once, before asking whether it is still wanted. */
 #define RANGE_BYTES	((u64)SZ_128M)
 
+/* How many runs of data are remembered */
+#define DATA_RUNS	8
+
+/**
+ * struct data_run - a part of a file without holes
+ * @begin: where it begins
+ * @end: where there may be a hole again; 0 when nothing is known
+ */
+struct data_run {
+	u64 begin;
+	u64 end;
+};
+
 /**
  * struct file_store - a file behind an export
  * @file: opened as the administrator
- * @mutex: for what uses the file's position, and connections' errors
+ * @mutex: for connections' errors
+ * @runs_lock: for what follows
+ * @runs: what is known of the file
+ * @next_run: which of them is forgotten for the next
+ * @runs_age: how often all were forgotten
  */
 struct file_store {
 	struct file *file;
-	struct mutex mutex;		/* file->f_pos, conn->seen_error */
+	struct mutex mutex;		/* conn->seen_error */
+	spinlock_t runs_lock;		/* runs, next_run, runs_age */
+	struct data_run runs[DATA_RUNS];
+	unsigned int next_run;
+	unsigned int runs_age;
 };
 
 /**
@@ -217,6 +239,46 @@ static int discard_step(struct file_store *store, u64 offset, u64 length)
 			     FALLOC_FL_KEEP_SIZE, offset, length);
 }
 
+/*
+ * To find the end of data takes a time that grows with the data: the answer is
+ * remembered. What is called data may be a hole
+ * since somebody else has punched it: a client reads zeroes there all the same.
+ *
+ * Returns bytes of data that are known at a place, or 0.
+ */
+static u64 known_data(struct file_store *store, u64 offset, unsigned int *age)
+{
+	const struct data_run *run;
+	u64 length = 0;
+
+	spin_lock(&store->runs_lock);
+	*age = store->runs_age;
+	for (run = store->runs; run < store->runs + DATA_RUNS; run++)
+		if (run->begin <= offset && offset < run->end)
+			length = max(length, run->end - offset);
+	spin_unlock(&store->runs_lock);
+	return length;
+}
+
+static void remember_data(struct file_store *store, u64 begin, u64 end,
+			  unsigned int age)
+{
+	spin_lock(&store->runs_lock);
+	if (age == store->runs_age)
+		store->runs[store->next_run++ % DATA_RUNS] =
+			(struct data_run){ begin, end };
+	spin_unlock(&store->runs_lock);
+}
+
+/* There are new holes, also for who is asking just now. */
+static void forget_data(struct file_store *store)
+{
+	spin_lock(&store->runs_lock);
+	memset(store->runs, 0, sizeof(store->runs));
+	store->runs_age++;
+	spin_unlock(&store->runs_lock);
+}
+
 static int do_range(struct file_store *store, struct unbd_io *io)
 {
 	u64 offset = io->offset;
@@ -231,6 +293,7 @@ static int do_range(struct file_store *store, struct unbd_io *io)
 		err = io->op == UNBD_IO_DISCARD ?
 			discard_step(store, offset, n) :
 			zero_step(store, io, offset, n);
+		forget_data(store);
 	}
 	if (!err && io->flags & UNBD_IO_FUA)
 		err = vfs_fsync(store->file, 1);
@@ -317,11 +380,14 @@ static void file_submit(struct unbd_export *export, struct unbd_io *io)
 	queue_work(export->wq, &f->work);
 }
 
-/* The work of this extent; the position that seeking leaves behind is moot. */
-static int find_extent(struct file *file, u64 offset, u64 length,
-		       struct unbd_extent *extent)
+/*
+ * All connections ask by one open file, side by side: the position that seeking
+ * leaves behind is nobody's.
+ */
+static int find_extent(struct file_store *store, u64 offset, u64 length,
+		       struct unbd_extent *extent, unsigned int age)
 {
-	loff_t data = vfs_llseek(file, offset, SEEK_DATA);
+	loff_t data = vfs_llseek(store->file, offset, SEEK_DATA);
 	loff_t end;
 
 	/* Nothing but a hole is left. */
@@ -335,11 +401,13 @@ static int find_extent(struct file *file, u64 offset, u64 length,
 		extent->zero = true;
 		return 0;
 	}
-	end = vfs_llseek(file, offset, SEEK_HOLE);
+	end = vfs_llseek(store->file, offset, SEEK_HOLE);
 	if (end < 0)
 		return end;
-	if (end > offset)
+	if (end > offset) {
+		remember_data(store, offset, end, age);
 		extent->length = min_t(u64, length, end - offset);
+	}
 	return 0;
 }
 
@@ -348,12 +416,17 @@ static int file_extent(struct unbd_export *export, u64 offset, u64 length,
 {
 	struct file_store *store = export->backend;
 	struct file_scope scope;
+	unsigned int age;
+	u64 known;
 	int err;
 
+	known = known_data(store, offset, &age);
+	if (known) {
+		extent->length = min(length, known);
+		return 0;
+	}
 	enter_file(store->file, &scope);
-	mutex_lock(&store->mutex);
-	err = find_extent(store->file, offset, length, extent);
-	mutex_unlock(&store->mutex);
+	err = find_extent(store, offset, length, extent, age);
 	leave_file(&scope);
 	return err;
 }
@@ -483,6 +556,7 @@ int unbd_file_open_backend(struct unbd_export *export, char *why, size_t len)
 		return err;
 	}
 	mutex_init(&store->mutex);
+	spin_lock_init(&store->runs_lock);
 	export->backend = store;
 	export->ops = &file_backend_ops;
 	return 0;

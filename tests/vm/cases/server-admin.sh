@@ -420,6 +420,52 @@ test_a_device_is_read_anew_while_it_is_exported() {
 	exec 9<&-
 }
 
+# read_ms DISK - milliseconds that its first 16 MiB take
+read_ms() {
+	local begin
+	begin=$(milliseconds)
+	dd if="/dev/$1" of=/dev/null bs=128k count=128 iflag=direct status=none
+	echo $(( $(milliseconds) - begin ))
+}
+
+test_what_follows_in_a_file_makes_no_read_slower() {
+	local first large name second small
+	for name in 16 160; do
+		dd if=/dev/zero of="$WORK/$name" bs=1M count=$name status=none
+		export_dev name=$name "device_path=$WORK/$name"
+	done
+	listen tcp:127.0.0.1:10809
+	small=$(map sessname=s "$HERE" device_path=16)
+	large=$(map sessname=s device_path=160)
+	first=$(read_ms "$small")
+	second=$(read_ms "$large")
+	(( second < first * 3 / 2 + 20 )) ||
+		fail "16 MiB of 160 take $second ms, 16 MiB of 16 $first ms"
+	unmap "$large"
+	unmap "$small"
+}
+
+# holes_of EXPORT - where they are and how long, of a client's map
+holes_of() {
+	nbdinfo --map "nbd://127.0.0.1/$1" | awk '$3 == 3 { print $1, $2 }'
+}
+
+# Data that a client has been told of may be a hole the next time.
+test_holes_that_clients_make() {
+	FILE=$WORK/full
+	dd if=/dev/zero of="$FILE" bs=1M count=4 status=none
+	export_dev name=vol0 "device_path=$FILE"
+	listen tcp:127.0.0.1:10809
+	same "$(holes_of vol0)" "" "holes of what is full"
+	qemu-io -f raw -c 'discard 1M 1M' nbd://127.0.0.1/vol0 > /dev/null
+	same "$(holes_of vol0)" "1048576 1048576" "holes after a discard"
+	qemu-io -f raw -c 'write -z -u 3M 1M' nbd://127.0.0.1/vol0 > /dev/null
+	same "$(holes_of vol0)" $'1048576 1048576\n3145728 1048576' \
+		"holes after zeroing"
+	qemu-io -f raw -c 'write -P 1 1M 1M' nbd://127.0.0.1/vol0 > /dev/null
+	same "$(holes_of vol0)" "3145728 1048576" "holes after a write"
+}
+
 test_what_is_counted() {
 	local dir
 	begin
