@@ -316,6 +316,15 @@ void unbd_export_current(struct unbd_conn *conn,
 			 struct unbd_export_info *info);
 
 /**
+ * unbd_export_tag() - tell connections of one export from those of another
+ * @conn: connection with an open export
+ */
+static inline const void *unbd_export_tag(const struct unbd_conn *conn)
+{
+	return conn->export;
+}
+
+/**
  * unbd_conn_allows() - may the client come from this address, too?
  * @conn: connection that has its export open, or a path
  * @peer: another address of the same client
@@ -371,6 +380,15 @@ void unbd_export_submit(struct unbd_conn *conn, struct unbd_io *io);
  */
 int unbd_export_extent(struct unbd_conn *conn, u64 offset, u64 length,
 		       struct unbd_extent *extent);
+
+/**
+ * unbd_export_queue() - do something in the workers of a connection's export
+ * @conn: connection with an open export, until the work has been done
+ * @work: what may have to wait for the storage
+ *
+ * The workers of other exports do not wait for it, whatever it waits for.
+ */
+void unbd_export_queue(struct unbd_conn *conn, struct work_struct *work);
 
 /**
  * unbd_export_line() - export a device as the administrator does

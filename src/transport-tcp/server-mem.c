@@ -8,10 +8,15 @@
  * who finds the pool empty waits in line, which means that its socket is not
  * read.
  *
- * Storage always finishes, clients need not: one that announces data and
+ * An export whose storage is slow keeps what its connections have, so it gets no
+ * more than is left for all others: alone half of the pool. Who waits because
+ * of that is in nobody's way but that export's.
+ *
+ * Storage finishes some day, clients need not: one that announces data and
  * sends none, or asks for data and takes none, would keep its part of the
  * pool for ever. While somebody waits, such clients are looked for and dropped.
  */
+#include <linux/hash.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sizes.h>
@@ -36,7 +41,25 @@ module_param(connection_memory, uint, 0444);
 MODULE_PARM_DESC(connection_memory,
 		 "MiB for the data of one connection's requests (default: 64)");
 
+/*
+ * Exports are told apart by a hash: two that have the same are treated as one,
+ * and need not be kept account of.
+ */
+#define SRV_SHARE_BITS		8
+
+/**
+ * struct srv_share - what an export's connections have of the pool
+ * @used: bytes
+ * @pass: of looking for the next in line, when the first of them was met
+ */
+struct srv_share {
+	u64 used;
+	unsigned int pass;
+};
+
 static DEFINE_SPINLOCK(srv_mem_lock);
+static struct srv_share srv_mem_shares[1 << SRV_SHARE_BITS];
+static unsigned int srv_mem_pass;
 static LIST_HEAD(srv_mem_waiters);
 static LIST_HEAD(srv_mem_holders);
 static u64 srv_mem_used;
@@ -90,50 +113,64 @@ static void srv_mem_reap(struct work_struct *work)
 	spin_unlock(&srv_mem_lock);
 }
 
-static void srv_mem_wake_next(void)
+/*
+ * Who is next in line, if there is something for it. One whose export has nothing
+ * yet comes before all that are behind it; another only before those of its
+ * own export.
+ */
+static struct srv_conn *srv_mem_next(void)
 {
-	struct srv_conn *next;
+	struct srv_conn *conn;
+	struct srv_share *share;
 
 	lockdep_assert_held(&srv_mem_lock);
 
-	next = list_first_entry_or_null(&srv_mem_waiters, struct srv_conn,
-					mem_waiter);
-	if (next && srv_mem_used + next->mem_wanted <= srv_mem_limit)
-		srv_conn_wake(next);
+	srv_mem_pass++;
+	list_for_each_entry(conn, &srv_mem_waiters, mem_waiter) {
+		share = conn->mem_share;
+		if (share->pass == srv_mem_pass)
+			continue;
+		share->pass = srv_mem_pass;
+		if (srv_mem_used + share->used + conn->mem_wanted <=
+		    srv_mem_limit)
+			return conn;
+		if (!share->used)
+			break;
+	}
+	return NULL;
 }
 
-static void srv_mem_wait(struct srv_conn *conn, u64 more)
+static void srv_mem_wake_next(void)
 {
-	lockdep_assert_held(&srv_mem_lock);
+	struct srv_conn *next = srv_mem_next();
 
-	conn->mem_wanted = more;
-	if (list_empty(&conn->mem_waiter)) {
-		list_add_tail(&conn->mem_waiter, &srv_mem_waiters);
-		queue_delayed_work(srv_control_wq, &srv_mem_reaper,
-				   SRV_STALL_CHECK);
-	}
+	if (next)
+		srv_conn_wake(next);
 }
 
 static bool srv_mem_grow(struct srv_conn *conn, u64 more)
 {
-	struct srv_conn *first;
-	bool granted = false;
+	const void *tag = unbd_export_tag(&conn->base);
+	bool granted;
 
 	spin_lock(&srv_mem_lock);
-	first = list_first_entry_or_null(&srv_mem_waiters, struct srv_conn,
-					 mem_waiter);
-	if ((first && first != conn) || srv_mem_used + more > srv_mem_limit) {
-		srv_mem_wait(conn, more);
-		goto unlock;
+	conn->mem_share = &srv_mem_shares[hash_ptr(tag, SRV_SHARE_BITS)];
+	conn->mem_wanted = more;
+	if (list_empty(&conn->mem_waiter))
+		list_add_tail(&conn->mem_waiter, &srv_mem_waiters);
+	granted = srv_mem_next() == conn;
+	if (granted) {
+		srv_mem_used += more;
+		conn->mem_share->used += more;
+		conn->mem_granted += more;
+		if (list_empty(&conn->mem_holder))
+			list_add_tail(&conn->mem_holder, &srv_mem_holders);
+		list_del_init(&conn->mem_waiter);
+		srv_mem_wake_next();
+	} else {
+		queue_delayed_work(srv_control_wq, &srv_mem_reaper,
+				   SRV_STALL_CHECK);
 	}
-	srv_mem_used += more;
-	conn->mem_granted += more;
-	if (list_empty(&conn->mem_holder))
-		list_add_tail(&conn->mem_holder, &srv_mem_holders);
-	list_del_init(&conn->mem_waiter);
-	srv_mem_wake_next();
-	granted = true;
-unlock:
 	spin_unlock(&srv_mem_lock);
 	return granted;
 }
@@ -141,6 +178,8 @@ unlock:
 static void srv_mem_shrink(struct srv_conn *conn, u64 keep)
 {
 	spin_lock(&srv_mem_lock);
+	if (conn->mem_share)
+		conn->mem_share->used -= conn->mem_granted - keep;
 	srv_mem_used -= conn->mem_granted - keep;
 	conn->mem_granted = keep;
 	if (!keep)

@@ -444,7 +444,7 @@ void srv_request_submit(struct srv_request *req)
 	refcount_inc(&req->conn->refs);
 	if (req->wire.cmd == NBD_CMD_BLOCK_STATUS ||
 	    (req->wire.cmd == NBD_CMD_READ && srv_request_wants_runs(req)))
-		queue_work(srv_map_wq, &req->work);
+		unbd_export_queue(&req->conn->base, &req->work);
 	else
 		srv_request_start_io(req);
 }

@@ -14,7 +14,6 @@ struct workqueue_struct *srv_control_wq;
 /* Stopping connections. */
 struct workqueue_struct *srv_teardown_wq;
 /* Looking for holes. */
-struct workqueue_struct *srv_map_wq;
 /* The transmission phase. */
 struct workqueue_struct *srv_io_wq;
 
@@ -36,8 +35,6 @@ static void srv_destroy_queues(void)
 {
 	if (srv_io_wq)
 		destroy_workqueue(srv_io_wq);
-	if (srv_map_wq)
-		destroy_workqueue(srv_map_wq);
 	if (srv_teardown_wq)
 		destroy_workqueue(srv_teardown_wq);
 	if (srv_control_wq)
@@ -50,11 +47,9 @@ static int srv_create_queues(void)
 					 WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
 	srv_teardown_wq = alloc_workqueue("unbd-tcp-end",
 					  WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	srv_map_wq = alloc_workqueue("unbd-tcp-map",
-				     WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
 	srv_io_wq = alloc_workqueue("unbd-tcp-srv",
 				    WQ_PERCPU | WQ_MEM_RECLAIM | WQ_HIGHPRI, 0);
-	if (srv_control_wq && srv_teardown_wq && srv_map_wq && srv_io_wq)
+	if (srv_control_wq && srv_teardown_wq && srv_io_wq)
 		return 0;
 	srv_destroy_queues();
 	return -ENOMEM;

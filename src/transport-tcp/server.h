@@ -14,7 +14,7 @@
  *	finish		when the storage has given back all requests: lets go of
  *			everything; on srv_control_wq
  *
- * A request that needs the export's extents looks for them on srv_map_wq.
+ * A request that needs the export's extents looks for them in its workers.
  * The storage's completions come from any context: they put requests on
  * conn->done and wake io_work. Nothing else is shared, except with mem.c's
  * pool, which has a lock of its own.
@@ -114,7 +114,7 @@ struct srv_request;
  * @phase: see above; written by the work that drives the connection
  * @closing: srv_conn_kill() was called
  * @refs: one of the connection itself and one for each request that is away
- *	from io_work: at the storage or on srv_map_wq
+ *	from io_work: at the storage or looking for extents
  * @teardown: see above
  * @finish: queued with the last of @refs
  * @deadline: ends a handshake or a farewell that takes too long; between the
@@ -151,6 +151,7 @@ struct srv_request;
  *
  * @mem_held: payload bytes in memory
  * @mem_granted: what the pool has granted of it
+ * @mem_share: of whose part of the pool, once something was wanted
  * @mem_wanted: what to grant next, while waiting for it
  * @kept_lock: the next three
  * @kept: memory for the next requests' data, which no request has
@@ -208,6 +209,7 @@ struct srv_conn {
 
 	u64 mem_held;
 	u64 mem_granted;
+	struct srv_share *mem_share;
 	u64 mem_wanted;
 	spinlock_t kept_lock;		/* see above */
 	struct page *kept[SRV_KEPT_MAX];
@@ -285,7 +287,6 @@ static inline struct srv_listener *to_srv_listener(struct unbd_listener *base)
 
 extern struct workqueue_struct *srv_control_wq;
 extern struct workqueue_struct *srv_teardown_wq;
-extern struct workqueue_struct *srv_map_wq;
 extern struct workqueue_struct *srv_io_wq;
 
 /* server.c */

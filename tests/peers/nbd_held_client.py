@@ -9,6 +9,7 @@ import argparse
 import socket
 import struct
 import sys
+import time
 
 import nbdwire as nbd
 from hostile_wire import Link, expect
@@ -87,7 +88,46 @@ def beside(target, _count):
         expect(not reply.error, f"error {reply.error}")
 
 
-ORDERS = {f.__name__: f for f in (misfits, writers, pair, reset, beside)}
+def reads(target, count):
+    """Reads that are long enough to be looked through for holes."""
+    size = 64 << 10
+    with Link(target).dialect("structured").go() as link:
+        cookies = {link.request("READ", i * size, size): 0
+                   for i in range(count)}
+        sent()
+        for _ in cookies:
+            reply = link.answer(cookies)
+            expect(not reply.error, f"error {reply.error}")
+
+
+def greedy(target, _count):
+    """Each of two connections wants half of 64 MiB of memory."""
+    with Link(target).go() as one, Link(target).go() as other:
+        size = nbd.MAX_PAYLOAD
+        # What the server does not read is not taken either.
+        for link in (one, other):
+            link.sock.setblocking(False)
+        left = {link: memoryview(nbd.pack_request(
+            nbd.COMMANDS["WRITE"], 1, 0, size, 0, False, None) + bytes(size))
+                for link in (one, other)}
+        quiet = time.monotonic() + 3
+        while time.monotonic() < quiet:
+            for link in left:
+                try:
+                    sent_now = link.sock.send(left[link])
+                    left[link] = left[link][sent_now:]
+                except BlockingIOError:
+                    time.sleep(0.01)
+        sent()
+        for link, rest in left.items():
+            link.sock.settimeout(60)
+            link.send(rest)
+            reply = link.answer({1: 0})
+            expect(not reply.error, f"error {reply.error}")
+
+
+ORDERS = {f.__name__: f for f in (misfits, writers, pair, reset, beside,
+                                  reads, greedy)}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()

@@ -72,6 +72,12 @@ void unbd_export_submit(struct unbd_conn *conn, struct unbd_io *io)
 }
 EXPORT_SYMBOL_UNBD(unbd_export_submit);
 
+void unbd_export_queue(struct unbd_conn *conn, struct work_struct *work)
+{
+	queue_work(conn->export->wq, work);
+}
+EXPORT_SYMBOL_UNBD(unbd_export_queue);
+
 /* What kinds of storage call the same thing gets one name here. */
 static int plain_error(int error)
 {

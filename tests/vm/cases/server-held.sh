@@ -129,6 +129,51 @@ test_a_long_write_beside_the_blocks() {
 		fail "what was behind it"
 }
 
+# The file system has to read where the file's data are, and cannot: as many wait
+# for that as a queue of all exports would let run.
+test_reads_of_a_file_that_hangs() {
+	local i
+	make_held
+	export_dev name=well "device_path=$(disk_file 1 well)"
+	listen tcp:127.0.0.1:10809
+	modprobe unbd-tcp-server
+	echo 600 > /sys/module/unbd_tcp_server/parameters/max_requests
+	mkfs.ext4 -q /dev/mapper/held
+	mounted /dev/mapper/held "$WORK/mnt"
+	truncate -s 32M "$WORK/mnt/file"
+	for i in {0..511}; do
+		echo data | dd of="$WORK/mnt/file" bs=64k seek="$i" \
+			conv=notrunc status=none
+	done
+	umount "$WORK/mnt"
+	mount /dev/mapper/held "$WORK/mnt"
+	export_dev name=vol0 "device_path=$WORK/mnt/file"
+	sync
+	hold
+	held reads 300
+	within 20 qemu-io -f raw -c 'read 0 64k' nbd://127.0.0.1/well \
+		> /dev/null
+	release
+	go_to_the_end
+	eventually 20 no_connections
+	unexport vol0
+	umount "$WORK/mnt"
+}
+
+# Whatever it holds, there is something left for others.
+test_memory_for_others_while_a_disk_hangs() {
+	load server
+	modprobe unbd-tcp-server memory=64
+	serve_held
+	export_dev name=well "device_path=$(disk_file 8 well)"
+	hold
+	held greedy
+	within 20 qemu-io -f raw -c 'write 0 4M' nbd://127.0.0.1/well > /dev/null
+	release
+	go_to_the_end
+	eventually 20 no_connections
+}
+
 # One of two requests comes back: there is nothing to do until the other does.
 test_a_connection_that_waits_is_idle() {
 	local loop number
