@@ -25,7 +25,7 @@
 #include <unbd/parse.h>
 
 /* Raised with every change of a structure or an operation below. */
-#define UNBD_TARGET_API		4
+#define UNBD_TARGET_API		5
 
 /* Longest name of an export, in bytes with NUL. */
 #define UNBD_EXPORT_NAME_LEN	256
@@ -411,8 +411,36 @@ int unbd_export_line(char *line, char *why, size_t len);
  */
 int unbd_unexport_line(char *line, char *why, size_t len);
 
+/**
+ * struct unbd_target_layout - how large the structures of this contract are
+ * @conn: &struct unbd_conn
+ * @io: &struct unbd_io
+ * @listener: &struct unbd_listener
+ * @info: &struct unbd_export_info
+ * @extent: &struct unbd_extent
+ * @ops: &struct unbd_target_ops
+ */
+struct unbd_target_layout {
+	size_t conn;
+	size_t io;
+	size_t listener;
+	size_t info;
+	size_t extent;
+	size_t ops;
+};
+
+#define UNBD_TARGET_LAYOUT						\
+	((const struct unbd_target_layout) {				\
+		.conn = sizeof(struct unbd_conn),			\
+		.io = sizeof(struct unbd_io),				\
+		.listener = sizeof(struct unbd_listener),		\
+		.info = sizeof(struct unbd_export_info),		\
+		.extent = sizeof(struct unbd_extent),			\
+		.ops = sizeof(struct unbd_target_ops),			\
+	})
+
 int __unbd_register_target(struct unbd_target_ops *ops, unsigned int api,
-			   size_t conn_size, size_t io_size);
+			   const struct unbd_target_layout *layout);
 
 /**
  * unbd_register_target() - offer a server transport to the core
@@ -422,9 +450,7 @@ int __unbd_register_target(struct unbd_target_ops *ops, unsigned int api,
  * refusals are logged.
  */
 #define unbd_register_target(ops)					\
-	__unbd_register_target(ops, UNBD_TARGET_API,			\
-			       sizeof(struct unbd_conn),		\
-			       sizeof(struct unbd_io))
+	__unbd_register_target(ops, UNBD_TARGET_API, &UNBD_TARGET_LAYOUT)
 
 /**
  * unbd_unregister_target() - withdraw a server transport

@@ -318,9 +318,14 @@ static int check_removal(struct unbd_export *export, bool force, char *why,
 
 static int wait_gone(struct unbd_export *export, char *why, size_t len)
 {
-	if (wait_for_completion_killable_timeout(&export->gone,
-						 REMOVE_TIMEOUT) > 0)
+	long left = wait_for_completion_killable_timeout(&export->gone,
+							 REMOVE_TIMEOUT);
+
+	if (left > 0)
 		return 0;
+	if (left < 0)
+		return unbd_why(why, len, -EINTR,
+				"interrupted; goes when its storage is done");
 	return unbd_why(why, len, -ETIMEDOUT,
 			"its storage is busy; goes as soon as that is done");
 }
@@ -332,9 +337,9 @@ static int wait_gone(struct unbd_export *export, char *why, size_t len)
  * @why: one sentence on error
  * @len: its size
  *
- * Return: 0, and the storage has been closed; -ENOENT; -EBUSY; -ETIMEDOUT
- * when requests at the storage are still under way: then no client can use
- * the export any more and it is gone when they are done.
+ * Return: 0, and the storage has been closed; -ENOENT; -EBUSY; -ETIMEDOUT, or
+ * -EINTR for a fatal signal, when requests at the storage are still under way:
+ * then no client can use the export any more and it is gone when they are done.
  */
 int unbd_export_remove(const char *name, bool force, char *why, size_t len)
 {
@@ -413,7 +418,7 @@ static struct unbd_export *find_default(const struct unbd_conn *conn)
 	unsigned int nr = 0;
 
 	list_for_each_entry(export, &exports, entry) {
-		if (!is_made(export) || export->adhoc ||
+		if (export->state != UNBD_EXPORT_LIVE || export->adhoc ||
 		    !unbd_acl_allows(export, conn))
 			continue;
 		only = export;
@@ -509,7 +514,7 @@ const char *unbd_export_refusal(const char *name, int err)
 	switch (err) {
 	case -ENOENT:
 		return *name ? "there is no such export" :
-			"there are several and none is called default";
+			"there is not exactly one, and none is called default";
 	case -EACCES:
 		return "clients= does not list it";
 	case -EUSERS:

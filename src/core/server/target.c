@@ -31,12 +31,12 @@ static struct unbd_target_ops *find_target(const char *name)
 }
 
 int __unbd_register_target(struct unbd_target_ops *ops, unsigned int api,
-			   size_t conn_size, size_t io_size)
+			   const struct unbd_target_layout *layout)
 {
 	int err = 0;
 
-	if (api != UNBD_TARGET_API || conn_size != sizeof(struct unbd_conn) ||
-	    io_size != sizeof(struct unbd_io)) {
+	if (api != UNBD_TARGET_API ||
+	    memcmp(layout, &UNBD_TARGET_LAYOUT, sizeof(*layout))) {
 		pr_err("transport %s was built for another version of unbd-server\n",
 		       ops->name);
 		return -EINVAL;

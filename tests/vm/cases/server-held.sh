@@ -215,6 +215,24 @@ test_nothing_of_a_reset_connection_is_executed() {
 		fail "what was reset is on the disk"
 }
 
+test_an_export_that_takes_long_to_go() {
+	local writer
+	serve_held
+	export_dev name=well "device_path=$(disk_file 1 well)"
+	hold
+	held writers 1
+	bedctl write "$SERVER/unexport_device" "vol0 force" > /dev/null &
+	writer=$!
+	sleep 1
+	# What goes is not what a client means that gives no name.
+	same "$(nbdinfo --size nbd://127.0.0.1)" $(( 1 << 20 )) "the only one"
+	kill -9 "$writer"
+	expect_log 'unexport_device: vol0: interrupted.*\(-4\)'
+	release
+	go_to_the_end
+	eventually 20 test ! -e "$SERVER/exports/vol0"
+}
+
 # What somebody wrote to it has to be written back first, which hangs.
 test_a_device_that_hangs_when_it_is_exported() {
 	local file writer
