@@ -238,6 +238,9 @@ static int take_buffer(read_descriptor_t *desc, struct sk_buff *skb,
 	size_t taken = 0;
 	int n;
 
+	/* It is called for the rest of a buffer all the same. */
+	if (desc->error)
+		return desc->error;
 	while (taken < len) {
 		n = take(conn, skb, offset + taken, len - taken);
 		if (n < 0) {
@@ -326,9 +329,16 @@ static int recv_buffer(struct tcp_conn *conn, void *buf, size_t len)
 	return unbd_stream_recv(&conn->stream, &iter);
 }
 
+static int recv_nothing(struct tcp_conn *conn)
+{
+	struct iov_iter iter;
+
+	iov_iter_discard(&iter, ITER_DEST, conn->left);
+	return unbd_stream_recv(&conn->stream, &iter);
+}
+
 static int recv_step(struct tcp_conn *conn)
 {
-	static u8 waste[256];
 	int n;
 
 	if (conn->action == NBD_REPLY_HEADER)
@@ -336,8 +346,7 @@ static int recv_step(struct tcp_conn *conn)
 	else if (conn->action == NBD_REPLY_DATA)
 		n = recv_data(conn);
 	else
-		n = recv_buffer(conn, waste,
-				min_t(size_t, conn->left, sizeof(waste)));
+		n = recv_nothing(conn);
 	return n < 0 ? n : step_done(conn, n);
 }
 

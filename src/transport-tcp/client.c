@@ -145,6 +145,17 @@ static void watch_conn(struct tcp_conn *conn, unsigned long keepalive)
 	unbd_stream_probe(&conn->stream);
 }
 
+/* Other sockets' peers are in this machine, or tell by themselves. */
+static bool is_probed(const struct tcp_leg *leg)
+{
+	return leg->conns[0].stream.is_tcp && leg->base.path->keepalive;
+}
+
+static unsigned long watch_interval(const struct tcp_leg *leg)
+{
+	return is_probed(leg) ? leg->base.path->keepalive * HZ / LOOKS : HZ;
+}
+
 static void watchdog_work(struct work_struct *work)
 {
 	struct tcp_leg *leg = container_of(to_delayed_work(work),
@@ -157,12 +168,13 @@ static void watchdog_work(struct work_struct *work)
 		conn = &leg->conns[i];
 		if (tcp_conn_broken(conn))
 			continue;
-		watch_conn(conn, keepalive);
+		if (is_probed(leg))
+			watch_conn(conn, keepalive);
 		/* A socket short of memory has nobody to tell it of some. */
 		if (READ_ONCE(conn->queue))
 			tcp_conn_kick(conn);
 	}
-	queue_delayed_work(tcp_io_wq, &leg->watchdog, keepalive / LOOKS);
+	queue_delayed_work(tcp_io_wq, &leg->watchdog, watch_interval(leg));
 }
 
 /* ------------------------------------------------------------------ */
@@ -275,9 +287,7 @@ static int tcp_attach(struct unbd_leg *base, char *why, size_t len)
 	if (err)
 		return err;
 	INIT_DELAYED_WORK(&leg->watchdog, watchdog_work);
-	if (leg->conns[0].stream.is_tcp && base->path->keepalive)
-		queue_delayed_work(tcp_io_wq, &leg->watchdog,
-				   base->path->keepalive * HZ / LOOKS);
+	queue_delayed_work(tcp_io_wq, &leg->watchdog, watch_interval(leg));
 	return 0;
 }
 
@@ -421,6 +431,8 @@ static void __exit unbd_tcp_client_exit(void)
 	static_branch_dec(&memalloc_socks_key);
 	destroy_workqueue(tcp_connect_wq);
 	destroy_workqueue(tcp_io_wq);
+	/* Someone may still be about to leave a socket's callback. */
+	synchronize_net();
 }
 
 module_init(unbd_tcp_client_init);

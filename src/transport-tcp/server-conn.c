@@ -319,7 +319,9 @@ int srv_conn_admit(struct srv_conn *conn)
 		srv_conn_abandon(conn);
 	} else {
 		srv_conn_limit_handshake(conn);
-		unbd_stream_watch(&conn->stream, &srv_stream_ops);
+		/* Some BPF programs have sockets for themselves. */
+		if (unbd_stream_watch(&conn->stream, &srv_stream_ops))
+			srv_conn_drop(conn, "somebody else watches its socket");
 	}
 	/* The core has a reference of its own by now. */
 	module_put(THIS_MODULE);

@@ -319,6 +319,7 @@ static int persist(struct unbd_stream *s, attempt_fn *attempt, void *arg,
 {
 	wait_queue_head_t *wq = sk_sleep(s->sock->sk);
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	long left;
 	int err;
 
 	add_wait_queue(wq, &wait);
@@ -330,13 +331,14 @@ static int persist(struct unbd_stream *s, attempt_fn *attempt, void *arg,
 		if (READ_ONCE(s->aborted))
 			break;
 		err = -ETIMEDOUT;
-		if (time_after_eq(jiffies, deadline))
+		left = deadline - jiffies;
+		if (left <= 0)
 			break;
 		err = -EINTR;
 		if (signal_pending(current))
 			break;
 		wait_woken(&wait, TASK_INTERRUPTIBLE,
-			   min_t(long, deadline - jiffies, LOOK_AGAIN));
+			   min_t(long, left, LOOK_AGAIN));
 	}
 	remove_wait_queue(wq, &wait);
 	return err;
