@@ -25,7 +25,7 @@
 #include <unbd/parse.h>
 
 /* Raised with every change of a structure or an operation below. */
-#define UNBD_TARGET_API		5
+#define UNBD_TARGET_API		6
 
 /* Longest name of an export, in bytes with NUL. */
 #define UNBD_EXPORT_NAME_LEN	256
@@ -128,6 +128,7 @@ struct unbd_extent {
  *	"unbd-target-NAME"
  * @searches: clients ask for an access mode, and what they name may be a
  *	device below dev_search_path: unbd_export_open_device()
+ * @tells: the transport calls unbd_conn_told()
  * @listener_size: size of the transport's listener structure, which begins
  *	with a &struct unbd_listener; the core allocates it zeroed
  * @listen: begin to accept at listener->address in listener->net. Process
@@ -144,6 +145,7 @@ struct unbd_target_ops {
 	struct module *owner;
 	const char *name;
 	bool searches;
+	bool tells;
 	size_t listener_size;
 
 	int (*listen)(struct unbd_listener *listener, char *why, size_t len);
@@ -219,7 +221,10 @@ struct unbd_conn {
 	bool removed;			/* ops->close() must not be called */
 	bool has_key;			/* by unbd_conn_fence() */
 	struct unbd_key key;
-	errseq_t seen_error;		/* of writing back, see flush */
+	errseq_t seen_error;		/* of writing back, see file-errors.h */
+	errseq_t seen_before;
+	unsigned int owed;
+	bool untold;			/* read by unbd_conn_may_tell() */
 	struct completion *freed;	/* instead of release() */
 	atomic64_t ios[UNBD_IO_PREFETCH + 1];
 	atomic64_t bytes_read;
@@ -322,6 +327,24 @@ void unbd_export_current(struct unbd_conn *conn,
 static inline const void *unbd_export_tag(const struct unbd_conn *conn)
 {
 	return conn->export;
+}
+
+/**
+ * unbd_conn_told() - a client has got all answers that there were
+ * @conn: connection with an open export
+ *
+ * Its machine has acknowledged them: an error among them need not be told
+ * again on its next connection. Process context, may sleep.
+ */
+void unbd_conn_told(struct unbd_conn *conn);
+
+/**
+ * unbd_conn_may_tell() - is it of use to call unbd_conn_told()?
+ * @conn: connection with an open export
+ */
+static inline bool unbd_conn_may_tell(const struct unbd_conn *conn)
+{
+	return READ_ONCE(conn->untold);
 }
 
 /**

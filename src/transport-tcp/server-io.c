@@ -334,11 +334,21 @@ static int srv_linger(struct srv_conn *conn)
 	return n < 0 ? n : 1;
 }
 
+/* What says that a flush has failed must not get lost on its way. */
+static void srv_note_told(struct srv_conn *conn)
+{
+	if (unbd_conn_may_tell(&conn->base) && !conn->nr_requests &&
+	    conn->tx_at == conn->tx_len &&
+	    unbd_stream_is_taken(&conn->stream))
+		unbd_conn_told(&conn->base);
+}
+
 /* Return: 1 if another round may find something to do, 0, or -errno. */
 static int srv_io_round(struct srv_conn *conn)
 {
 	int reaped, sent, received;
 
+	srv_note_told(conn);
 	if (conn->phase == SRV_LINGERING)
 		return srv_linger(conn);
 	reaped = srv_reap(conn);

@@ -25,6 +25,7 @@ static void srv_close(struct unbd_conn *base)
 struct unbd_target_ops srv_target_ops = {
 	.owner = THIS_MODULE,
 	.name = "tcp",
+	.tells = true,
 	.listener_size = sizeof(struct srv_listener),
 	.listen = srv_listen,
 	.unlisten = srv_unlisten,

@@ -619,6 +619,16 @@ int unbd_stream_status(const struct unbd_stream *s)
 	return 0;
 }
 
+bool unbd_stream_is_taken(const struct unbd_stream *s)
+{
+	const struct tcp_sock *tp = tcp_sk(s->sock->sk);
+
+	if (s->is_tcp)
+		return READ_ONCE(tp->snd_una) == READ_ONCE(tp->write_seq);
+	return s->sock->sk->sk_family != AF_UNIX ||
+		!sk_wmem_alloc_get(s->sock->sk);
+}
+
 unsigned long unbd_stream_silence(const struct unbd_stream *s)
 {
 	return s->is_tcp ? keepalive_time_elapsed(tcp_sk(s->sock->sk)) : 0;

@@ -234,6 +234,12 @@ int unbd_stream_recv(struct unbd_stream *s, struct iov_iter *iter);
 int unbd_stream_status(const struct unbd_stream *s);
 
 /**
+ * unbd_stream_is_taken() - has the peer's host all that was sent?
+ * @s: stream that is or was connected, and in which we can send still
+ */
+bool unbd_stream_is_taken(const struct unbd_stream *s);
+
+/**
  * unbd_stream_silence() - for how long nothing has come from the peer's host
  * @s: connected stream
  *

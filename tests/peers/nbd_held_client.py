@@ -100,6 +100,29 @@ def reads(target, count):
             expect(not reply.error, f"error {reply.error}")
 
 
+def flusher(target, _count):
+    """A FLUSH whose answer nobody waits for."""
+    with Link(target).go() as link:
+        link.works("WRITE", 0, BLOCK, payload=b"x" * BLOCK)
+        link.request("FLUSH")
+        sent()
+        link.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                             struct.pack("ii", 1, 0))
+
+
+def flushes(target, count):
+    """One that fails, on a new connection, and then some that do not."""
+    with Link(target).go() as link:
+        link.fails("EIO", "FLUSH")
+        link.works("FLUSH")
+        link.request("DISC")
+        link.closed()
+    for _ in range(count):
+        with Link(target).go() as link:
+            link.works("FLUSH")
+    sent()
+
+
 def greedy(target, _count):
     """Each of two connections wants half of 64 MiB of memory."""
     with Link(target).go() as one, Link(target).go() as other:
@@ -127,7 +150,8 @@ def greedy(target, _count):
 
 
 ORDERS = {f.__name__: f for f in (misfits, writers, pair, reset, beside,
-                                  reads, greedy)}
+                                  reads, greedy, flusher,
+                                  flushes)}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()

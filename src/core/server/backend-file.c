@@ -24,6 +24,7 @@
 #include <linux/spinlock.h>
 #include <linux/uio.h>
 
+#include "file-errors.h"
 #include "server.h"
 
 /* Zeroed or given back at once, before asking whether it is still wanted. */
@@ -45,7 +46,7 @@ struct data_run {
 /**
  * struct file_store - a file behind an export
  * @file: opened as the administrator
- * @mutex: for connections' errors
+ * @errors: of writing it back
  * @runs_lock: for what follows
  * @runs: what is known of the file
  * @next_run: which of them is forgotten for the next
@@ -53,7 +54,7 @@ struct data_run {
  */
 struct file_store {
 	struct file *file;
-	struct mutex mutex;		/* conn->seen_error */
+	struct file_errors errors;
 	spinlock_t runs_lock;		/* runs, next_run, runs_age */
 	struct data_run runs[DATA_RUNS];
 	unsigned int next_run;
@@ -184,22 +185,10 @@ static int do_write(struct file *file, struct unbd_io *io)
 			 io->flags & UNBD_IO_FUA ? IOCB_DSYNC : 0);
 }
 
-/*
- * What could not be written back is reported once for an open file. All
- * connections share that, but each of them has data to worry about, and so
- * each has to hear of it.
- */
 static int do_flush(struct file_store *store, struct unbd_io *io)
 {
-	struct address_space *mapping = store->file->f_mapping;
-	int err = vfs_fsync(store->file, 1);
-	int lost;
-
-	mutex_lock(&store->mutex);
-	lost = errseq_check_and_advance(&mapping->wb_err,
-					&io->conn->seen_error);
-	mutex_unlock(&store->mutex);
-	return err ? err : lost;
+	return file_errors_tell(&store->errors, io->conn,
+				vfs_fsync(store->file, 1));
 }
 
 static int write_zeroes(struct file_store *store, u64 offset, u64 length)
@@ -435,7 +424,21 @@ static void file_opened(struct unbd_export *export, struct unbd_conn *conn)
 {
 	struct file_store *store = export->backend;
 
-	conn->seen_error = filemap_sample_wb_err(store->file->f_mapping);
+	file_errors_opened(&store->errors, conn);
+}
+
+static void file_told(struct unbd_export *export, struct unbd_conn *conn)
+{
+	struct file_store *store = export->backend;
+
+	file_errors_told(&store->errors, conn);
+}
+
+static void file_closed(struct unbd_export *export, struct unbd_conn *conn)
+{
+	struct file_store *store = export->backend;
+
+	file_errors_closed(&store->errors, conn);
 }
 
 static u64 file_size(struct unbd_export *export)
@@ -479,6 +482,8 @@ static const struct unbd_backend_ops file_backend_ops = {
 	.submit = file_submit,
 	.extent = file_extent,
 	.opened = file_opened,
+	.told = file_told,
+	.closed = file_closed,
 };
 
 /**
@@ -555,7 +560,7 @@ int unbd_file_open_backend(struct unbd_export *export, char *why, size_t len)
 		kfree(store);
 		return err;
 	}
-	mutex_init(&store->mutex);
+	file_errors_init(&store->errors, store->file->f_mapping);
 	spin_lock_init(&store->runs_lock);
 	export->backend = store;
 	export->ops = &file_backend_ops;

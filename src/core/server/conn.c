@@ -7,6 +7,8 @@
 #include <linux/idr.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
+#include <linux/vm_sockets.h>
+#include <net/ipv6.h>
 
 #include "server.h"
 
@@ -180,6 +182,33 @@ int unbd_conn_fence(struct unbd_conn *conn, const struct unbd_key *keys,
 	return 0;
 }
 EXPORT_SYMBOL_UNBD(unbd_conn_fence);
+
+/**
+ * unbd_same_host() - do two connections come from one place?
+ * @a: where one comes from
+ * @b: where the other does
+ *
+ * All that have no address to compare are of this machine.
+ */
+bool unbd_same_host(const struct sockaddr_storage *a,
+		    const struct sockaddr_storage *b)
+{
+	if (a->ss_family != b->ss_family)
+		return false;
+	switch (a->ss_family) {
+	case AF_INET:
+		return ((struct sockaddr_in *)a)->sin_addr.s_addr ==
+			((struct sockaddr_in *)b)->sin_addr.s_addr;
+	case AF_INET6:
+		return ipv6_addr_equal(&((struct sockaddr_in6 *)a)->sin6_addr,
+				       &((struct sockaddr_in6 *)b)->sin6_addr);
+	case AF_VSOCK:
+		return ((struct sockaddr_vm *)a)->svm_cid ==
+			((struct sockaddr_vm *)b)->svm_cid;
+	default:
+		return true;
+	}
+}
 
 /**
  * unbd_conns_are_drained() - is nobody admitted for now?

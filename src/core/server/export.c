@@ -652,6 +652,8 @@ void unbd_export_close(struct unbd_conn *conn)
 	}
 	for (which = 0; which < UNBD_NR_COUNTERS; which++)
 		export->closed[which] += unbd_conn_count(conn, which);
+	if (export->ops->closed)
+		export->ops->closed(export, conn);
 	list_del(&conn->export_entry);
 	export->nr_conns--;
 	conn->export = NULL;
@@ -662,6 +664,15 @@ void unbd_export_close(struct unbd_conn *conn)
 	if (last)
 		finish_removal(export);
 }
+
+void unbd_conn_told(struct unbd_conn *conn)
+{
+	struct unbd_export *export = conn->export;
+
+	if (export->ops->told)
+		export->ops->told(export, conn);
+}
+EXPORT_SYMBOL_UNBD(unbd_conn_told);
 
 /* The first name behind @last that the client may know; false at the end */
 static bool next_name(struct unbd_conn *conn, const char *last, char *name,

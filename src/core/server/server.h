@@ -84,6 +84,8 @@ enum unbd_export_state {
  *	sleep.
  * @opened: optional; a connection has opened the export. Under
  *	unbd_server_mutex, must not sleep for the storage.
+ * @told: optional; see unbd_conn_told()
+ * @closed: optional; the reverse of @opened, and likewise
  */
 struct unbd_backend_ops {
 	const char *kind;
@@ -95,6 +97,8 @@ struct unbd_backend_ops {
 	int (*extent)(struct unbd_export *export, u64 offset, u64 length,
 		      struct unbd_extent *extent);
 	void (*opened)(struct unbd_export *export, struct unbd_conn *conn);
+	void (*told)(struct unbd_export *export, struct unbd_conn *conn);
+	void (*closed)(struct unbd_export *export, struct unbd_conn *conn);
 };
 
 /**
@@ -188,6 +192,8 @@ u64 unbd_export_count(struct unbd_export *export, unsigned int which);
 
 /* conn.c: connections */
 void unbd_conn_close(struct unbd_conn *conn);
+bool unbd_same_host(const struct sockaddr_storage *a,
+		    const struct sockaddr_storage *b);
 bool unbd_conns_are_drained(void);
 int unbd_conns_drain(bool drain);
 void unbd_conn_free(struct unbd_conn *conn);

@@ -10,11 +10,10 @@
 
 # make_held [SECTOR_SIZE] - a disk of 64 MiB that "hold" stops
 make_held() {
-	local loop
 	need_module loop
-	loop=$(losetup -f --show --sector-size "${1:-512}" "$(disk_file 64)")
-	defer losetup -d "$loop"
-	dmsetup create held --table "0 131072 linear $loop 0"
+	LOOP=$(losetup -f --show --sector-size "${1:-512}" "$(disk_file 64)")
+	defer losetup -d "$LOOP"
+	dmsetup create held --table "0 131072 linear $LOOP 0"
 	defer eval "dmsetup resume held; dmsetup remove --deferred held"
 }
 
@@ -160,6 +159,30 @@ test_reads_of_a_file_that_hangs() {
 	umount "$WORK/mnt"
 }
 
+# Who has not heard of it asks again.
+test_a_failed_flush_is_not_forgotten() {
+	make_held
+	mkfs.ext4 -q -O ^has_journal /dev/mapper/held
+	mounted /dev/mapper/held "$WORK/mnt"
+	dd if=/dev/zero of="$WORK/mnt/file" bs=1M count=1 conv=fsync status=none
+	export_dev name=vol0 "device_path=$WORK/mnt/file"
+	listen tcp:127.0.0.1:10809
+	allow_log 'dm-0|EXT4-fs|error, dev|rror on dev'
+	hold
+	held flusher
+	go_to_the_end
+	dmsetup load held --table "0 131072 error"
+	release
+	eventually 20 no_connections
+	held flushes 2
+	go_to_the_end
+	dmsetup suspend held
+	dmsetup load held --table "0 131072 linear $LOOP 0"
+	release
+	unexport vol0
+	umount "$WORK/mnt"
+}
+
 # Whatever it holds, there is something left for others.
 test_memory_for_others_while_a_disk_hangs() {
 	load server
@@ -181,9 +204,10 @@ test_a_connection_that_waits_is_idle() {
 	need_module dm-delay
 	loop=$(losetup -f --show "$(disk_file 64)")
 	defer losetup -d "$loop"
+	# Only writes: udev reads a lot, and dmsetup waits for it.
 	dmsetup create delayed <<-EOF
-		0 65536 delay $loop 0 8000
-		65536 65536 delay $loop 65536 40000
+		0 65536 delay $loop 0 0 $loop 0 8000
+		65536 65536 delay $loop 65536 0 $loop 65536 40000
 	EOF
 	defer dmsetup remove --deferred delayed
 	export_dev name=vol0 device_path=/dev/mapper/delayed
