@@ -25,7 +25,7 @@
 #include <unbd/parse.h>
 
 /* Raised with every change of a structure or an operation below. */
-#define UNBD_TARGET_API		6
+#define UNBD_TARGET_API		7
 
 /* Longest name of an export, in bytes with NUL. */
 #define UNBD_EXPORT_NAME_LEN	256
@@ -260,6 +260,19 @@ int unbd_conn_add(struct unbd_conn *conn);
  */
 int unbd_conn_fence(struct unbd_conn *conn, const struct unbd_key *keys,
 		    unsigned int nr);
+
+/**
+ * unbd_conn_settle() - wait for what a client's former connections have begun
+ * @conn: connection that is about to open an export
+ * @name: its name
+ *
+ * For a client that has no keys to name them by: it is told apart by its address.
+ * May sleep, for some seconds, for the storage.
+ *
+ * Return: 0 when connections from there that are closing have nothing at the
+ * storage of the export any more, or -ETIMEDOUT (logged).
+ */
+int unbd_conn_settle(struct unbd_conn *conn, const char *name);
 
 /**
  * unbd_server_instance() - which life of this machine it is

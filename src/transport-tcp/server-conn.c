@@ -329,6 +329,25 @@ int srv_conn_admit(struct srv_conn *conn)
 }
 
 /**
+ * srv_conn_open() - open an export for a client
+ * @conn: connection, from its handshake's work
+ * @name: what the client asks for
+ * @info: what that is
+ *
+ * What is still to be done for the client would come after what it wants now,
+ * so that is waited for.
+ *
+ * Return: 0 or -errno, and the log has why.
+ */
+int srv_conn_open(struct srv_conn *conn, const char *name,
+		  struct unbd_export_info *info)
+{
+	int err = unbd_conn_settle(&conn->base, name);
+
+	return err ? err : unbd_export_open(&conn->base, name, info);
+}
+
+/**
  * srv_conn_start() - begin to serve a client
  * @sock: accepted socket, from now on the connection's
  *

@@ -144,6 +144,9 @@ static int srv_hs_refuse_export(struct srv_handshake *hs, int error)
 	case -EBUSY:
 		return srv_hs_refuse(hs, NBD_REP_ERR_POLICY,
 				     "the export is in use");
+	case -ETIMEDOUT:
+		return srv_hs_refuse(hs, NBD_REP_ERR_POLICY,
+				     "what your former connection has begun is not done");
 	case -ESHUTDOWN:
 		return srv_hs_refuse(hs, NBD_REP_ERR_SHUTDOWN,
 				     "the export is being withdrawn");
@@ -300,7 +303,7 @@ static int srv_opt_export_name(struct srv_conn *conn)
 		kfree(name);
 		return -ENOMEM;
 	}
-	err = unbd_export_open(&conn->base, name, &info);
+	err = srv_conn_open(conn, name, &info);
 	/* There is no way to tell the client; the core has told the log. */
 	if (!err) {
 		srv_hs_agree(conn, name, &info);
@@ -331,7 +334,7 @@ static int srv_opt_info(struct srv_conn *conn)
 	if (!name)
 		return -ENOMEM;
 	if (go)
-		err = unbd_export_open(&conn->base, name, &info);
+		err = srv_conn_open(conn, name, &info);
 	else
 		err = unbd_export_probe(&conn->base, name, &info);
 	if (err) {

@@ -299,6 +299,8 @@ void srv_unlisten(struct unbd_listener *listener);
 /* server-conn.c */
 void srv_conn_start(struct socket *sock);
 int srv_conn_admit(struct srv_conn *conn);
+int srv_conn_open(struct srv_conn *conn, const char *name,
+		  struct unbd_export_info *info);
 void srv_conn_kill(struct srv_conn *conn);
 __printf(2, 3)
 void srv_conn_drop(struct srv_conn *conn, const char *fmt, ...);

@@ -12,7 +12,7 @@ import sys
 import time
 
 import nbdwire as nbd
-from hostile_wire import Link, expect
+from hostile_wire import Link, Wrong, expect, go_data
 
 BLOCK = 4096
 
@@ -123,6 +123,31 @@ def flushes(target, count):
     sent()
 
 
+def again(target, _count):
+    """Open the export anew while a write of before is on its way."""
+    with Link(target).go() as link:
+        link.request("WRITE", 0, BLOCK, payload=bytes(BLOCK))
+        sent()
+        link.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                             struct.pack("ii", 1, 0))
+    with Link(target) as early:
+        early.sock.settimeout(60)
+        early.refused("POLICY", "GO", go_data(target.export))
+    with Link(target) as late:
+        number = late.option("GO", go_data(target.export))
+        late.sock.settimeout(3)
+        try:
+            late.receive(1)
+            raise Wrong("it was opened while the write was not done")
+        except Wrong as e:
+            expect("no answer" in str(e), str(e))
+        sent()
+        late.sock.settimeout(60)
+        _, kind = late.replies(number)
+        expect(kind == nbd.REP_ACK, f"GO: reply {kind:#x}")
+    sent()
+
+
 def greedy(target, _count):
     """Each of two connections wants half of 64 MiB of memory."""
     with Link(target).go() as one, Link(target).go() as other:
@@ -151,7 +176,7 @@ def greedy(target, _count):
 
 ORDERS = {f.__name__: f for f in (misfits, writers, pair, reset, beside,
                                   reads, greedy, flusher,
-                                  flushes)}
+                                  flushes, again)}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()

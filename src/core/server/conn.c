@@ -21,6 +21,10 @@ static bool draining;		/* nobody is admitted */
 /* Less than clients have for their handshake */
 #define FENCE_TIMEOUT		(8 * HZ)
 
+/* How many may wait at a time for what they have begun before */
+#define SETTLING_MAX		64
+static unsigned int nr_settling;
+
 /* For who waits until some are gone: how many that are, ever */
 static unsigned int nr_gone;
 static DECLARE_WAIT_QUEUE_HEAD(conn_gone);
@@ -182,6 +186,45 @@ int unbd_conn_fence(struct unbd_conn *conn, const struct unbd_key *keys,
 	return 0;
 }
 EXPORT_SYMBOL_UNBD(unbd_conn_fence);
+
+/* Some may wait, but not all the workers that let clients in. */
+static bool must_wait(struct unbd_conn *conn, const char *name, bool *waiting)
+{
+	bool former;
+
+	mutex_lock(&unbd_server_mutex);
+	former = !conn->has_key && unbd_export_has_former(conn, name);
+	nr_settling -= *waiting;
+	*waiting = former && nr_settling < SETTLING_MAX;
+	nr_settling += *waiting;
+	mutex_unlock(&unbd_server_mutex);
+	return former;
+}
+
+int unbd_conn_settle(struct unbd_conn *conn, const char *name)
+{
+	unsigned long deadline = jiffies + FENCE_TIMEOUT;
+	bool waiting = false;
+	unsigned int seen;
+
+	for (;;) {
+		seen = READ_ONCE(nr_gone);
+		if (!must_wait(conn, name, &waiting))
+			return 0;
+		if (!waiting || READ_ONCE(conn->closing) ||
+		    time_after(jiffies, deadline))
+			break;
+		wait_event_idle_timeout(conn_gone, READ_ONCE(nr_gone) != seen,
+					HZ / 10);
+	}
+	mutex_lock(&unbd_server_mutex);
+	nr_settling -= waiting;
+	mutex_unlock(&unbd_server_mutex);
+	pr_warn_ratelimited("refused %s: requests of its former connection are still at the storage\n",
+			    conn->peer_name);
+	return -ETIMEDOUT;
+}
+EXPORT_SYMBOL_UNBD(unbd_conn_settle);
 
 /**
  * unbd_same_host() - do two connections come from one place?

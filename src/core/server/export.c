@@ -505,6 +505,28 @@ static int open_export(struct unbd_conn *conn, const char *name,
 }
 
 /**
+ * unbd_export_has_former() - has a closing connection something at the storage?
+ * @conn: connection, whose client's others are looked at
+ * @name: of the export that it is about to open
+ */
+bool unbd_export_has_former(struct unbd_conn *conn, const char *name)
+{
+	struct unbd_export *export;
+	struct unbd_conn *other;
+
+	lockdep_assert_held(&unbd_server_mutex);
+
+	if (find_for(conn, name, &export))
+		return false;
+	list_for_each_entry(other, &export->conns, export_entry)
+		if (other != conn && READ_ONCE(other->closing) &&
+		    other->ops == conn->ops &&
+		    unbd_same_host(&other->peer, &conn->peer))
+			return true;
+	return false;
+}
+
+/**
  * unbd_export_refusal() - why an export cannot be opened
  * @name: as the client has given it
  * @err: the error

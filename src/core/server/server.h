@@ -155,6 +155,7 @@ int unbd_export_remove(const char *name, bool force, char *why, size_t len);
 void unbd_export_remove_all(void);
 void unbd_export_free(struct unbd_export *export);
 void unbd_export_close(struct unbd_conn *conn);
+bool unbd_export_has_former(struct unbd_conn *conn, const char *name);
 void unbd_export_info(struct unbd_export *export,
 		      struct unbd_export_info *info);
 bool unbd_export_allows_some(const struct unbd_conn *conn);

@@ -137,6 +137,7 @@ test_reads_of_a_file_that_hangs() {
 	listen tcp:127.0.0.1:10809
 	modprobe unbd-tcp-server
 	echo 600 > /sys/module/unbd_tcp_server/parameters/max_requests
+	allow_log 'operation not supported error, dev loop'
 	mkfs.ext4 -q /dev/mapper/held
 	mounted /dev/mapper/held "$WORK/mnt"
 	truncate -s 32M "$WORK/mnt/file"
@@ -181,6 +182,18 @@ test_a_failed_flush_is_not_forgotten() {
 	release
 	unexport vol0
 	umount "$WORK/mnt"
+}
+
+# A write comes after what its client has written since, if that may be.
+test_a_client_that_comes_back_too_early() {
+	serve_held
+	hold
+	held again
+	go_on
+	release
+	go_on
+	go_to_the_end
+	eventually 20 no_connections
 }
 
 # Whatever it holds, there is something left for others.
