@@ -158,11 +158,6 @@ static inline void unbd_close_bdev(struct unbd_bdev *b)
 {
 	bdev_fput(b->file);
 }
-
-static inline struct address_space *unbd_bdev_cache(struct unbd_bdev *b)
-{
-	return b->file->f_mapping;
-}
 #elif defined(HAVE_BDEV_OPEN_BY_PATH)
 static inline int unbd_open_bdev(struct unbd_bdev *b, const char *path,
 				 bool writable, void *holder)
@@ -214,12 +209,14 @@ static inline void unbd_close_bdev(struct unbd_bdev *b)
 }
 #endif
 
-#ifndef HAVE_BDEV_FILE_OPEN_BY_PATH
 static inline struct address_space *unbd_bdev_cache(struct unbd_bdev *b)
 {
+#ifdef HAVE_BDEV_FILE_OPEN_BY_PATH
+	return b->file->f_mapping;
+#else
 	return b->bdev->bd_inode->i_mapping;
-}
 #endif
+}
 
 #ifndef HAVE_BDEV_NR_BYTES
 static inline loff_t bdev_nr_bytes(struct block_device *bdev)

@@ -128,11 +128,10 @@ static int srv_rx_memory(struct srv_conn *conn)
 		return -EAGAIN;
 	}
 	req->charged = len;
-	if (req->wire.payload) {
+	if (req->wire.payload)
 		srv_rx_start_payload(conn, req);
-	} else {
+	else
 		srv_rx_ready(conn, req);
-	}
 	return 1;
 }
 

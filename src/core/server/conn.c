@@ -5,10 +5,11 @@
 #define pr_fmt(fmt) "unbd-server: " fmt
 
 #include <linux/idr.h>
+#include <linux/in.h>
+#include <linux/in6.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
 #include <linux/vm_sockets.h>
-#include <net/ipv6.h>
 
 #include "server.h"
 
@@ -243,8 +244,9 @@ bool unbd_same_host(const struct sockaddr_storage *a,
 		return ((struct sockaddr_in *)a)->sin_addr.s_addr ==
 			((struct sockaddr_in *)b)->sin_addr.s_addr;
 	case AF_INET6:
-		return ipv6_addr_equal(&((struct sockaddr_in6 *)a)->sin6_addr,
-				       &((struct sockaddr_in6 *)b)->sin6_addr);
+		return !memcmp(&((struct sockaddr_in6 *)a)->sin6_addr,
+			       &((struct sockaddr_in6 *)b)->sin6_addr,
+			       sizeof(struct in6_addr));
 	case AF_VSOCK:
 		return ((struct sockaddr_vm *)a)->svm_cid ==
 			((struct sockaddr_vm *)b)->svm_cid;

@@ -631,7 +631,7 @@ int unbd_export_open(struct unbd_conn *conn, const char *name,
 
 	if (err)
 		pr_warn_ratelimited("refused %s export \"%*pE\": %s\n",
-				    conn->peer_name, UNBD_LOGGED_NAME(name),
+				    conn->peer_name, unbd_logged_len(name), name,
 				    unbd_export_refusal(name, err));
 	return err;
 }

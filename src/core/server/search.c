@@ -169,7 +169,7 @@ int unbd_export_open_device(struct unbd_conn *conn, const char *session,
 	memalloc_noio_restore(noio);
 	if (err)
 		pr_warn_ratelimited("refused %s \"%*pE\" as %s: %s (%d)\n",
-				    conn->peer_name, UNBD_LOGGED_NAME(name),
+				    conn->peer_name, unbd_logged_len(name), name,
 				    unbd_access_mode_name(mode), why, err);
 	return err;
 }

@@ -35,10 +35,13 @@
 #define UNBD_NR_IO_OPS		(UNBD_IO_PREFETCH + 1)
 
 /*
- * A name as a client has given it, for "%*pE": it shall not look like lines of
+ * Of a name as a client has given it, for "%*pE": it shall not look like lines of
  * the log that somebody else has written.
  */
-#define UNBD_LOGGED_NAME(name)	(int)strnlen(name, 64), name
+static inline int unbd_logged_len(const char *name)
+{
+	return strnlen(name, 64);
+}
 
 /* Pages of unbd_zeroes */
 #define UNBD_ZERO_VECS		64

@@ -177,7 +177,7 @@ test_a_failed_flush_is_not_forgotten() {
 	eventually 20 no_connections
 	held flushes 2
 	go_to_the_end
-	dmsetup suspend held
+	hold
 	dmsetup load held --table "0 131072 linear $LOOP 0"
 	release
 	unexport vol0
