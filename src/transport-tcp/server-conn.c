@@ -49,7 +49,12 @@ void srv_conn_wake(struct srv_conn *conn)
 
 static void srv_conn_report(struct unbd_stream *s)
 {
-	srv_conn_wake(container_of(s, struct srv_conn, stream));
+	struct srv_conn *conn = container_of(s, struct srv_conn, stream);
+
+	/* io_work may wait for the disk; a client that comes back finds out. */
+	if (s->is_tcp && READ_ONCE(s->sock->sk->sk_state) == TCP_CLOSE)
+		WRITE_ONCE(conn->base.closing, true);
+	srv_conn_wake(conn);
 }
 
 static const struct unbd_stream_ops srv_stream_ops = {
