@@ -48,9 +48,11 @@ test_another_path_fences() {
 	nothing_comes_late
 }
 
+# By another address: the server has those of one wait all the same.
 test_without_fencing_newer_data_are_lost() {
 	do_not_fence
-	hold_one path=tcp:127.0.0.1:10810
+	listen "tcp:[::1]:10810"
+	hold_one path=tcp:127.0.0.1:10810 "path=tcp:[::1]:10810"
 	newer_data_are_lost
 }
 
