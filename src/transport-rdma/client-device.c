@@ -324,16 +324,24 @@ int rdma_open(struct rdma_leg *leg, char *why, size_t len)
  * rdma_close() - tell the server that a device is not used any more
  * @leg: leg
  *
- * Does not wait for anything.
+ * Sleeps until the server has closed it, so that whoever wants it next gets it;
+ * or for as long as it takes to connect, or until the path is aborted.
  */
 void rdma_close(struct rdma_leg *leg)
 {
-	struct rdma_user *user = make_user(path_of(leg), 0);
+	struct rdma_path *path = path_of(leg);
+	struct rdma_user *user = make_user(path, 0);
+	char why[UNBD_WHY_LEN] = "";
+	int err;
 
 	if (!user)
 		return;
 	rnbd_put_close((struct rnbd_msg_close *)user->msg, leg->device_id);
-	send_user(user, sizeof(struct rnbd_msg_close), 0);
+	err = ask(user, sizeof(struct rnbd_msg_close), 0, why, sizeof(why),
+		  "CLOSE");
+	if (err && !rdma_path_broken(path))
+		pr_info("%s: device %s: %s (%d)\n", path->base.name,
+			leg->base.export_name, why, err);
 	put_user_msg(user);
 }
 

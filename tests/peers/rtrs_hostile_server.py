@@ -68,6 +68,8 @@ FAULTS = {
     "open-block-large": {"open": (0, rtrs.open_rsp(block=32768))},
     "open-size": {"open": (0, rtrs.open_rsp(sectors=1 << 60))},
     "open-silence": {"open": None},
+    "close-late": {"close": (0, b""), "late": 1},
+    "close-silence": {"close": None},
 }
 
 
@@ -348,6 +350,8 @@ class Server:
         elif what == rtrs.OPEN:
             self.message(link, slot, desc, "open",
                          (0, rtrs.open_rsp(sectors=SIZE // 512)))
+        elif what == rtrs.CLOSE:
+            self.message(link, slot, desc, "close", (0, b""))
         else:
             self.answer(link, slot, desc)
 
@@ -355,6 +359,7 @@ class Server:
         """Answer a message of RNBD."""
         if self.hit(key):
             answer = self.fault[key]
+            time.sleep(self.fault.get("late", 0))
         if answer is not None:
             self.answer(link, slot, desc, *answer)
 

@@ -205,3 +205,28 @@ test_answers_that_are_odd() {
 	fails 'Input/output error' error
 	fails 'error' error-beyond
 }
+
+# unmapped HOW - it, and how long that took, in milliseconds
+unmapped() {
+	local begin
+	udevadm settle -t "$(scaled 20)"
+	begin=$(milliseconds)
+	write_sysfs "/sys/block/$DISK/unbd/unmap_device" "$1"
+	TOOK=$(( $(milliseconds) - begin ))
+	echo "$1: $TOOK ms"
+}
+
+# Who unmaps a disk may want another to have it at once. By force means at once.
+test_servers_that_are_slow_to_close() {
+	begin close-late
+	unmapped normal
+	grep -q '^close-late' "$WORK/peer" || fail "it is not told"
+	(( TOOK >= 1000 )) || fail "the server has not closed it in $TOOK ms"
+	begin close-silence
+	unmapped normal
+	grep -q '^close-silence' "$WORK/peer" || fail "it is not told"
+	(( TOOK < 10000 )) || fail "unmapped in $TOOK ms"
+	begin close-silence
+	unmapped force
+	(( TOOK < 1000 )) || fail "unmapped by force in $TOOK ms"
+}
