@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The work of a connection's thread: requests to the storage, straight from
- * and to the pages of the buffer, and responses to the client.
+ * The work of a connection's thread: requests to the storage, and responses to
+ * the client.
  */
 #define pr_fmt(fmt) "unbd-shm-server: " fmt
 
 #include <linux/delay.h>
-#include <linux/mm.h>
 #include <linux/random.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
@@ -85,82 +84,31 @@ struct srv_request *srv_take_request(struct srv_device *device,
 	req->io.done = io_done;
 	req->device = device;
 	req->wire = *wire;
-	req->vecs = req->inline_vecs;
+	req->left = 0;
+	req->generation = SRV_NO_GENERATION;
 	conn->inflight++;
-	device->inflight++;
 	return req;
 }
 
-static void give_back_request(struct srv_request *req)
+/**
+ * srv_give_back_request() - the reverse of srv_take_request()
+ * @req: request that is over
+ */
+void srv_give_back_request(struct srv_request *req)
 {
 	struct srv_conn *conn = req->conn;
 
-	if (req->vecs != req->inline_vecs)
-		kvfree(req->vecs);
-	req->device->inflight--;
+	srv_data_exit(req);
+	srv_sync_counted(req);
 	conn->inflight--;
 	req->next = conn->free;
 	conn->free = req;
-}
-
-static bool drops_responses(const struct srv_conn *conn)
-{
-	return conn->barrier >= SRV_RESET;
 }
 
 /* Because its device is closed; the client will ask for it again. */
 static bool given_up(const struct srv_request *req)
 {
 	return req->error == -ESHUTDOWN;
-}
-
-/**
- * srv_reap() - answer what has come back from the storage
- * @conn: connection
- *
- * Return: whether there was anything.
- */
-bool srv_reap(struct srv_conn *conn)
-{
-	struct llist_node *list = llist_del_all(&conn->done);
-	struct srv_request *req, *next;
-
-	if (!list)
-		return false;
-	list = llist_reverse_order(list);
-	llist_for_each_entry_safe(req, next, list, node) {
-		if (!drops_responses(conn) && !given_up(req))
-			srv_respond(conn, &req->wire,
-				    shm_status_of_error(req->error));
-		give_back_request(req);
-	}
-	return true;
-}
-
-static int map_data(struct srv_request *req)
-{
-	struct shm_region *buffer = &req->conn->base.regions.buffer;
-	u64 at = req->wire.buffer, left = req->wire.length;
-	unsigned int nr = DIV_ROUND_UP(offset_in_page(at) + left, PAGE_SIZE);
-	struct bio_vec *bv;
-	unsigned int n;
-
-	if (nr > SRV_INLINE_VECS)
-		req->vecs = kvmalloc_array(nr, sizeof(*bv), GFP_NOIO);
-	if (!req->vecs) {
-		req->vecs = req->inline_vecs;
-		return -ENOMEM;
-	}
-	for (bv = req->vecs; left; bv++) {
-		n = min_t(u64, left, PAGE_SIZE - offset_in_page(at));
-		bvec_set_page(bv, shm_region_page(buffer, at), n,
-			      offset_in_page(at));
-		at += n;
-		left -= n;
-	}
-	req->io.bvec = req->vecs;
-	req->io.nr_bvec = nr;
-	return 0;
 }
 
 static enum unbd_io_op op_of(u16 kind)
@@ -193,25 +141,101 @@ static void fill_io(struct srv_request *req)
 	shm_byte_offset(req->wire.offset, req->device->block,
 			srv_offset_unit, &io->offset);
 	io->length = req->wire.length;
+	if (io->op != UNBD_IO_DISCARD)
+		req->left = req->wire.length;
+}
+
+/* With its next piece, if it has data */
+static void go_on(struct srv_request *req)
+{
+	if (!req->left || srv_data_next(req))
+		unbd_export_submit(&req->device->base, &req->io);
 }
 
 /**
- * srv_submit() - hand a request to the storage
+ * srv_start() - hand a request to the storage
+ * @req: request that was checked
+ */
+void srv_start(struct srv_request *req)
+{
+	fill_io(req);
+	go_on(req);
+}
+
+/* Of what does not fit nothing is done, though it is done in pieces. */
+static bool fits(struct srv_request *req)
+{
+	struct unbd_export_info info;
+
+	if (req->left <= SRV_PIECE_PAGES * PAGE_SIZE)
+		return true;
+	unbd_export_current(&req->device->base, &info);
+	return req->io.offset <= info.size &&
+	       req->left <= info.size - req->io.offset;
+}
+
+/**
+ * srv_submit() - hand a client's request to the storage
  * @device: device that is open
  * @wire: request that was checked; conn->free is not empty
  */
 void srv_submit(struct srv_device *device, const struct shm_request *wire)
 {
 	struct srv_request *req = srv_take_request(device, wire);
-	int err = 0;
 
+	srv_sync_count(req);
 	fill_io(req);
-	if (req->io.op == UNBD_IO_READ || req->io.op == UNBD_IO_WRITE)
-		err = map_data(req);
-	if (err)
-		io_done(&req->io, err);
+	if (likely(fits(req)))
+		go_on(req);
 	else
-		unbd_export_submit(&device->base, &req->io);
+		io_done(&req->io, -EINVAL);
+}
+
+static void end(struct srv_request *req)
+{
+	struct srv_conn *conn = req->conn;
+
+	srv_data_came(req);
+	if (req->left && !req->error && !conn->barrier) {
+		go_on(req);
+		return;
+	}
+	if (!conn->barrier && !given_up(req))
+		srv_respond(conn, &req->wire, shm_status_of_error(req->error));
+	srv_give_back_request(req);
+}
+
+/* Those that waited for room to copy */
+static void feed(struct srv_conn *conn)
+{
+	struct srv_request *req;
+
+	while ((req = srv_data_hungry(conn))) {
+		if (conn->barrier)
+			srv_give_back_request(req);
+		else
+			go_on(req);
+	}
+}
+
+/**
+ * srv_reap() - answer what has come back from the storage
+ * @conn: connection
+ *
+ * Return: whether there was anything.
+ */
+bool srv_reap(struct srv_conn *conn)
+{
+	struct llist_node *list = llist_del_all(&conn->done);
+	struct srv_request *req, *next;
+
+	if (!list)
+		return false;
+	list = llist_reverse_order(list);
+	llist_for_each_entry_safe(req, next, list, node)
+		end(req);
+	feed(conn);
+	return true;
 }
 
 /* ------------------------------------------------------------------ */
@@ -361,7 +385,7 @@ static bool srv_work(struct shm_thread *thread)
 
 	busy = srv_reap(conn);
 	/* From a reset on it is beginning anew already. */
-	if (conn->barrier < SRV_RESET && srv_devices_are_closing(conn))
+	if (!conn->barrier && srv_devices_are_closing(conn))
 		begin_anew(conn);
 	busy |= read_requests(conn);
 	busy |= srv_reap(conn);
@@ -430,13 +454,11 @@ int srv_io_init(struct srv_conn *conn, char *why, size_t len)
 			    conn->base.option.request_protocol,
 			    sizeof(struct muenblock_request)))
 		return unbd_why(why, len, -EINVAL, "a channel is too small");
-	if (!shm_region_page(&r->buffer, 0))
-		return unbd_why(why, len, -EOPNOTSUPP,
-				"the buffer's memory has no pages to do I/O with");
 	init_llist_head(&conn->done);
-	if (alloc_requests(conn))
-		return unbd_why(why, len, -ENOMEM, "out of memory");
-	return 0;
+	if (!alloc_requests(conn) && !srv_data_init(conn))
+		return 0;
+	srv_io_exit(conn);
+	return unbd_why(why, len, -ENOMEM, "out of memory");
 }
 
 /**
@@ -484,6 +506,7 @@ void srv_io_stop(struct srv_conn *conn)
  */
 void srv_io_exit(struct srv_conn *conn)
 {
+	srv_data_free(conn);
 	kvfree(conn->requests);
 	conn->requests = NULL;
 }

@@ -21,13 +21,6 @@ static u64 most_blocks(struct srv_device *device)
 	return min_t(u64, room, MOST_BLOCKS);
 }
 
-static void wait_for_all(struct srv_conn *conn, enum srv_barrier barrier,
-			 const struct shm_request *rq)
-{
-	conn->barrier = barrier;
-	conn->waiting = *rq;
-}
-
 /* Questions, which have an answer for devices that do not exist, too. */
 static bool answer(struct srv_conn *conn, const struct shm_request *rq,
 		   struct srv_device *device)
@@ -91,10 +84,11 @@ static void carry_out(struct srv_conn *conn, const struct shm_request *rq,
 			srv_submit(device, rq);
 		break;
 	case MUENBLOCK_SYNC:
-		wait_for_all(conn, SRV_SYNC, rq);
+		srv_sync(device, rq);
 		break;
 	case MUENBLOCK_RESET:
-		wait_for_all(conn, SRV_RESET, rq);
+		conn->barrier = SRV_RESET;
+		conn->waiting = *rq;
 		break;
 	case MUENBLOCK_UNBD_FENCE:
 		srv_fence(device, rq);
@@ -151,16 +145,6 @@ void srv_handle_request(struct srv_conn *conn, const struct shm_request *rq)
 		refuse(conn, rq);
 }
 
-static void sync_device(struct srv_conn *conn)
-{
-	struct srv_device *device = srv_device_of(conn, conn->waiting.device);
-
-	if (device)
-		srv_submit(device, &conn->waiting);
-	else
-		refuse(conn, &conn->waiting);
-}
-
 /**
  * srv_pass_barrier() - go on, now that nothing is at the storage
  * @conn: connection with a barrier
@@ -171,9 +155,6 @@ void srv_pass_barrier(struct srv_conn *conn)
 
 	conn->barrier = SRV_GO_ON;
 	switch (barrier) {
-	case SRV_SYNC:
-		sync_device(conn);
-		break;
 	case SRV_RESET:
 		srv_devices_close(conn, false);
 		srv_devices_open(conn);

@@ -20,11 +20,17 @@
 #include "connections.h"
 #include "thread.h"
 
-/* Requests at the storage, for each connection */
-#define SRV_REQUESTS	256
+/*
+ * Requests at the storage, for each connection: more than a client of ours
+ * has, so that it is answered that we are here while a disk hangs.
+ */
+#define SRV_REQUESTS	1024
 
-/* Pages that a request has room for without allocating */
-#define SRV_INLINE_VECS	33
+/* What is asked of the storage at once: all that a client of ours asks for */
+#define SRV_PIECE_PAGES	32
+
+/* A request that no flush waits for */
+#define SRV_NO_GENERATION	(-1)
 
 struct srv_conn;
 
@@ -35,7 +41,9 @@ struct srv_conn;
  * @nr: number of the device
  * @info: what it is
  * @block: bytes of a block
- * @inflight: requests at the storage
+ * @generation: of the requests that come; 0 or 1, see server-sync.c
+ * @under_way: requests of each generation that are not over
+ * @syncs: flushes that wait for those
  * @closing: the core wants it closed
  */
 struct srv_device {
@@ -44,7 +52,9 @@ struct srv_device {
 	unsigned int nr;
 	struct unbd_export_info info;
 	u32 block;
-	unsigned int inflight;
+	int generation;
+	unsigned int under_way[2];
+	struct srv_request *syncs[2];
 	bool closing;
 };
 
@@ -56,9 +66,12 @@ struct srv_device {
  * @wire: what the client asked for
  * @node: in conn->done
  * @error: how it ended
- * @next: in conn->free
- * @vecs: pages of the buffer
- * @inline_vecs: for most of the requests
+ * @next: in conn->free, or where it waits
+ * @generation: of the device that it is counted in, or SRV_NO_GENERATION
+ * @left: bytes of data that the storage has not been asked for
+ * @place: where the piece that it has been asked for is in the buffer
+ * @copy: of that piece, where the buffer has no pages
+ * @vecs: its pages
  */
 struct srv_request {
 	struct unbd_io io;
@@ -68,21 +81,22 @@ struct srv_request {
 	struct llist_node node;
 	int error;
 	struct srv_request *next;
-	struct bio_vec *vecs;
-	struct bio_vec inline_vecs[SRV_INLINE_VECS];
+	int generation;
+	u64 left;
+	u64 place;
+	struct srv_copy *copy;
+	struct bio_vec vecs[SRV_PIECE_PAGES + 1];
 };
 
 /**
  * enum srv_barrier - what waits until nothing is at the storage
  * @SRV_GO_ON: nothing
- * @SRV_SYNC: a flush, the rest is answered as usual
  * @SRV_RESET: the answer to a reset; what comes back is dropped
  * @SRV_RESTART: the client has begun anew; likewise
  * @SRV_GONE: it is no longer there, or is to begin anew; likewise
  */
 enum srv_barrier {
 	SRV_GO_ON,
-	SRV_SYNC,
 	SRV_RESET,
 	SRV_RESTART,
 	SRV_GONE,
@@ -115,6 +129,10 @@ struct srv_export {
  * @inflight: requests at the storage
  * @free: requests that are not in use
  * @requests: all of them
+ * @copies: room to copy that is not in use
+ * @all_copies: all of it; NULL where the buffer has pages
+ * @hungry: requests that wait for some, first to last
+ * @last_hungry: where the next one is to be put
  * @done: come back from the storage; lockless
  * @exports: what is offered, by number of the device
  * @nr_exports: how many
@@ -135,6 +153,10 @@ struct srv_conn {
 	unsigned int inflight;
 	struct srv_request *free;
 	struct srv_request *requests;
+	struct srv_copy *copies;
+	struct srv_copy *all_copies;
+	struct srv_request *hungry;
+	struct srv_request **last_hungry;
 
 	struct llist_head done ____cacheline_aligned_in_smp;
 
@@ -179,10 +201,49 @@ int srv_io_start(struct srv_conn *conn);
 void srv_io_stop(struct srv_conn *conn);
 struct srv_request *srv_take_request(struct srv_device *device,
 				     const struct shm_request *wire);
+void srv_give_back_request(struct srv_request *req);
+void srv_start(struct srv_request *req);
 void srv_submit(struct srv_device *device, const struct shm_request *wire);
 void srv_respond(struct srv_conn *conn, const struct shm_request *wire,
 		 u64 status);
 bool srv_reap(struct srv_conn *conn);
+
+/* server-data.c: pieces of data, in the buffer or copied */
+int srv_data_init(struct srv_conn *conn);
+void srv_data_free(struct srv_conn *conn);
+bool srv_data_next(struct srv_request *req);
+void srv_data_came(struct srv_request *req);
+void srv_data_exit(struct srv_request *req);
+struct srv_request *srv_data_hungry(struct srv_conn *conn);
+
+/* server-sync.c: flushes after what was asked for before */
+void srv_sync(struct srv_device *device, const struct shm_request *wire);
+void srv_sync_go(struct srv_device *device);
+
+/**
+ * srv_sync_count() - flushes that come from now on have to wait for a request
+ * @req: request, just taken
+ */
+static inline void srv_sync_count(struct srv_request *req)
+{
+	req->generation = req->device->generation;
+	req->device->under_way[req->generation]++;
+}
+
+/**
+ * srv_sync_counted() - a request is over
+ * @req: request, counted or not
+ */
+static inline void srv_sync_counted(struct srv_request *req)
+{
+	struct srv_device *device = req->device;
+	int nr = req->generation;
+
+	if (nr == SRV_NO_GENERATION || --device->under_way[nr])
+		return;
+	if (unlikely(device->syncs[nr]) && nr != device->generation)
+		srv_sync_go(device);
+}
 
 /* server-fence.c: requests of former connections */
 int srv_fences_init(void);

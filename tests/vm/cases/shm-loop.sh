@@ -187,3 +187,69 @@ test_a_session_by_hand() {
 	allow_log 'map_device'
 	unmap "$disk"
 }
+
+# held_disk - print a disk of 64 MiB that keeps what it is given while it is
+# suspended
+held_disk() {
+	local loop
+	need_module loop
+	loop=$(losetup -f --show "$(disk_file 64 held)")
+	defer losetup -d "$loop"
+	dmsetup create held --table "0 131072 linear $loop 0"
+	defer eval "dmsetup resume held; dmsetup remove --deferred held"
+	echo /dev/mapper/held
+}
+
+hold() {
+	dmsetup suspend --nolockfs --noflush held
+}
+
+release() {
+	dmsetup resume held
+}
+
+# beside_a_held_disk [PARAMETER...] - HELD, and OTHER, which is another one of
+# the same connection
+beside_a_held_disk() {
+	serve "$(held_disk)" "$(disk_file 16)"
+	attach "$@"
+	eventually 10 nr_disks 2
+	HELD=$(by_letter a)
+	OTHER=$(by_letter b)
+	udevadm settle -t "$(scaled 20)"
+	hold
+}
+
+other_works() {
+	within 5 dd if=/dev/zero of="/dev/$OTHER" bs=4k count=4 oflag=direct \
+		conv=fsync status=none
+}
+
+end_held() {
+	release
+	wait "$@" || fail "a request of the disk that was held has failed"
+	nothing_failed "$HELD"
+	same "$(path_stat shm1 failures)" 0 "failures of the path"
+	unmap "$HELD"
+	unmap "$OTHER"
+}
+
+# Two of them, and writes before, between and behind them. The server answers
+# meanwhile that it is there.
+test_flushes_that_wait_hold_up_nobody() {
+	local i pids=()
+	beside_a_held_disk map_options=keepalive=1
+	for i in 1 2 3; do
+		dd if=/dev/zero of="/dev/$HELD" bs=4k seek=$i count=1 \
+			oflag=direct status=none &
+		pids+=($!)
+		sleep 0.2
+		sync "/dev/$HELD" &
+		pids+=($!)
+		sleep 0.2
+	done
+	other_works
+	sleep 10
+	other_works
+	end_held "${pids[@]}"
+}

@@ -188,6 +188,21 @@ test_the_reference_as_a_client() {
 	gaps_untouched
 }
 
+# However much a request asks for, the thread that carries it out has what it
+# needs.
+test_large_requests_need_no_memory() {
+	local event
+	serve_two
+	for event in kmalloc kmalloc_node; do
+		[[ -d $TRACING/events/kmem/$event ]] || continue
+		echo "bytes_req >= 2048" > $TRACING/events/kmem/$event/filter
+		defer eval "echo 0 > $TRACING/events/kmem/$event/filter"
+		trace_events kmem/$event
+	done
+	peer_checks check=geometry,large
+	! grep 'unbd-shmd-1' $TRACING/trace || fail "memory was allocated"
+}
+
 test_each_habit_of_clients() {
 	local habit
 	serve_two

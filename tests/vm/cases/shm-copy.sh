@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Client and server of muenblock in one kernel, over reserved memory, where
+# nobody notifies; also over a part of it that has no struct pages.
+# kernels: 6.1
+# timeout: 300
+# tags: shm muenblock mem
+# devices: mem
+
+. /bed/tcp.sh
+. /bed/shm.sh
+# Such pages come in pieces of 2 MiB.
+WHOLE=mem@0x100000000
+ODD=mem@0x100001000
+
+# quiet_memory - what a check before has left there is gone
+quiet_memory() {
+	python3 - <<-'EOF'
+		import mmap, os
+		fd = os.open("/dev/mem", os.O_RDWR | os.O_SYNC)
+		memory = mmap.mmap(fd, 8192, offset=0x100000000)
+		memory[:] = bytes(8192)
+	EOF
+}
+
+setup() {
+	quiet_memory
+}
+
+test_data_are_copied_where_there_are_no_pages() {
+	local disk
+	share $ODD
+	serve "$(disk_file 64)"
+	attach
+	eventually 10 nr_disks 1
+	disk=$(by_letter a)
+	SIZE=8M verified_fio "$disk" --bsrange=512-256k --blockalign=512
+	compared "$disk" 4
+	cmp -n $(( 4 << 20 )) "$WORK/disk" "$WORK/pattern"
+	blkdiscard -o 8M -l 1M "/dev/$disk"
+	nothing_failed "$disk"
+	detach
+}
