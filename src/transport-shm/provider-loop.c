@@ -102,6 +102,7 @@ static int loop_open(struct shm_region *region,
 		lr->users++;
 		region->addr = lr->addr;
 		region->size = lr->size;
+		region->local = true;
 		region->priv = lr;
 	}
 	mutex_unlock(&regions_mutex);

@@ -39,6 +39,7 @@ enum shm_region_kind {
  * @addr: where it is mapped, aligned to a page
  * @size: bytes
  * @polled: notifications do not arrive, a reader has to look
+ * @local: the peer runs in this kernel
  * @bell: the provider's: where it is written how to notify the reader
  * @priv: the provider's
  */
@@ -48,6 +49,7 @@ struct shm_region {
 	void *addr;
 	size_t size;
 	bool polled;
+	bool local;
 	u32 *bell;
 	void *priv;
 };

@@ -51,13 +51,13 @@ static bool wanted(struct shm_thread *thread)
 	       kthread_should_stop() || kthread_should_park();
 }
 
-/* Where there is one processor, looking keeps the peer from working. */
+/* On the only processor, looking keeps a peer that shares it from working. */
 static bool look_around(struct shm_thread *thread)
 {
 	unsigned int us = min(READ_ONCE(poll_us), MOST_POLL_US + 0U);
 	ktime_t end;
 
-	if (!us || num_online_cpus() == 1)
+	if (!us || (num_online_cpus() == 1 && thread->region->local))
 		return false;
 	end = ktime_add_us(ktime_get(), us);
 	do {
@@ -95,6 +95,7 @@ static void take_a_nap(struct shm_thread *thread)
 static int run(void *arg)
 {
 	struct shm_thread *thread = arg;
+	bool awake = true;
 
 	while (!kthread_should_stop()) {
 		if (kthread_should_park()) {
@@ -102,16 +103,24 @@ static int run(void *arg)
 			/* It may be woken to end. */
 			continue;
 		}
+		cond_resched();
+		if (READ_ONCE(thread->kicked)) {
+			awake = true;
+			thread->nap = 0;
+		}
 		WRITE_ONCE(thread->kicked, false);
 		/* Pairs with shm_thread_kick(): what it is for comes after. */
 		smp_mb();
 		if (thread->ops->work(thread)) {
+			awake = true;
 			thread->nap = 0;
-			cond_resched();
 			continue;
 		}
-		if (!look_around(thread))
-			take_a_nap(thread);
+		/* Who has just slept in vain had better sleep on. */
+		if (awake && look_around(thread))
+			continue;
+		awake = false;
+		take_a_nap(thread);
 	}
 	return 0;
 }

@@ -41,3 +41,26 @@ test_data_are_copied_where_there_are_no_pages() {
 	nothing_failed "$disk"
 	detach
 }
+
+# cpu_time - of our threads, in microseconds
+cpu_time() {
+	pgrep '^unbd-shmd?-1$' | sed 's|.*|/proc/&/schedstat|' | xargs cat |
+		awk '{ n += $1 } END { print int(n / 1000) }'
+}
+
+# Both ends look 250 times a second, and that is all.
+test_who_looks_in_vain_sleeps() {
+	local before
+	share $WHOLE
+	serve "$(disk_file 16)"
+	attach
+	eventually 10 nr_disks 1
+	udevadm settle -t "$(scaled 20)"
+	sleep 1
+	before=$(cpu_time)
+	sleep 10
+	before=$(( $(cpu_time) - before ))
+	echo "$before us of 20 s"
+	(( before > 0 && before < 150000 )) || fail "$before us of 20 s"
+	detach
+}
