@@ -71,26 +71,43 @@ static int kind_of(struct request *rq)
 	}
 }
 
-/* Each CPU begins to look somewhere else. */
-static unsigned int take_slot(struct shm_conn *conn)
+/* From @start on, and then from the first one */
+static unsigned int take_from(struct shm_conn *conn, unsigned int first,
+			      unsigned int start, unsigned int end)
 {
-	unsigned int nr = conn->usable_slots;
-	unsigned int start = SHM_FIRST_SLOT +
-		raw_smp_processor_id() * 37 % (nr - SHM_FIRST_SLOT);
 	unsigned int slot = start;
 
 	do {
-		slot = find_next_zero_bit(conn->used, nr, slot);
-		if (slot < nr && !test_and_set_bit_lock(slot, conn->used))
+		slot = find_next_zero_bit(conn->used, end, slot);
+		if (slot < end && !test_and_set_bit_lock(slot, conn->used))
 			return slot;
-	} while (slot < nr);
-	slot = SHM_FIRST_SLOT;
+	} while (slot < end);
+	slot = first;
 	do {
 		slot = find_next_zero_bit(conn->used, start, slot);
 		if (slot < start && !test_and_set_bit_lock(slot, conn->used))
 			return slot;
 	} while (slot < start);
 	return 0;
+}
+
+/*
+ * Each CPU begins to look somewhere else. When the others have taken all that
+ * is there for everybody, a disk has a few for itself.
+ */
+static unsigned int take_slot(struct shm_conn *conn, unsigned int rank)
+{
+	unsigned int nr = conn->common_slots, slot, own, end;
+
+	slot = take_from(conn, SHM_FIRST_SLOT, SHM_FIRST_SLOT +
+			 raw_smp_processor_id() * 37 % (nr - SHM_FIRST_SLOT),
+			 nr);
+	if (likely(slot))
+		return slot;
+	/* How many devices there are may be changing. */
+	end = min(nr + (rank + 1) * conn->own_slots, conn->usable_slots);
+	own = end - min(conn->own_slots, end - SHM_FIRST_SLOT);
+	return take_from(conn, own, own, end);
 }
 
 static void give_back_slot(struct shm_conn *conn, unsigned int slot)
@@ -139,7 +156,7 @@ blk_status_t shm_queue_rq(struct unbd_leg *base, unsigned int queue,
 		return BLK_STS_NOTSUPP;
 	if (unlikely(READ_ONCE(conn->broken)))
 		return BLK_STS_TRANSPORT;
-	nr = take_slot(conn);
+	nr = take_slot(conn, leg->rank);
 	if (!nr) {
 		shm_commit_rqs(base, queue);
 		return BLK_STS_RESOURCE;

@@ -296,6 +296,19 @@ static int fill_channel(struct shm_path *path, char *why, size_t len)
 	return err;
 }
 
+/*
+ * Half of the slots are for all devices at least, so that one alone is not
+ * slower for those that it could have with it.
+ */
+static void divide_slots(struct shm_conn *conn, unsigned int nr_devices)
+{
+	unsigned int rest = conn->usable_slots - SHM_FIRST_SLOT;
+
+	nr_devices = max(nr_devices, 1U);
+	conn->own_slots = min(rest / 2 / nr_devices, SHM_OWN_SLOTS + 0U);
+	conn->common_slots = conn->usable_slots - nr_devices * conn->own_slots;
+}
+
 static int find_devices(struct shm_path *path, char *why, size_t len)
 {
 	struct shm_conn *conn = path->conn;
@@ -319,6 +332,7 @@ static int find_devices(struct shm_path *path, char *why, size_t len)
 		set_bit(device, conn->valid);
 		found++;
 	}
+	divide_slots(conn, found);
 	WRITE_ONCE(conn->nr_devices, found);
 	return 0;
 }

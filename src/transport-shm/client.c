@@ -253,6 +253,7 @@ static int shm_attach(struct unbd_leg *base, char *why, size_t len)
 				"device numbers are below %u",
 				SHM_MAX_DEVICES);
 	leg->device = device;
+	leg->rank = bitmap_weight(conn_of(leg)->valid, device);
 	err = learn(leg, why, len);
 	if (!err)
 		err = introduce(base, why, len);

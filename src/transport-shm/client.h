@@ -40,6 +40,9 @@
 /* Slot 0 has no data: SMART data land there, and control requests use it. */
 #define SHM_FIRST_SLOT		1
 
+/* That many a disk has for itself, if there are enough for all to share. */
+#define SHM_OWN_SLOTS		8
+
 /* Fewer than the response channel has, and some left for control */
 #define SHM_MAX_SLOTS		1000
 
@@ -72,6 +75,8 @@ struct shm_slot {
  * @slots: requests in flight
  * @nr_slots: how many fit
  * @usable_slots: to how many the server's channel has room for the answers
+ * @common_slots: as many of them are there for all devices
+ * @own_slots: and so many of the rest for each
  * @slot_bytes: each one's part of the buffer
  * @used: slots in use
  * @recv_mutex: the members below
@@ -109,6 +114,8 @@ struct shm_conn {
 	struct shm_slot *slots;
 	unsigned int nr_slots;
 	unsigned int usable_slots;
+	unsigned int common_slots;
+	unsigned int own_slots;
 	unsigned int slot_bytes;
 	unsigned long *used;
 
@@ -155,11 +162,13 @@ struct shm_path {
  * struct shm_leg - a device behind a connection
  * @base: the core's part
  * @device: its number there
+ * @rank: how many devices with a number below that there are
  * @block: bytes of a block
  */
 struct shm_leg {
 	struct unbd_leg base;
 	u16 device;
+	u16 rank;
 	u32 block;
 };
 

@@ -253,3 +253,17 @@ test_flushes_that_wait_hold_up_nobody() {
 	other_works
 	end_held "${pids[@]}"
 }
+
+# There are fewer places for requests than that disk could have under way.
+test_a_disk_that_waits_leaves_room() {
+	load shm
+	echo 1 > /sys/module/unbd_shm/parameters/loop_buffer_mib
+	defer eval "echo 16 > /sys/module/unbd_shm/parameters/loop_buffer_mib"
+	beside_a_held_disk
+	fio --name=v --filename="/dev/$HELD" --rw=randwrite --bs=4k --direct=1 \
+		--size=1M --ioengine=libaio --iodepth=64 \
+		--output="$WORK/fio" &
+	sleep 2
+	other_works
+	end_held $!
+}
