@@ -67,7 +67,8 @@ static int open_connection(struct shm_connection *conn, char *why, size_t len)
 	if (nr_connections >= SHM_MAX_CONNECTIONS)
 		return unbd_why(why, len, -ENOSPC, "%u are the most",
 				SHM_MAX_CONNECTIONS);
-	err = shm_regions_open(&conn->regions, &conn->option, why, len);
+	err = shm_regions_open(&conn->regions, &conn->option,
+			       shm_connection_ops.wants_pages, why, len);
 	if (!err)
 		err = shm_connection_ops.open(conn, why, len);
 	return err;

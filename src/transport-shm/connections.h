@@ -30,6 +30,7 @@ struct shm_connection {
 /**
  * struct shm_connection_ops - what an end does with its connections
  * @size: bytes of what it has, a &struct shm_connection in the first place
+ * @wants_pages: struct pages are of use to it
  * @open: its regions are open; -errno with the reason in @why, and nothing
  *	left to be freed
  * @added: it is in the list; may be NULL
@@ -42,6 +43,7 @@ struct shm_connection {
  */
 struct shm_connection_ops {
 	size_t size;
+	bool wants_pages;
 	int (*open)(struct shm_connection *conn, char *why, size_t len);
 	void (*added)(struct shm_connection *conn);
 	int (*vacate)(u32 id, bool force, char *why, size_t len);

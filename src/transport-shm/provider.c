@@ -80,7 +80,8 @@ static const struct shm_provider *get_provider(const char *name)
 	return try_get(name);
 }
 
-static int open_region(struct shm_region *region, enum shm_region_kind kind,
+/* Its kind has been set, and whether pages are wanted. */
+static int open_region(struct shm_region *region,
 		       const struct shm_region_name *name,
 		       char *why, size_t len)
 {
@@ -91,7 +92,7 @@ static int open_region(struct shm_region *region, enum shm_region_kind kind,
 		return unbd_why(why, len, -EPROTONOSUPPORT,
 				"there is no provider \"%s\" here",
 				name->provider);
-	*region = (struct shm_region){ .provider = provider, .kind = kind };
+	region->provider = provider;
 	err = provider->open(region, name, why, len);
 	if (err) {
 		region->provider = NULL;
@@ -115,26 +116,32 @@ static void close_region(struct shm_region *region)
  * shm_regions_open() - open the three regions of a connection
  * @regions: filled in
  * @o: their names
+ * @wants_pages: struct pages are of use, where the provider can have some
  * @why: reason of a failure
  * @len: size of @why
  *
  * Process context, may sleep. Return: 0 or -errno.
  */
 int shm_regions_open(struct shm_regions *regions,
-		     const struct shm_connection_option *o,
+		     const struct shm_connection_option *o, bool wants_pages,
 		     char *why, size_t len)
 {
 	int err;
 
-	memset(regions, 0, sizeof(*regions));
-	err = open_region(&regions->request, SHM_REGION_REQUEST, &o->request,
-			  why, len);
+	*regions = (struct shm_regions){
+		.request = { .kind = SHM_REGION_REQUEST },
+		.response = { .kind = SHM_REGION_RESPONSE },
+		.buffer = { .kind = SHM_REGION_BUFFER },
+	};
+	/* Of one piece of memory all is mapped in the same way, or none. */
+	regions->request.wants_pages = wants_pages;
+	regions->response.wants_pages = wants_pages;
+	regions->buffer.wants_pages = wants_pages;
+	err = open_region(&regions->request, &o->request, why, len);
 	if (!err)
-		err = open_region(&regions->response, SHM_REGION_RESPONSE,
-				  &o->response, why, len);
+		err = open_region(&regions->response, &o->response, why, len);
 	if (!err)
-		err = open_region(&regions->buffer, SHM_REGION_BUFFER,
-				  &o->buffer, why, len);
+		err = open_region(&regions->buffer, &o->buffer, why, len);
 	if (err)
 		shm_regions_close(regions);
 	return err;

@@ -36,6 +36,7 @@ enum shm_region_kind {
  * struct shm_region - an open region
  * @provider: who has it
  * @kind: what it is used for
+ * @wants_pages: struct pages are of use, see the provider's page()
  * @addr: where it is mapped, aligned to a page
  * @size: bytes
  * @polled: notifications do not arrive, a reader has to look
@@ -46,6 +47,7 @@ enum shm_region_kind {
 struct shm_region {
 	const struct shm_provider *provider;
 	enum shm_region_kind kind;
+	bool wants_pages;
 	void *addr;
 	size_t size;
 	bool polled;
@@ -110,7 +112,7 @@ int shm_register_provider(struct shm_provider *provider);
 void shm_unregister_provider(struct shm_provider *provider);
 
 int shm_regions_open(struct shm_regions *regions,
-		     const struct shm_connection_option *o,
+		     const struct shm_connection_option *o, bool wants_pages,
 		     char *why, size_t len);
 void shm_regions_close(struct shm_regions *regions);
 

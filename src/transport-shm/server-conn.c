@@ -168,6 +168,7 @@ static void free_conn(struct shm_connection *base)
 
 const struct shm_connection_ops shm_connection_ops = {
 	.size = sizeof(struct srv_conn),
+	.wants_pages = true,
 	.open = open_conn,
 	.may_go = may_go,
 	.free = free_conn,

@@ -80,11 +80,16 @@ static void unmap_pages(struct window *w)
 }
 #endif
 
-static int map_window(struct window *w, char *why, size_t len)
+/* Pages cost a 64th of the memory: none are made for who does not use them. */
+static int map_window(struct window *w, bool wants_pages,
+		      char *why, size_t len)
 {
 	const struct shm_window_source *from = &w->source;
 
-	w->addr = map_pages(w);
+	w->addr = wants_pages ? map_pages(w) : NULL;
+	if (IS_ERR(w->addr))
+		pr_warn("no pages for %zu bytes at %pa: %pe; data will be copied\n",
+			from->size, &from->start, w->addr);
 	w->pages = !IS_ERR_OR_NULL(w->addr);
 	if (!w->pages)
 		w->addr = memremap(from->start, from->size, MEMREMAP_WB);
@@ -120,7 +125,7 @@ static bool is_cached(const struct window *w)
 }
 
 static struct window *new_window(const struct shm_window_source *source,
-				 char *why, size_t len)
+				 bool wants_pages, char *why, size_t len)
 {
 	struct window *w = kzalloc(sizeof(*w), GFP_KERNEL);
 	int err;
@@ -131,7 +136,7 @@ static struct window *new_window(const struct shm_window_source *source,
 	err = source->claim(&w->source, why, len);
 	if (err)
 		goto free;
-	err = map_window(w, why, len);
+	err = map_window(w, wants_pages, why, len);
 	if (err)
 		goto release;
 	list_add_tail(&w->entry, &windows);
@@ -273,7 +278,7 @@ static void complain_if_uncached(const struct window *w,
 
 /**
  * shm_window_open() - open a region of a piece of memory
- * @region: provider and kind are set; the rest will be
+ * @region: provider, kind and wants_pages are set; the rest will be
  * @name: a part of the memory, or a name of its directory
  * @source: the memory; claimed and mapped unless it is already
  * @why: reason of a failure
@@ -292,7 +297,7 @@ int shm_window_open(struct shm_region *region,
 	mutex_lock(&windows_mutex);
 	w = find_window(source->start);
 	if (!w) {
-		w = new_window(source, why, len);
+		w = new_window(source, region->wants_pages, why, len);
 		if (!IS_ERR(w))
 			complain_if_uncached(w, region, name);
 	}

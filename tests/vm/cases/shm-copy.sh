@@ -27,6 +27,40 @@ setup() {
 	quiet_memory
 }
 
+# device_pages - how many the kernel has had for memory of devices, at most
+device_pages() {
+	awk '/zone +Device/ { here = 1 }
+		here && $1 == "spanned" { n += $2; here = 0 }
+		END { print n + 0 }' /proc/zoneinfo
+}
+
+# Its data are copied anyway.
+test_the_client_needs_no_pages() {
+	local before
+	share $WHOLE
+	before=$(device_pages)
+	attach
+	same "$(device_pages)" "$before" "pages of the memory"
+	attach_is_served
+}
+
+attach_is_served() {
+	serve "$(disk_file 16)"
+	eventually 10 nr_disks 1
+	compared "$(by_letter a)" 2
+	detach
+}
+
+test_the_server_has_pages() {
+	share $WHOLE
+	serve "$(disk_file 16)"
+	(( $(device_pages) > 0 )) || fail "no pages"
+	attach
+	eventually 10 nr_disks 1
+	compared "$(by_letter a)" 2
+	detach
+}
+
 test_data_are_copied_where_there_are_no_pages() {
 	local disk
 	share $ODD
