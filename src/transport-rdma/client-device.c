@@ -21,6 +21,9 @@
 /* Blocks of this size are the largest that the block layer knows. */
 #define MAX_BLOCK	65536u
 
+/* How often to look whether a message can be sent */
+#define SLOT_LOOK	msecs_to_jiffies(10)
+
 /* A server answers within eight seconds; that it is there, heartbeats show. */
 #define FENCE_TIME	(10 * HZ)
 
@@ -134,17 +137,33 @@ static int post_user(struct rdma_io *io, struct rdma_user *user, u32 len,
 	return rdma_io_post(io, &sge, 1, answer_len ?: user->data_len, len);
 }
 
+/* Few messages are under way at a time; others wait until one is answered. */
+static struct rdma_io *wait_for_io(struct rdma_path *path)
+{
+	unsigned long end = jiffies + path->base.connect_timeout;
+	struct rdma_io *io = NULL;
+
+	while (!rdma_path_broken(path) && !READ_ONCE(path->aborted)) {
+		io = rdma_io_get(path->conns[0], NULL);
+		if (io || time_after(jiffies, end))
+			break;
+		/* It may be another path's that is given back. */
+		wait_event_timeout(path->wait, rdma_path_broken(path) ||
+				   READ_ONCE(path->aborted), SLOT_LOOK);
+	}
+	return io;
+}
+
 static int send_user(struct rdma_user *user, u32 len, u32 answer_len)
 {
 	struct rdma_path *path = user->path;
-	struct rdma_io *io;
+	struct rdma_io *io = wait_for_io(path);
 	int err = 0;
 
-	if (rdma_path_broken(path))
+	if (!io && rdma_path_broken(path))
 		return -ENOTCONN;
-	io = rdma_io_get(path->conns[0]);
 	if (!io)
-		return -EAGAIN;
+		return READ_ONCE(path->aborted) ? -ECANCELED : -EAGAIN;
 	user->buf_addr = ib_dma_map_single(path->dev, user->buf,
 					   user->data_len + MSG_ROOM,
 					   DMA_TO_DEVICE);

@@ -170,10 +170,11 @@ void rdma_ios_free(struct rdma_path *path)
 /**
  * rdma_io_get() - take a slot and what belongs to it
  * @conn: connection that is to carry it
+ * @leg: leg that it is for, NULL for a message
  *
  * Any context. Return: NULL if there is no slot, or no room on @conn.
  */
-struct rdma_io *rdma_io_get(struct rdma_conn *conn)
+struct rdma_io *rdma_io_get(struct rdma_conn *conn, struct rdma_leg *leg)
 {
 	struct rdma_path *path = conn->path;
 	struct rdma_io *io;
@@ -181,12 +182,13 @@ struct rdma_io *rdma_io_get(struct rdma_conn *conn)
 
 	if (atomic_inc_return(&conn->inflight) > (int)conn->depth)
 		goto full;
-	id = rdma_slot_get(path->session);
+	id = leg ? rdma_slot_get(path->session, leg) :
+		rdma_slot_get_message(path->session);
 	if (id < 0)
 		goto full;
 	io = &path->ios[id];
 	io->conn = conn;
-	io->leg = NULL;
+	io->leg = leg;
 	io->rq = NULL;
 	io->user = NULL;
 	io->mapped = 0;
@@ -329,9 +331,12 @@ static void step(struct rdma_io *io)
 	if (--io->pending)
 		return;
 	if (io->user) {
-		unmap(io);
-		rdma_user_done(io->user, io->err);
+		struct rdma_user *user = io->user;
+		int err = io->err;
+
+		/* Whoever is woken may have waited for the slot. */
 		rdma_io_free(io);
+		rdma_user_done(user, err);
 	} else {
 		rdma_rq_done(io);
 	}

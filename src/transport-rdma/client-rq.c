@@ -129,10 +129,9 @@ blk_status_t rdma_queue_rq(struct unbd_leg *base, unsigned int queue,
 		return BLK_STS_TRANSPORT;
 	if (fill_io(rq, &msg))
 		return BLK_STS_NOTSUPP;
-	io = rdma_io_get(path->conns[1 + queue]);
+	io = rdma_io_get(path->conns[1 + queue], leg);
 	if (!io)
 		return BLK_STS_RESOURCE;
-	io->leg = leg;
 	io->rq = rq;
 	req->io = io;
 	if (rnbd_op_has_data(msg.op)) {

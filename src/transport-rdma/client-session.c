@@ -19,6 +19,12 @@
 /* Another path's first connection request is waited for that long. */
 #define CREATE_TIME	(1 * HZ)
 
+/*
+ * One in so many slots is kept for who would wait for the others in vain, up to
+ * RDMA_MAX_KEPT. Whichever part of the slots is used, it is the same ones.
+ */
+#define KEPT_PART	4
+
 /**
  * struct rdma_stale - why a slot rests
  * @path: broke with the slot in flight, NULL: it does not rest
@@ -173,9 +179,26 @@ bool rdma_name_lingers(const char *name)
 	return left && time_before(jiffies, left + REST_TIME);
 }
 
+static u32 kept_id(u32 nr)
+{
+	return nr * KEPT_PART + KEPT_PART - 1;
+}
+
+static bool is_kept(u32 id)
+{
+	return id % KEPT_PART == KEPT_PART - 1 &&
+	       id / KEPT_PART < RDMA_MAX_KEPT;
+}
+
+static u32 nr_kept(u32 nr_slots)
+{
+	return min_t(u32, nr_slots / KEPT_PART, RDMA_MAX_KEPT);
+}
+
 static int make_slots(struct rdma_session *session, u32 depth)
 {
 	int err;
+	u32 nr;
 
 	forget_slots(session);
 	session->stale = kvcalloc(depth, sizeof(*session->stale), GFP_KERNEL);
@@ -183,9 +206,24 @@ static int make_slots(struct rdma_session *session, u32 depth)
 		return -ENOMEM;
 	err = sbitmap_queue_init_node(&session->slots, depth, -1, false,
 				      GFP_KERNEL, NUMA_NO_NODE);
-	if (!err)
-		session->queue_depth = depth;
-	return err;
+	if (err)
+		return err;
+	session->queue_depth = depth;
+	/* Nobody finds them there. */
+	for (nr = 0; nr < nr_kept(depth); nr++)
+		sbitmap_set_bit(&session->slots.sb, kept_id(nr));
+	bitmap_zero(session->kept, RDMA_MAX_KEPT);
+	return 0;
+}
+
+static void divide_slots(struct rdma_session *session, u32 nr)
+{
+	u32 kept = nr_kept(nr);
+
+	session->nr_slots = nr;
+	session->nr_messages = min_t(u32, (kept + 1) / 2, RDMA_MAX_USERS);
+	session->nr_owners = (kept - session->nr_messages) / RDMA_OWN_SLOTS;
+	sbitmap_queue_resize(&session->slots, nr);
 }
 
 /*
@@ -205,7 +243,7 @@ static int set_slots(struct rdma_path *path, u32 nr)
 	if (nr < depth)
 		pr_warn("%s: memory is short, %u requests at a time instead of %u\n",
 			path->base.name, nr, depth);
-	sbitmap_queue_resize(&session->slots, nr);
+	divide_slots(session, nr);
 	return 0;
 }
 
@@ -231,12 +269,12 @@ int rdma_session_join(struct rdma_path *path, char *why, size_t len)
 		err = unbd_why(why, len, -EPROTO,
 			       "server has %u chunks, over another path %u",
 			       depth, session->queue_depth);
-	else if (nr < session->slots.sb.depth)
+	else if (nr < session->nr_slots)
 		err = unbd_why(why, len, -ENOMEM,
 			       "no memory for %u requests at a time",
-			       session->slots.sb.depth);
+			       session->nr_slots);
 	if (!err) {
-		path->nr_ios = session->slots.sb.depth;
+		path->nr_ios = session->nr_slots;
 		session->connected++;
 	}
 	mutex_unlock(&session->mutex);
@@ -254,17 +292,56 @@ void rdma_session_leave(struct rdma_path *path)
 	mutex_unlock(&path->session->mutex);
 }
 
-/**
- * rdma_slot_get() - take a slot
- * @session: session that the caller's path has joined
- *
- * Any context. Return: its number, or -1 if there is none.
- */
-int rdma_slot_get(struct rdma_session *session)
+static int take_kept(struct rdma_session *session, u32 first, u32 end)
+{
+	u32 nr = first;
+
+	do {
+		nr = find_next_zero_bit(session->kept, end, nr);
+		if (nr < end && !test_and_set_bit_lock(nr, session->kept))
+			return kept_id(nr);
+	} while (nr < end);
+	return -1;
+}
+
+static int take_common(struct rdma_session *session)
 {
 	unsigned int cpu;
 
 	return sbitmap_queue_get(&session->slots, &cpu);
+}
+
+/**
+ * rdma_slot_get() - take a slot for a request
+ * @session: session that the caller's path has joined
+ * @leg: leg that the request is for
+ *
+ * When others have all that there are for everybody, a leg has a few of its
+ * own. Any context. Return: its number, or -1 if there is none.
+ */
+int rdma_slot_get(struct rdma_session *session, const struct rdma_leg *leg)
+{
+	int id = take_common(session);
+	u32 first;
+
+	if (likely(id >= 0) || leg->owner >= session->nr_owners)
+		return id;
+	first = session->nr_messages + leg->owner * RDMA_OWN_SLOTS;
+	return take_kept(session, first, first + RDMA_OWN_SLOTS);
+}
+
+/**
+ * rdma_slot_get_message() - take a slot for a message
+ * @session: session that the caller's path has joined
+ *
+ * Any context. Return: its number, or -1 if there is none.
+ */
+int rdma_slot_get_message(struct rdma_session *session)
+{
+	int id = take_kept(session, 0, session->nr_messages);
+
+	/* A server may have so few that none are kept. */
+	return id >= 0 || session->nr_messages ? id : take_common(session);
 }
 
 /**
@@ -274,7 +351,29 @@ int rdma_slot_get(struct rdma_session *session)
  */
 void rdma_slot_put(struct rdma_session *session, u32 id)
 {
-	sbitmap_queue_clear(&session->slots, id, raw_smp_processor_id());
+	if (is_kept(id))
+		clear_bit_unlock(id / KEPT_PART, session->kept);
+	else
+		sbitmap_queue_clear(&session->slots, id,
+				    raw_smp_processor_id());
+}
+
+/**
+ * rdma_session_own() - give a leg slots of its own, if there are any left
+ * @leg: leg that is being attached; in session->legs it is not yet
+ */
+void rdma_session_own(struct rdma_leg *leg)
+{
+	struct rdma_session *session = path_of(leg)->session;
+	DECLARE_BITMAP(owners, RDMA_MAX_OWNERS) = {};
+	struct rdma_leg *other;
+
+	lockdep_assert_held(&session->mutex);
+
+	list_for_each_entry(other, &session->legs, entry)
+		if (other->owner < RDMA_MAX_OWNERS)
+			set_bit(other->owner, owners);
+	leg->owner = find_first_zero_bit(owners, RDMA_MAX_OWNERS);
 }
 
 /**
@@ -291,6 +390,13 @@ void rdma_slot_rest(struct rdma_path *path, u32 id)
 	session->stale[id].since = jiffies;
 	session->nr_stale++;
 	spin_unlock(&session->stale_lock);
+}
+
+static void wake(struct rdma_session *session, u32 id)
+{
+	session->stale[id].path = NULL;
+	session->nr_stale--;
+	rdma_slot_put(session, id);
 }
 
 /**
@@ -310,13 +416,9 @@ void rdma_slots_wake(struct rdma_session *session,
 	spin_lock(&session->stale_lock);
 	for (id = 0; id < session->queue_depth && session->nr_stale; id++) {
 		stale = &session->stale[id];
-		if (!stale->path || (stale->path != path &&
-				     !time_after(now, stale->since +
-						 REST_TIME)))
-			continue;
-		stale->path = NULL;
-		session->nr_stale--;
-		rdma_slot_put(session, id);
+		if (stale->path && (stale->path == path ||
+				    time_after(now, stale->since + REST_TIME)))
+			wake(session, id);
 	}
 	spin_unlock(&session->stale_lock);
 }

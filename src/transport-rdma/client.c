@@ -270,6 +270,7 @@ static void remember_leg(struct rdma_leg *leg)
 	struct rdma_session *session = path_of(leg)->session;
 
 	mutex_lock(&session->mutex);
+	rdma_session_own(leg);
 	list_add(&leg->entry, &session->legs);
 	mutex_unlock(&session->mutex);
 }

@@ -45,6 +45,12 @@
 #define RDMA_SERVICE_DEPTH	64
 #define RDMA_MAX_USERS		8
 
+/* Slots that a leg has for itself, and legs that have some */
+#define RDMA_OWN_SLOTS		4
+#define RDMA_MAX_OWNERS		16
+#define RDMA_MAX_KEPT		(RDMA_MAX_USERS + \
+				 RDMA_MAX_OWNERS * RDMA_OWN_SLOTS)
+
 /* Requests in flight on one I/O connection: at most, and what it has to bear */
 #define RDMA_MAX_INFLIGHT	512
 #define RDMA_LEAST_DEPTH	16
@@ -69,7 +75,11 @@ struct rdma_path;
  * @mutex: the members below
  * @connected: paths that may use slots
  * @queue_depth: number of slots that the server has
- * @slots: those in use, of as many as each of the paths has ios for
+ * @nr_slots: as many of them as each of the paths has ios for
+ * @nr_messages: of those that are kept, the first ones, for messages
+ * @nr_owners: legs that have RDMA_OWN_SLOTS of the rest
+ * @slots: those that are in use, or kept
+ * @kept: those of the latter that are in use
  * @legs: attached, by &rdma_leg.entry
  * @creating: a path is making the session known to the server
  * @wait: for @creating
@@ -90,7 +100,11 @@ struct rdma_session {
 	struct mutex mutex;		/* see above */
 	unsigned int connected;
 	u32 queue_depth;
+	u32 nr_slots;
+	u32 nr_messages;
+	u32 nr_owners;
 	struct sbitmap_queue slots;
+	DECLARE_BITMAP(kept, RDMA_MAX_KEPT);
 	struct list_head legs;
 	atomic_t creating;
 	wait_queue_head_t wait;
@@ -338,12 +352,14 @@ struct rdma_path {
  * @base: the core's part
  * @entry: in session->legs
  * @device_id: names it to the server
+ * @owner: whose slots it has, RDMA_MAX_OWNERS if none
  * @can_fence: the server is unbd's own
  */
 struct rdma_leg {
 	struct unbd_leg base;
 	struct list_head entry;
 	u32 device_id;
+	u32 owner;
 	bool can_fence;
 };
 
@@ -382,7 +398,9 @@ void rdma_name_left(const char *name);
 bool rdma_name_lingers(const char *name);
 int rdma_session_join(struct rdma_path *path, char *why, size_t len);
 void rdma_session_leave(struct rdma_path *path);
-int rdma_slot_get(struct rdma_session *session);
+int rdma_slot_get(struct rdma_session *session, const struct rdma_leg *leg);
+int rdma_slot_get_message(struct rdma_session *session);
+void rdma_session_own(struct rdma_leg *leg);
 void rdma_slot_put(struct rdma_session *session, u32 id);
 void rdma_slot_rest(struct rdma_path *path, u32 id);
 void rdma_slots_wake(struct rdma_session *session,
@@ -420,7 +438,7 @@ void rdma_recv_done(struct ib_cq *cq, struct ib_wc *wc);
 u32 rdma_ios_affordable(const struct rdma_path *path);
 int rdma_ios_alloc(struct rdma_path *path);
 void rdma_ios_free(struct rdma_path *path);
-struct rdma_io *rdma_io_get(struct rdma_conn *conn);
+struct rdma_io *rdma_io_get(struct rdma_conn *conn, struct rdma_leg *leg);
 void rdma_io_free(struct rdma_io *io);
 int rdma_io_map(struct rdma_io *io, enum dma_data_direction dir);
 int rdma_io_register(struct rdma_io *io);

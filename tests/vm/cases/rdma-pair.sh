@@ -195,3 +195,60 @@ test_the_server_is_replaced_under_writes() {
 	end_writing
 	unmap "$disk"
 }
+
+# serve_held - a disk as vol0 that keeps what it is given while it is suspended,
+# and vol1, on a server that takes 64 requests at a time
+serve_held() {
+	local loop
+	need_module loop
+	loop=$(losetup -f --show "$(disk_file 64 held)")
+	defer losetup -d "$loop"
+	dmsetup create held --table "0 131072 linear $loop 0"
+	defer eval "dmsetup resume held; dmsetup remove --deferred held"
+	modprobe unbd-rdma-server sess_queue_depth=64
+	export_dev name=vol0 device_path=/dev/mapper/held
+	export_dev name=vol1 "device_path=$(disk_file 16 b)"
+	listen rdma:0.0.0.0:1234
+}
+
+hold() {
+	dmsetup suspend --nolockfs --noflush held
+}
+
+release() {
+	dmsetup resume held
+}
+
+opened() {
+	same "$(cat "$SERVER/exports/$1/connections")" "$2" "connections of $1"
+}
+
+# All that the server takes, and more. What udev wants of the disk waits, too, so
+# it cannot be waited for.
+test_a_disk_that_waits_leaves_room() {
+	local disk other=unbd1
+	serve_held
+	disk=$(map "${THERE[@]}" nr_queues=2)
+	same "$disk" unbd0
+	udevadm settle -t "$(scaled 20)"
+	hold
+	fio --name=v --filename="/dev/$disk" --rw=randwrite --bs=4k --direct=1 \
+		--size=1M --ioengine=libaio --iodepth=200 --numjobs=2 \
+		--thread --output="$WORK/fio" &
+	WRITER=$!
+	sleep 2
+	write_sysfs $CLIENT/map_device "sessname=s device_path=vol1"
+	eventually 10 test -b /dev/$other
+	within 5 dd if=/dev/zero of=/dev/$other bs=4k count=4 oflag=direct \
+		conv=fsync status=none
+	truncate -s 32M "$WORK/b"
+	write_sysfs /sys/block/$other/unbd/resize 0
+	is_mib $other 32
+	eventually 10 bedctl write /sys/block/$other/unbd/unmap_device normal
+	opened vol1 0
+	release
+	wait $WRITER || fail "a request of the disk that was held has failed"
+	nothing_failed "$disk"
+	same "$(path_stat s failures)" 0 "failures of the path"
+	unmap "$disk"
+}
