@@ -395,6 +395,9 @@ int rdma_fence(struct rdma_leg *leg, struct unbd_instance *instance, char *why,
 	if (!err)
 		err = rnbd_get_fence_rsp(user->answer, ANSWER_ROOM, instance,
 					 why, len);
+	if (!err)
+		rdma_slots_fenced(path_of(leg)->session, base->keys + 1,
+				  base->nr_keys - 1);
 	put_user_msg(user);
 	return err;
 }

@@ -28,10 +28,12 @@
 /**
  * struct rdma_stale - why a slot rests
  * @path: broke with the slot in flight, NULL: it does not rest
+ * @key: what named its connections to the server
  * @since: jiffies
  */
 struct rdma_stale {
 	const struct rdma_path *path;
+	struct unbd_key key;
 	unsigned long since;
 };
 
@@ -387,6 +389,7 @@ void rdma_slot_rest(struct rdma_path *path, u32 id)
 
 	spin_lock(&session->stale_lock);
 	session->stale[id].path = path;
+	session->stale[id].key = path->key;
 	session->stale[id].since = jiffies;
 	session->nr_stale++;
 	spin_unlock(&session->stale_lock);
@@ -420,5 +423,28 @@ void rdma_slots_wake(struct rdma_session *session,
 				    time_after(now, stale->since + REST_TIME)))
 			wake(session, id);
 	}
+	spin_unlock(&session->stale_lock);
+}
+
+/**
+ * rdma_slots_fenced() - the server has ended connections, and is done with them
+ * @session: session
+ * @keys: what named them
+ * @nr: how many there are
+ */
+void rdma_slots_fenced(struct rdma_session *session,
+		       const struct unbd_key *keys, unsigned int nr)
+{
+	unsigned int i;
+	u32 id;
+
+	if (!READ_ONCE(session->nr_stale))
+		return;
+	spin_lock(&session->stale_lock);
+	for (id = 0; id < session->queue_depth && session->nr_stale; id++)
+		for (i = 0; i < nr && session->stale[id].path; i++)
+			if (!memcmp(&session->stale[id].key, &keys[i],
+				    sizeof(keys[i])))
+				wake(session, id);
 	spin_unlock(&session->stale_lock);
 }

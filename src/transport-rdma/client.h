@@ -89,7 +89,8 @@ struct rdma_path;
  *
  * A slot that was in flight on a path which broke may still be worked on by
  * the server. It rests until the path has been connected anew, which the
- * server permits when it is done with the old one, or it must have noticed.
+ * server permits when it is done with the old one, a server of ours has fenced
+ * it, or it must have noticed.
  */
 struct rdma_session {
 	struct list_head entry;
@@ -401,6 +402,8 @@ void rdma_session_leave(struct rdma_path *path);
 int rdma_slot_get(struct rdma_session *session, const struct rdma_leg *leg);
 int rdma_slot_get_message(struct rdma_session *session);
 void rdma_session_own(struct rdma_leg *leg);
+void rdma_slots_fenced(struct rdma_session *session,
+		       const struct unbd_key *keys, unsigned int nr);
 void rdma_slot_put(struct rdma_session *session, u32 id);
 void rdma_slot_rest(struct rdma_path *path, u32 id);
 void rdma_slots_wake(struct rdma_session *session,

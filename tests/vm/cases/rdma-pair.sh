@@ -252,3 +252,27 @@ test_a_disk_that_waits_leaves_room() {
 	same "$(path_stat s failures)" 0 "failures of the path"
 	unmap "$disk"
 }
+
+# What was in flight on the path that is removed has all of the slots.
+test_a_path_that_goes_leaves_its_slots() {
+	local disk begin
+	serve_held
+	disk=$(map "${THERE[@]}" path=rdma:10.0.0.2 nr_queues=2 policy=prefer)
+	eventually 20 path_live s 1
+	udevadm settle -t "$(scaled 20)"
+	hold
+	fio --name=v --filename="/dev/$disk" --rw=randwrite --bs=4k --direct=1 \
+		--size=1M --ioengine=libaio --iodepth=200 --numjobs=2 \
+		--thread --output="$WORK/fio" &
+	WRITER=$!
+	sleep 2
+	write_sysfs "$CLIENT/sessions/s/paths/0/remove" 1
+	begin=$(milliseconds)
+	release
+	wait $WRITER || fail "fio: $(tail -n 3 "$WORK/fio")"
+	begin=$(( $(milliseconds) - begin ))
+	echo "$begin ms"
+	(( begin < 15000 )) || fail "it took $begin ms"
+	nothing_failed "$disk"
+	unmap "$disk"
+}
