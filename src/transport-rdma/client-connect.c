@@ -52,8 +52,8 @@ static int set_limits(struct rdma_path *path, char *why, size_t len)
 	path->max_io = min_t(u64, path->pool.max_io_size,
 			     (u64)(max(pages, 1U) - 1) * RDMA_MR_PAGE);
 	path->max_io = round_down(path->max_io, RDMA_MR_PAGE);
-	path->max_segments = min_t(unsigned int, path->max_sge - 1,
-				   path->max_io / RDMA_MR_PAGE + 1);
+	/* Whatever the adapter: another path's may be another one. */
+	path->max_segments = path->max_io / RDMA_MR_PAGE + 1;
 	if (path->max_io < PAGE_SIZE)
 		return unbd_why(why, len, -EOPNOTSUPP,
 				"requests of %u bytes, which is less than a page",

@@ -256,6 +256,11 @@ int rdma_io_register(struct rdma_io *io)
 	return 0;
 }
 
+static bool server_writes(const struct rdma_io *io)
+{
+	return io->registered && io->dir == DMA_FROM_DEVICE;
+}
+
 static void fill_registration(struct rdma_io *io, struct ib_reg_wr *reg,
 			      struct ib_send_wr *next)
 {
@@ -267,8 +272,9 @@ static void fill_registration(struct rdma_io *io, struct ib_reg_wr *reg,
 		},
 		.mr	= io->mr,
 		.key	= io->mr->rkey,
-		.access	= IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE,
 	};
+	if (server_writes(io))
+		reg->access = IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE;
 }
 
 /**
@@ -290,7 +296,7 @@ int rdma_io_post(struct rdma_io *io, struct ib_sge *sge, unsigned int nr_sge,
 	struct rtrs_chunk *chunk = &path->chunks[io->id];
 	u32 imm = rtrs_imm_io_req(&path->pool, io->id, data_len + usr_len);
 	/* What is written begins behind the room for what is read. */
-	u32 skip = io->registered ? data_len : 0;
+	u32 skip = server_writes(io) ? data_len : 0;
 	struct ib_rdma_wr wr = {
 		.wr = {
 			.wr_cqe		= &io->sent,

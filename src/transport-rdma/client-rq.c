@@ -2,9 +2,9 @@
 /*
  * Block requests: what they are to RNBD, and where their data go.
  *
- * Data of a write are sent from where they are. Only memory that the server
- * writes to is registered: registering costs more than the pieces that an
- * adapter takes save.
+ * Data of a write are sent from where they are. Memory is registered if the
+ * server writes to it, or if it has more pieces than the adapter sends at once:
+ * registering costs more than the pieces.
  */
 #include <linux/blk-mq.h>
 
@@ -58,7 +58,8 @@ static int map_data(struct rdma_io *io, struct request *rq, bool read)
 	sg_init_table(io->sg, nr);
 	io->nents = blk_rq_map_sg(rq, io->sg);
 	err = rdma_io_map(io, read ? DMA_FROM_DEVICE : DMA_TO_DEVICE);
-	if (!err && read)
+	/* One more is for the header. */
+	if (!err && (read || io->mapped >= io->path->max_sge))
 		err = rdma_io_register(io);
 	return err;
 }
@@ -84,24 +85,36 @@ static u32 put_header(struct rdma_io *io, const struct rnbd_io *msg)
 	return len;
 }
 
-static int post(struct rdma_io *io, const struct rnbd_io *msg, u32 data_len)
+/* Returns how many there are. */
+static unsigned int put_data(struct rdma_io *io, struct ib_sge *sge)
 {
-	u32 lkey = io->path->pd->local_dma_lkey;
-	struct ib_sge sge[RDMA_MAX_SGE];
 	struct scatterlist *sg;
-	unsigned int n = 0;
 	int i;
 
-	if (msg->op == RNBD_OP_WRITE) {
-		for_each_sg(io->sg, sg, io->mapped, i) {
-			sge[n].addr = sg_dma_address(sg);
-			sge[n].length = sg_dma_len(sg);
-			sge[n++].lkey = lkey;
-		}
+	if (io->registered) {
+		sge->addr = io->mr->iova;
+		sge->length = io->mr->length;
+		sge->lkey = io->mr->lkey;
+		return 1;
 	}
+	for_each_sg(io->sg, sg, io->mapped, i) {
+		sge[i].addr = sg_dma_address(sg);
+		sge[i].length = sg_dma_len(sg);
+		sge[i].lkey = io->path->pd->local_dma_lkey;
+	}
+	return i;
+}
+
+static int post(struct rdma_io *io, const struct rnbd_io *msg, u32 data_len)
+{
+	struct ib_sge sge[RDMA_MAX_SGE];
+	unsigned int n = 0;
+
+	if (msg->op == RNBD_OP_WRITE)
+		n = put_data(io, sge);
 	sge[n].addr = io->hdr_addr;
 	sge[n].length = put_header(io, msg);
-	sge[n++].lkey = lkey;
+	sge[n++].lkey = io->path->pd->local_dma_lkey;
 	return rdma_io_post(io, sge, n, data_len, sizeof(struct rnbd_msg_io));
 }
 

@@ -208,8 +208,8 @@ enum rdma_io_state {
  * @err: what the server says
  * @sent: completion of the request
  * @side: completion of a registration or of its end
- * @mr: for a read's memory
- * @registered: the server may write to that
+ * @mr: for a read's memory, or a write's of many pieces
+ * @registered: it is in use; for a read, the server may write there
  * @hdr: header
  * @hdr_addr: its DMA address
  * @dir: which way the data go

@@ -23,6 +23,38 @@ test_file_systems_and_verified_io() {
 	EOF
 }
 
+# write_pieces DISK - requests as large as can be, from memory that begins in the
+# middle of a page: they have a piece more than soft RoCE sends at once
+write_pieces() {
+	python3 - "/dev/$1" "$WORK/pattern" <<-'EOF'
+		import mmap, os, sys
+		size = 124 << 10
+		fd = os.open(sys.argv[1], os.O_RDWR | os.O_DIRECT)
+		data = open(sys.argv[2], "rb").read()
+		memory = mmap.mmap(-1, 1 << 20)
+		part = memoryview(memory)[512:512 + size]
+		for at in range(0, len(data) - size, size):
+		    part[:] = data[at:at + size]
+		    assert os.pwritev(fd, [part], at) == size
+		    part[:] = bytes(size)
+		    assert os.preadv(fd, [part], at) == size
+		    assert bytes(part) == data[at:at + size]
+	EOF
+}
+
+# What a disk takes does not depend on the adapter.
+test_writes_of_many_pieces() {
+	local disk
+	serve
+	disk=$(map "${THERE[@]}")
+	same "$(queue_limit "$disk" max_segments)" 32 max_segments
+	pattern "$WORK/pattern" 4
+	write_pieces "$disk"
+	nothing_failed "$disk"
+	same "$(path_stat s failures)" 0 "failures of the path"
+	unmap "$disk"
+}
+
 # max_queues NUMBER, max_sessions NUMBER - of the server
 max_queues() {
 	echo "$1" > /sys/module/unbd_rdma_server/parameters/max_queues
