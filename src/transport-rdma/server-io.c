@@ -216,7 +216,7 @@ void srv_request_init(struct srv_path *path)
 	struct srv_request *req;
 	u32 i;
 
-	for (i = 0; i < path->session->pool.queue_depth; i++) {
+	for (i = 0; i < srv_pool.queue_depth; i++) {
 		req = &path->requests[i];
 		req->path = path;
 		req->id = i;

@@ -134,7 +134,9 @@ static int srv_cm_first(struct rdma_cm_id *id,
 		srv_path_watch(path);
 	mutex_unlock(&srv_mutex);
 	if (err)
-		srv_path_kill(path);
+		srv_path_abandon(path);
+	else
+		percpu_ref_put(&path->refs);
 	return err;
 }
 

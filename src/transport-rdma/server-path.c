@@ -270,7 +270,8 @@ static void srv_path_free(struct srv_path *path)
 	kvfree(path->cons);
 	kfree(path->info_buf);
 	kfree(path);
-	srv_session_put(session);
+	if (session)
+		srv_session_put(session);
 }
 
 static void srv_path_release(struct unbd_conn *base)
@@ -283,6 +284,7 @@ static void srv_path_free_device(struct srv_path *path)
 	if (path->info_dma)
 		ib_dma_unmap_single(path->dev, path->info_dma,
 				    sizeof(*path->info_buf), DMA_FROM_DEVICE);
+	path->info_dma = 0;
 	srv_memory_unmap(path);
 	if (path->pd)
 		ib_dealloc_pd(path->pd);
@@ -332,7 +334,8 @@ static void srv_path_teardown(struct work_struct *work)
 	percpu_ref_kill(&path->refs);
 	unbd_wait_for_storage(&path->idle);
 	srv_path_free_cons(path);
-	srv_session_remove_path(path->session, path);
+	if (path->joined)
+		srv_session_remove_path(path->session, path);
 	pr_debug("%s: closed\n", path->base.peer_name);
 	unbd_conn_remove(&path->base);
 }
@@ -351,7 +354,7 @@ static void srv_path_identify(struct srv_path *path, struct rdma_cm_id *id)
 
 static int srv_path_init_requests(struct srv_path *path)
 {
-	path->requests = kvcalloc(path->session->pool.queue_depth,
+	path->requests = kvcalloc(srv_pool.queue_depth,
 				  sizeof(*path->requests), GFP_KERNEL);
 	if (!path->requests)
 		return -ENOMEM;
@@ -378,14 +381,11 @@ static int srv_path_init_device(struct srv_path *path)
 		err = srv_memory_map(path);
 	if (!ib_dma_mapping_error(path->dev, dma))
 		path->info_dma = dma;
-	if (err)
-		srv_path_free_device(path);
 	return err;
 }
 
-/* Takes over the reference to @session, on failure too. */
-static struct srv_path *srv_path_alloc(struct srv_session *session,
-				       struct rdma_cm_id *id,
+/* With a reference, so that it stays until it is complete. */
+static struct srv_path *srv_path_alloc(struct rdma_cm_id *id,
 				       const struct rtrs_conn_params *params)
 {
 	struct srv_path *path = kzalloc(sizeof(*path), GFP_KERNEL);
@@ -393,10 +393,9 @@ static struct srv_path *srv_path_alloc(struct srv_session *session,
 	if (!path || percpu_ref_init(&path->refs, srv_path_unused, 0,
 				     GFP_KERNEL)) {
 		kfree(path);
-		srv_session_put(session);
 		return NULL;
 	}
-	path->session = session;
+	percpu_ref_get(&path->refs);
 	path->base.ops = &srv_target_ops;
 	path->base.release = srv_path_release;
 	path->base.is_path = true;
@@ -448,27 +447,49 @@ static int srv_path_join(struct srv_path *path)
 		err = -EEXIST;
 	else
 		err = srv_session_add_path(path->session, path);
+	path->joined = !err;
 	mutex_unlock(&srv_mutex);
 	return err;
 }
 
-static struct srv_session *srv_path_session(const struct rtrs_conn_params *p,
-					    int *err)
+/**
+ * srv_path_abandon() - a path has come to nothing
+ * @path: without connections; the caller's reference is dropped
+ *
+ * The adapter is held by an identifier that goes when the caller returns.
+ */
+void srv_path_abandon(struct srv_path *path)
 {
-	struct srv_session *session = NULL;
+	srv_path_kill(path);
+	srv_path_free_device(path);
+	percpu_ref_put(&path->refs);
+}
+
+/* The client has noticed first; it will try again. */
+static int srv_path_kill_old(const struct rtrs_conn_params *params)
+{
 	struct srv_path *old;
 
 	mutex_lock(&srv_mutex);
-	old = srv_path_find(p->sess_uuid);
-	if (old) {
-		/* The client has noticed first; it will try again. */
+	old = srv_path_find(params->sess_uuid);
+	if (old)
 		srv_path_kill(old);
-		*err = -EEXIST;
-	} else {
-		session = srv_session_get(p, err);
-	}
 	mutex_unlock(&srv_mutex);
-	return session;
+	return old ? -EEXIST : 0;
+}
+
+static int srv_path_make(struct srv_path *path,
+			 const struct rtrs_conn_params *params)
+{
+	int err = srv_path_kill_old(params);
+
+	if (err)
+		return err;
+	path->session = srv_session_get(params, &err);
+	if (!path->session)
+		return err;
+	err = srv_path_init_device(path);
+	return err ? err : srv_path_join(path);
 }
 
 /**
@@ -477,35 +498,25 @@ static struct srv_session *srv_path_session(const struct rtrs_conn_params *p,
  * @params: what it says
  * @err: set on failure
  *
- * Return: the path, which the core knows, or NULL. No connection can be added
- * while path->sealed is set.
+ * Whether the client may come at all is asked before anything costs much.
+ *
+ * Return: the path, which the core knows, with a reference in path->refs; or
+ * NULL. No connection can be added while path->sealed is set.
  */
 struct srv_path *srv_path_new(struct rdma_cm_id *id,
 			      const struct rtrs_conn_params *params, int *err)
 {
-	struct srv_session *session = srv_path_session(params, err);
-	struct srv_path *path;
+	struct srv_path *path = srv_path_alloc(id, params);
 
-	if (!session)
-		return NULL;
-	path = srv_path_alloc(session, id, params);
-	if (!path) {
-		*err = -ENOMEM;
+	*err = path ? unbd_conn_add(&path->base) : -ENOMEM;
+	if (*err) {
+		if (path)
+			srv_path_free(path);
 		return NULL;
 	}
-	*err = srv_path_init_device(path);
-	if (*err)
-		goto free;
-	*err = srv_path_join(path);
-	if (*err)
-		goto free_device;
-	*err = unbd_conn_add(&path->base);
+	*err = srv_path_make(path, params);
 	if (!*err)
 		return path;
-	srv_session_remove_path(session, path);
-free_device:
-	srv_path_free_device(path);
-free:
-	srv_path_free(path);
+	srv_path_abandon(path);
 	return NULL;
 }

@@ -80,40 +80,70 @@ static struct srv_session *srv_session_alloc(const u8 *uuid)
 	return session;
 }
 
+/* Returns NULL with *err 0 if one may be made. */
+static struct srv_session *srv_session_known(const struct rtrs_conn_params *p,
+					     int *err)
+{
+	struct srv_session *session;
+
+	lockdep_assert_held(&srv_mutex);
+
+	session = srv_session_find(&srv_sessions, p->paths_uuid);
+	*err = 0;
+	if (session)
+		refcount_inc(&session->refs);
+	else if (!p->first_conn)
+		*err = -ENXIO;
+	else if (srv_nr_sessions >= READ_ONCE(max_sessions))
+		*err = -EUSERS;
+	return session;
+}
+
+/* Returns NULL with *err 0 if it has been added. */
+static struct srv_session *srv_session_add(struct srv_session *new,
+					   const struct rtrs_conn_params *p,
+					   int *err)
+{
+	struct srv_session *session;
+
+	mutex_lock(&srv_mutex);
+	session = srv_session_known(p, err);
+	if (!session && !*err) {
+		list_add_tail(&new->entry, &srv_sessions);
+		srv_nr_sessions++;
+	}
+	mutex_unlock(&srv_mutex);
+	return session;
+}
+
 /**
  * srv_session_get() - the session that a connection request belongs to
  * @params: the request
  * @err: set on failure
+ *
+ * May sleep for memory; others are not kept waiting by that.
  *
  * Return: the session with a reference, maybe a new one, or NULL.
  */
 struct srv_session *srv_session_get(const struct rtrs_conn_params *params,
 				    int *err)
 {
-	struct srv_session *session;
+	struct srv_session *session, *new;
 
-	lockdep_assert_held(&srv_mutex);
-
-	session = srv_session_find(&srv_sessions, params->paths_uuid);
-	if (session) {
-		refcount_inc(&session->refs);
+	mutex_lock(&srv_mutex);
+	session = srv_session_known(params, err);
+	mutex_unlock(&srv_mutex);
+	if (session || *err)
 		return session;
-	}
-	if (!params->first_conn) {
-		*err = -ENXIO;
-		return NULL;
-	}
-	if (srv_nr_sessions >= READ_ONCE(max_sessions)) {
-		*err = -EUSERS;
-		return NULL;
-	}
-	session = srv_session_alloc(params->paths_uuid);
-	if (!session) {
+	new = srv_session_alloc(params->paths_uuid);
+	if (!new) {
 		*err = -ENOMEM;
 		return NULL;
 	}
-	list_add_tail(&session->entry, &srv_sessions);
-	srv_nr_sessions++;
+	session = srv_session_add(new, params, err);
+	if (!session && !*err)
+		return new;
+	srv_session_free(new);
 	return session;
 }
 

@@ -208,7 +208,8 @@ struct srv_con {
  * @fencing: it waits for the end of other paths
  * @live: INFO_RSP is on its way: requests may come
  * @sealed: no connection is added any more; under srv_mutex
- * @refs: one of the path and one for each request
+ * @joined: it is one of @session's; likewise
+ * @refs: one of the path, one of who makes it and one for each request
  * @idle: completed with the last of @refs
  * @teardown: after srv_path_kill()
  * @dev: its RDMA device
@@ -243,6 +244,7 @@ struct srv_path {
 	unsigned long fencing;
 	bool live;
 	bool sealed;
+	bool joined;
 	struct percpu_ref refs;
 	struct completion idle;
 	struct work_struct teardown;
@@ -369,6 +371,7 @@ void srv_memory_describe(struct srv_path *path, struct rtrs_sg_desc *desc);
 /* server-path.c */
 struct srv_path *srv_path_new(struct rdma_cm_id *id,
 			      const struct rtrs_conn_params *params, int *err);
+void srv_path_abandon(struct srv_path *path);
 void srv_path_watch(struct srv_path *path);
 void srv_path_kill(struct srv_path *path);
 __printf(2, 3)

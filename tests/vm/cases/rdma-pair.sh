@@ -228,6 +228,21 @@ test_the_server_is_replaced_under_writes() {
 	unmap "$disk"
 }
 
+# The memory of a session is not made for whom the lists keep out.
+test_strangers_are_refused_before_they_cost_anything() {
+	local events=$TRACING/kprobe_events
+	load rdma-server client
+	export_dev name=vol0 "device_path=$(disk_file 16)" \
+		clients=192.168.0.0/16
+	listen rdma:0.0.0.0:1234
+	defer eval "echo > $events"
+	echo 'p:bed/chunks srv_chunks_alloc' >> "$events"
+	trace_events bed
+	map_refused EACCES "${THERE[*]}" "it does not allow this address"
+	! grep 'chunks:' $TRACING/trace || fail "memory was allocated"
+	eventually 10 no_connections
+}
+
 # serve_held - a disk as vol0 that keeps what it is given while it is suspended,
 # and vol1, on a server that takes 64 requests at a time
 serve_held() {
