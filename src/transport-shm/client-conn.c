@@ -107,6 +107,15 @@ static void give_letter(struct shm_conn *conn, unsigned int device)
 	mutex_unlock(&shm_connections_mutex);
 }
 
+static void take_letter_back(struct shm_conn *conn, unsigned int device)
+{
+	mutex_lock(&shm_connections_mutex);
+	if (conn->letters[device])
+		ida_free(&letters_ida, conn->letters[device]);
+	conn->letters[device] = 0;
+	mutex_unlock(&shm_connections_mutex);
+}
+
 static int map_disk(struct shm_conn *conn, unsigned int device)
 {
 	char why[UNBD_WHY_LEN] = "";
@@ -128,16 +137,38 @@ static int map_disk(struct shm_conn *conn, unsigned int device)
 	return err;
 }
 
-/* Returns whether to look again. */
+/*
+ * If the connection breaks meanwhile the one that follows asks again. The path
+ * stays: its session waits for the mutex.
+ */
+static void look_again(struct shm_conn *conn)
+{
+	char why[UNBD_WHY_LEN];
+	bool up;
+
+	mutex_lock(&shm_connections_mutex);
+	mutex_lock(&conn->recv_mutex);
+	up = conn->path && conn->up && !conn->broken;
+	mutex_unlock(&conn->recv_mutex);
+	if (up)
+		shm_link_find_devices(conn->path, why, sizeof(why));
+	mutex_unlock(&shm_connections_mutex);
+}
+
+/* Returns whether to do this again. */
 static bool map_disks(struct shm_conn *conn)
 {
 	int device, err;
 
+	if (xchg(&conn->look_again, false))
+		look_again(conn);
 	while ((device = next_disk(conn)) >= 0) {
 		err = map_disk(conn, device);
 		/* Device 0 need not exist; now it is known which ones do. */
-		if (err == -ENOENT && next_disk(conn) != device)
+		if (err == -ENOENT && next_disk(conn) != device) {
+			take_letter_back(conn, device);
 			continue;
+		}
 		conn->map_error = err;
 		/* A session of another name has it: then that is what for. */
 		if (err == -EBUSY)
@@ -184,6 +215,18 @@ void shm_conn_show_disks(struct shm_conn *conn)
 	mod_delayed_work(shm_map_wq, &conn->map_work, 0);
 }
 
+/**
+ * shm_conn_look_for_disks() - the server has other devices now
+ * @conn: connection that is up
+ *
+ * Any context.
+ */
+void shm_conn_look_for_disks(struct shm_conn *conn)
+{
+	WRITE_ONCE(conn->look_again, true);
+	shm_conn_show_disks(conn);
+}
+
 /* ------------------------------------------------------------------ */
 /* Adding and removing                                                */
 
@@ -215,15 +258,24 @@ static struct shm_conn *get_conn(u32 id)
 
 static int vacate(u32 id, bool force, char *why, size_t len)
 {
+	DECLARE_BITMAP(shown, SHM_MAX_DEVICES);
 	struct shm_conn *conn = get_conn(id);
 	char session[24];
+	int err;
 
 	if (!conn)
 		return unbd_why(why, len, -ENOENT, "there is none");
+	bitmap_copy(shown, conn->shown, SHM_MAX_DEVICES);
 	bitmap_fill(conn->shown, SHM_MAX_DEVICES);
 	cancel_delayed_work_sync(&conn->map_work);
 	snprintf(session, sizeof(session), "shm%u", id);
-	return unbd_unmap_session(session, force, why, len);
+	err = unbd_unmap_session(session, force, why, len);
+	/* It stays, and with it what is not mapped yet. */
+	if (err) {
+		bitmap_copy(conn->shown, shown, SHM_MAX_DEVICES);
+		shm_conn_show_disks(conn);
+	}
+	return err;
 }
 
 static int may_go(struct shm_connection *base, bool force,

@@ -61,6 +61,13 @@ void shm_conn_fail(struct shm_conn *conn, int error, const char *fmt, ...)
  */
 void shm_control_answered(struct shm_conn *conn, const struct shm_response *rp)
 {
+	if (rp->tag && rp->tag == conn->ping_tag &&
+	    rp->kind == MUENBLOCK_MAX_DEVICES) {
+		conn->ping_tag = 0;
+		if (rp->status != conn->told_devices)
+			shm_conn_look_for_disks(conn);
+		return;
+	}
 	if (!rp->tag || rp->tag != conn->control_tag ||
 	    rp->kind != conn->control_kind || rp->device != conn->control_device)
 		return;
@@ -89,6 +96,7 @@ void shm_control_ping(struct shm_conn *conn)
 		.tag = next_tag(conn),
 	};
 
+	conn->ping_tag = rq.tag;
 	shm_send(conn, &rq, true);
 }
 
@@ -309,18 +317,27 @@ static void divide_slots(struct shm_conn *conn, unsigned int nr_devices)
 	conn->common_slots = conn->usable_slots - nr_devices * conn->own_slots;
 }
 
-static int find_devices(struct shm_path *path, char *why, size_t len)
+/**
+ * shm_link_find_devices() - ask the server which devices it has
+ * @path: path whose connection has been reset
+ * @why: reason of a failure
+ * @len: size of @why
+ *
+ * Return: 0 or as shm_control().
+ */
+int shm_link_find_devices(struct shm_path *path, char *why, size_t len)
 {
+	DECLARE_BITMAP(valid, SHM_MAX_DEVICES) = {};
 	struct shm_conn *conn = path->conn;
+	unsigned int resets = READ_ONCE(conn->resets);
 	unsigned int device, found = 0;
-	u64 nr, blocks;
+	u64 told, nr, blocks;
 	int err;
 
-	err = shm_control(path, MUENBLOCK_MAX_DEVICES, 0, &nr, why, len);
+	err = shm_control(path, MUENBLOCK_MAX_DEVICES, 0, &told, why, len);
 	if (err)
 		return err;
-	nr = min_t(u64, nr, SHM_MAX_DEVICES);
-	bitmap_zero(conn->valid, SHM_MAX_DEVICES);
+	nr = min_t(u64, told, SHM_MAX_DEVICES);
 	/* There may be numbers without a device in between. */
 	for (device = 0; device < SHM_MAX_DEVICES && found < nr; device++) {
 		err = shm_control(path, MUENBLOCK_MEDIA_BLOCKS, device,
@@ -329,18 +346,32 @@ static int find_devices(struct shm_path *path, char *why, size_t len)
 			return err;
 		if (!blocks)
 			continue;
-		set_bit(device, conn->valid);
+		set_bit(device, valid);
 		found++;
 	}
-	divide_slots(conn, found);
-	WRITE_ONCE(conn->nr_devices, found);
-	return 0;
+	mutex_lock(&conn->recv_mutex);
+	if (resets != conn->resets) {
+		err = unbd_why(why, len, -ECONNRESET,
+			       "it has been connected anew meanwhile");
+	} else {
+		conn->told_devices = told;
+		bitmap_copy(conn->valid, valid, SHM_MAX_DEVICES);
+		divide_slots(conn, found);
+		WRITE_ONCE(conn->nr_devices, found);
+	}
+	mutex_unlock(&conn->recv_mutex);
+	return err;
 }
 
 static void reset_state(struct shm_conn *conn)
 {
 	u16 generation = get_random_u32();
 	unsigned int i;
+
+	/* Who is asking at this moment gets no answer to believe. */
+	mutex_lock(&conn->recv_mutex);
+	conn->resets++;
+	mutex_unlock(&conn->recv_mutex);
 
 	conn->usable_slots = min(conn->nr_slots,
 				 conn->reader.elements - SPARE_ELEMENTS);
@@ -350,6 +381,7 @@ static void reset_state(struct shm_conn *conn)
 	set_bit(0, conn->used);
 	conn->tags = get_random_u32();
 	conn->control_tag = 0;
+	conn->ping_tag = 0;
 	conn->unsent = false;
 	conn->resetting = true;
 	conn->warned = false;
@@ -396,7 +428,7 @@ static int link_up(struct shm_path *path, char *why, size_t len)
 	if (!err)
 		err = fill_channel(path, why, len);
 	if (!err)
-		err = find_devices(path, why, len);
+		err = shm_link_find_devices(path, why, len);
 	if (!err)
 		err = come_up(conn, why, len);
 	if (!err)

@@ -94,7 +94,12 @@ struct shm_slot {
  * @control_kind: what it asks for
  * @control_device: of which device
  * @control_status: the answer
+ * @ping_tag: of a question whose answer only tells that the server is there,
+ *	and how many devices it has
  * @tags: control requests so far
+ * @resets: how often it has been connected
+ * @told_devices: how many the server said it has, when it was asked for each
+ * @look_again: it has said otherwise since
  * @nr_devices: that the server has
  * @valid: which numbers they have
  * @shown: those that have been mapped by themselves
@@ -135,8 +140,12 @@ struct shm_conn {
 	u16 control_kind;
 	u16 control_device;
 	u64 control_status;
+	u32 ping_tag;
 	u16 tags;
 
+	unsigned int resets;
+	u64 told_devices;
+	bool look_again;
 	unsigned int nr_devices;
 	DECLARE_BITMAP(valid, SHM_MAX_DEVICES);
 	DECLARE_BITMAP(shown, SHM_MAX_DEVICES);
@@ -199,11 +208,13 @@ extern unsigned int shm_offset_unit;
 int shm_conn_claim(struct shm_path *path, u32 id, char *why, size_t len);
 void shm_conn_unclaim(struct shm_path *path);
 void shm_conn_show_disks(struct shm_conn *conn);
+void shm_conn_look_for_disks(struct shm_conn *conn);
 int shm_conns_init(void);
 
 /* client-link.c: from nothing to a server that has answered */
 int shm_link_init(struct shm_conn *conn, char *why, size_t len);
 void shm_link_exit(struct shm_conn *conn);
+int shm_link_find_devices(struct shm_path *path, char *why, size_t len);
 int shm_link_up(struct shm_path *path, char *why, size_t len);
 void shm_link_down(struct shm_conn *conn);
 int shm_control(struct shm_path *path, u16 kind, u16 device, u64 *status,

@@ -100,6 +100,10 @@ static int add_device(const struct shm_device_option *o, char *why, size_t len)
 	}
 	/* Pairs with srv_nr_exports(). */
 	smp_store_release(&conn->nr_exports, nr + 1);
+	/* A client that is there counts them from time to time. */
+	WRITE_ONCE(conn->added, true);
+	if (shm_ready)
+		shm_thread_kick(&conn->thread);
 	return 0;
 }
 

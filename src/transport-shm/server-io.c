@@ -387,6 +387,9 @@ static bool srv_work(struct shm_thread *thread)
 	/* From a reset on it is beginning anew already. */
 	if (!conn->barrier && srv_devices_are_closing(conn))
 		begin_anew(conn);
+	if (unlikely(READ_ONCE(conn->added)) && conn->present &&
+	    xchg(&conn->added, false))
+		srv_devices_open(conn);
 	busy |= read_requests(conn);
 	busy |= srv_reap(conn);
 	tell_client(conn);

@@ -136,6 +136,7 @@ struct srv_export {
  * @done: come back from the storage; lockless
  * @exports: what is offered, by number of the device
  * @nr_exports: how many
+ * @added: there are more than when devices were opened last
  * @devices: those that are open
  */
 struct srv_conn {
@@ -162,6 +163,7 @@ struct srv_conn {
 
 	struct srv_export exports[SHM_MAX_DEVICES];
 	unsigned int nr_exports;
+	bool added;
 	struct srv_device *devices[SHM_MAX_DEVICES];
 };
 

@@ -267,3 +267,21 @@ test_a_disk_that_waits_leaves_room() {
 	other_works
 	end_held $!
 }
+
+# Nobody asks; the other disk goes on. That the connection could not be removed
+# before is forgotten.
+test_a_disk_is_added() {
+	serve "$(disk_file 16 a)"
+	attach map_options=keepalive=1
+	eventually 10 nr_disks 1
+	exec 7< "/dev/$(by_letter a)"
+	expect_errno EBUSY $SHM_CLIENT/remove_connection 1
+	allow_log 'unbd-shm-client: remove_connection: 1'
+	exec 7<&-
+	echo "$(disk_file 17 b):1" > $SHM_SERVER/devices
+	eventually 10 nr_disks 2
+	is_mib "$(by_letter b)" 17
+	same "$(path_stat shm1 failures)" 0 "failures of the path"
+	unmap "$(by_letter a)"
+	unmap "$(by_letter b)"
+}
