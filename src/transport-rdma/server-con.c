@@ -363,8 +363,11 @@ static int srv_con_create_qp(struct srv_con *con)
 	con->sq_signal = max(con->sq_free / 4, 1u);
 	/* The driver may make more room, which the completion queue has not. */
 	nr_recvs = attr.cap.max_recv_wr - 2;
-	/* Each path begins with another: many clients have one queue. */
-	vector = path->first_vector + con->cid;
+	/*
+	 * A path goes on where the last one ended: many clients have one queue.
+	 * The service connection has little to do.
+	 */
+	vector = path->first_vector + (con->cid ? con->cid - 1 : 0);
 	con->cq = ib_alloc_cq(path->dev, con,
 			      attr.cap.max_send_wr + attr.cap.max_recv_wr,
 			      vector % path->dev->num_comp_vectors,

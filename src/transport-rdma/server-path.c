@@ -21,8 +21,8 @@ module_param(keepalive, uint, 0644);
 MODULE_PARM_DESC(keepalive,
 		 "seconds between heartbeats to an idle client; one that says nothing for three times that is dropped (default: 5)");
 
-/* Of the path that was made last */
-static atomic_t srv_vector = ATOMIC_INIT(-1);
+/* Where the connections of the next path begin */
+static atomic_t srv_vector = ATOMIC_INIT(0);
 
 static unsigned long srv_interval(void)
 {
@@ -402,7 +402,7 @@ static struct srv_path *srv_path_alloc(struct rdma_cm_id *id,
 	path->dev = id->device;
 	memcpy(path->uuid, params->sess_uuid, sizeof(path->uuid));
 	path->nr_cons = params->cid_num;
-	path->first_vector = (u32)atomic_inc_return(&srv_vector);
+	path->first_vector = atomic_fetch_add(path->nr_cons - 1, &srv_vector);
 	path->sealed = true;
 	path->seen = jiffies;
 	init_completion(&path->idle);

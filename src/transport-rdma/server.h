@@ -219,7 +219,7 @@ struct srv_con {
  * @nr_mrs: how many
  * @requests: one for each chunk
  * @nr_cons: connections there will be
- * @first_vector: completion vector of the first; the others follow
+ * @first_vector: completion vector of the first for I/O; the others follow
  * @cons: those that are there
  *
  * @info_cqe: INFO_REQ has come
