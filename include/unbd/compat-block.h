@@ -365,7 +365,8 @@ compat_device_add_disk(struct device *parent, struct gendisk *disk,
  * @physical_block_size: bytes
  * @io_min: bytes
  * @io_opt: bytes, 0 when there is no such size
- * @max_hw_sectors: of one request; also what requests are merged up to
+ * @max_hw_sectors: of one request
+ * @max_sectors: what requests are merged up to, unless the user wants more
  * @max_segments: of one request
  * @max_segment_size: bytes
  * @virt_boundary_mask: where pieces of memory may begin and end within a
@@ -390,6 +391,7 @@ struct unbd_disk_limits {
 	unsigned int io_min;
 	unsigned int io_opt;
 	unsigned int max_hw_sectors;
+	unsigned int max_sectors;
 	unsigned short max_segments;
 	unsigned int max_segment_size;
 	unsigned int virt_boundary_mask;
@@ -455,7 +457,7 @@ compat_disk_alloc(struct blk_mq_tag_set *set,
 
 	compat_fill_limits(&lim, limits);
 	/* As if the user had raised max_sectors_kb. */
-	lim.max_user_sectors = limits->max_hw_sectors;
+	lim.max_user_sectors = limits->max_sectors;
 	return blk_mq_alloc_disk(set, &lim, queuedata);
 }
 
@@ -505,7 +507,7 @@ compat_apply_limits(struct request_queue *q,
 	blk_queue_io_min(q, limits->io_min);
 	blk_queue_io_opt(q, limits->io_opt);
 	blk_queue_max_hw_sectors(q, limits->max_hw_sectors);
-	q->limits.max_sectors = q->limits.max_hw_sectors;
+	q->limits.max_sectors = limits->max_sectors;
 	blk_queue_max_segments(q, limits->max_segments);
 	blk_queue_max_segment_size(q, limits->max_segment_size);
 	if (limits->virt_boundary_mask)

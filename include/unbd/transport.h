@@ -152,9 +152,14 @@ struct unbd_geometry {
  * @commit_rqs: send what was kept back on @queue. Context of @queue_rq.
  * @poll: reap replies of @queue, number of requests completed. Process
  *	context, may run beside everything but @detach.
+ * @moved: optional; jiffies when @queue of @leg last got on with its requests:
+ *	something came from the peer, or was taken by it that had not found
+ *	room before. Not when a request was merely handed over. Without it the
+ *	core goes by answers. Process context, must not wait for the peer.
  * @refresh: optional; learn leg->geometry anew from the server (its size
  *	above all) while I/O runs. May sleep as @connect. Returns 0, or 1 when
- *	requests reach what has been added only after another @attach.
+ *	requests reach what has been added only after another @attach. Also
+ *	asked of a server that is silent, to hear whether it lives.
  * @fence: optional; ask the server, over a live @leg whose attach has set
  *	leg->fences, to fence leg->keys but the first. May sleep as @connect,
  *	or, as @attach with such keys, until the server waits no longer.
@@ -185,6 +190,7 @@ struct unbd_transport_ops {
 				 struct request *rq, bool last);
 	void (*commit_rqs)(struct unbd_leg *leg, unsigned int queue);
 	int (*poll)(struct unbd_leg *leg, unsigned int queue);
+	unsigned long (*moved)(struct unbd_leg *leg, unsigned int queue);
 	int (*refresh)(struct unbd_leg *leg, char *why, size_t len);
 	int (*fence)(struct unbd_leg *leg, char *why, size_t len);
 	void (*describe)(struct unbd_path *path, char *src, char *dst,
@@ -320,7 +326,10 @@ struct unbd_leg {
 	unsigned int nr_slots;
 	struct request **slots;		/* in flight, by hctx and tag */
 	u64 latency_ns;			/* moving average */
-	unsigned long answered_at;	/* jiffies; the last time it had news */
+	unsigned long answered_at;	/* jiffies; the last request that was */
+	unsigned long alive_at;		/* jiffies; the server has said so */
+	bool ask;			/* it shall be asked to */
+	atomic_t slow;			/* requests that take their time */
 };
 
 /**

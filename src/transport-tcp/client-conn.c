@@ -128,6 +128,23 @@ int tcp_conn_poll(struct tcp_conn *conn)
 	return found;
 }
 
+/**
+ * tcp_conn_moved() - when a connection last got on
+ * @conn: connection that is not being closed
+ *
+ * Process context. Return: jiffies; see &unbd_transport_ops.moved.
+ */
+unsigned long tcp_conn_moved(struct tcp_conn *conn)
+{
+	unsigned long received = READ_ONCE(conn->received);
+	unsigned long sent = READ_ONCE(conn->got_room);
+	unsigned long taken = unbd_stream_look(&conn->stream, &conn->look);
+
+	if (time_after(taken, sent))
+		sent = taken;
+	return time_after(sent, received) ? sent : received;
+}
+
 /* A CPU whose requests the queue is likely to carry */
 static int cpu_of(struct unbd_leg *leg, unsigned int index)
 {
@@ -148,6 +165,9 @@ void tcp_conn_init(struct tcp_conn *conn, struct tcp_leg *leg,
 	conn->leg = leg;
 	conn->index = index;
 	conn->headers = leg->info.headers;
+	conn->received = jiffies;
+	conn->got_room = jiffies;
+	unbd_stream_look_init(&conn->look);
 	init_llist_head(&conn->submitted);
 	init_llist_head(&conn->finished);
 	mutex_init(&conn->send_mutex);

@@ -394,6 +394,8 @@ static int recv_with(struct tcp_conn *conn,
 	ended = unbd_stream_status(&conn->stream);
 	do {
 		n = receive(conn);
+		if (n > 0)
+			WRITE_ONCE(conn->received, jiffies);
 	} while (n > 0 && ended);
 	if (n >= 0 && ended)
 		n = ended;

@@ -214,11 +214,17 @@ static bool send_queue(struct tcp_conn *conn)
 		if (tcp_conn_broken(conn))
 			return false;
 		n = send_some(conn);
-		if (n == -EAGAIN)
+		if (n == -EAGAIN) {
+			conn->full = true;
 			return false;
+		}
 		if (n < 0) {
 			tcp_conn_fail(conn, n, "the connection broke while sending");
 			return false;
+		}
+		if (unlikely(conn->full)) {
+			conn->full = false;
+			WRITE_ONCE(conn->got_room, jiffies);
 		}
 		if (time_after(jiffies, deadline))
 			return true;

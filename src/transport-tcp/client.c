@@ -170,6 +170,7 @@ static void watchdog_work(struct work_struct *work)
 			continue;
 		if (is_probed(leg))
 			watch_conn(conn, keepalive);
+		unbd_stream_look(&conn->stream, &conn->look);
 		/* A socket short of memory has nobody to tell it of some. */
 		if (READ_ONCE(conn->queue))
 			tcp_conn_kick(conn);
@@ -371,6 +372,11 @@ static void tcp_abort_clear(struct unbd_path *base)
 	spin_unlock(&path->lock);
 }
 
+static unsigned long tcp_moved(struct unbd_leg *base, unsigned int queue)
+{
+	return tcp_conn_moved(&to_tcp_leg(base)->conns[queue]);
+}
+
 static int tcp_poll(struct unbd_leg *base, unsigned int queue)
 {
 	return tcp_conn_poll(&to_tcp_leg(base)->conns[queue]);
@@ -391,6 +397,7 @@ static struct unbd_transport_ops tcp_ops = {
 	.queue_rq	= tcp_queue_rq,
 	.commit_rqs	= tcp_commit_rqs,
 	.poll		= tcp_poll,
+	.moved		= tcp_moved,
 	.refresh	= tcp_refresh,
 	.fence		= tcp_fence,
 	.describe	= tcp_describe,

@@ -83,12 +83,16 @@ enum {
  * @send_mutex: see the top of this file
  * @queue: requests taken from @submitted, oldest first; the first may have
  *	been sent in part
+ * @full: the socket had no room for more
+ * @got_room: jiffies when it had some again
+ * @look: at what its host has acknowledged
  * @early: requests that were answered before their last byte was sent, for
  *	whoever holds @recv_mutex next; lockless
  * @recv_mutex: see the top of this file
  * @parser: what to do with the bytes to come
  * @action: what it said last
  * @left: bytes that this still needs
+ * @received: jiffies when something has come
  * @bh_off: see poll_tcp()
  * @completed: requests completed since the caller has set it to 0
  * @missed: looks of the watchdog since the server's host has been silent
@@ -107,12 +111,16 @@ struct tcp_conn {
 
 	struct mutex send_mutex ____cacheline_aligned_in_smp; /* see above */
 	struct llist_node *queue;
+	bool full;
+	unsigned long got_room;
+	struct unbd_stream_look look;
 
 	struct llist_head finished ____cacheline_aligned_in_smp;
 	struct mutex recv_mutex;	/* parser and completion, see above */
 	struct nbd_reply_parser parser;
 	enum nbd_reply_action action;
 	u32 left;
+	unsigned long received;
 	bool bh_off;
 	unsigned int completed;
 	unsigned int missed;
@@ -233,6 +241,7 @@ void tcp_conn_kick(struct tcp_conn *conn);
 __printf(3, 4)
 void tcp_conn_fail(struct tcp_conn *conn, int error, const char *fmt, ...);
 int tcp_conn_poll(struct tcp_conn *conn);
+unsigned long tcp_conn_moved(struct tcp_conn *conn);
 
 static inline bool tcp_conn_broken(const struct tcp_conn *conn)
 {

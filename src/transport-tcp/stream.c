@@ -634,6 +634,26 @@ unsigned long unbd_stream_silence(const struct unbd_stream *s)
 	return s->is_tcp ? keepalive_time_elapsed(tcp_sk(s->sock->sk)) : 0;
 }
 
+unsigned long unbd_stream_look(struct unbd_stream *s,
+			       struct unbd_stream_look *look)
+{
+	struct tcp_sock *tp;
+	u32 taken, queued;
+
+	if (!s->is_tcp)
+		return look->when;
+	tp = tcp_sk(s->sock->sk);
+	spin_lock(&look->lock);
+	taken = READ_ONCE(tp->snd_una);
+	queued = READ_ONCE(tp->write_seq);
+	if (after(taken, look->taken) && before(taken, look->queued))
+		look->when = jiffies;
+	look->taken = taken;
+	look->queued = queued;
+	spin_unlock(&look->lock);
+	return look->when;
+}
+
 /*
  * TCP itself probes an idle connection at fixed intervals, but one with a
  * closed window at ever longer ones, and not at all while it waits for a

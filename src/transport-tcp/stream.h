@@ -234,6 +234,39 @@ int unbd_stream_recv(struct unbd_stream *s, struct iov_iter *iter);
 int unbd_stream_status(const struct unbd_stream *s);
 
 /**
+ * struct unbd_stream_look - what was seen of a stream's way out
+ * @lock: the others
+ * @taken: TCP's sequence number, the peer's host has all before it
+ * @queued: likewise, we had written all before it
+ * @when: jiffies when the peer's host was last seen to take what had waited
+ */
+struct unbd_stream_look {
+	spinlock_t lock;
+	u32 taken;
+	u32 queued;
+	unsigned long when;
+};
+
+/**
+ * unbd_stream_look() - does the peer take what is sent to it, if slowly?
+ * @s: connected stream
+ * @look: set up by unbd_stream_look_init()
+ *
+ * That can be told of what needs longer than from one look to the next: some of
+ * what was there then is gone, and not all of it. Only TCP knows.
+ *
+ * Any context but an interrupt's. Return: @look->when.
+ */
+unsigned long unbd_stream_look(struct unbd_stream *s,
+			       struct unbd_stream_look *look);
+
+static inline void unbd_stream_look_init(struct unbd_stream_look *look)
+{
+	*look = (struct unbd_stream_look){ .when = jiffies };
+	spin_lock_init(&look->lock);
+}
+
+/**
  * unbd_stream_is_taken() - has the peer's host all that was sent?
  * @s: stream that is or was connected, and in which we can send still
  */

@@ -290,6 +290,10 @@ int unbd_fence_run(struct unbd_leg *leg, char *why, size_t len);
 void unbd_fence_let_go(struct unbd_device *dev);
 void unbd_fence_forget(struct unbd_device *dev);
 
+/* silence.c: slow servers and dead ones */
+unsigned long unbd_request_overdue(struct request *rq);
+void unbd_silence_ask(struct unbd_path *path);
+
 /* replay.c: writes that a server may lose */
 void unbd_replay_init(struct unbd_device *dev, size_t limit);
 void unbd_replay_exit(struct unbd_device *dev);

@@ -6,6 +6,7 @@
 #define pr_fmt(fmt) "unbd: " fmt
 
 #include <linux/blkdev.h>
+#include <linux/sizes.h>
 
 #include "client.h"
 
@@ -92,10 +93,23 @@ static int alloc_tag_set(struct unbd_device *dev)
 	return blk_mq_alloc_tag_set(set);
 }
 
+/*
+ * What one request may have a server do before it can answer. More of them make
+ * more progress.
+ */
+#define MOST_DATA	SZ_4M
+#define MOST_RANGE	SZ_64M
+
 /* The block layer counts the bytes of one request in 32 bits. */
 static unsigned int to_sectors(u64 bytes)
 {
 	return min_t(u64, bytes, UINT_MAX) >> SECTOR_SHIFT;
+}
+
+static unsigned int range_of(const struct unbd_geometry *g, u64 bytes)
+{
+	return to_sectors(min_t(u64, bytes,
+				max_t(u32, MOST_RANGE, g->discard_granularity)));
 }
 
 /**
@@ -115,14 +129,15 @@ void unbd_disk_fill_limits(struct unbd_device *dev,
 	lim->io_min = g->io_min ? g->io_min : g->physical_block_size;
 	lim->io_opt = g->io_opt;
 	lim->max_hw_sectors = to_sectors(g->max_io);
+	lim->max_sectors = to_sectors(min_t(u32, g->max_io, MOST_DATA));
 	lim->max_segments = g->max_segments ?
 		min_t(u32, g->max_segments, USHRT_MAX) : USHRT_MAX;
 	lim->max_segment_size = UINT_MAX;
 	lim->virt_boundary_mask = g->virt_boundary;
-	lim->max_discard_sectors = to_sectors(g->max_discard);
+	lim->max_discard_sectors = range_of(g, g->max_discard);
 	lim->discard_granularity = g->discard_granularity;
-	lim->max_secure_erase_sectors = to_sectors(g->max_secure_erase);
-	lim->max_write_zeroes_sectors = to_sectors(g->max_write_zeroes);
+	lim->max_secure_erase_sectors = range_of(g, g->max_secure_erase);
+	lim->max_write_zeroes_sectors = range_of(g, g->max_write_zeroes);
 	lim->write_cache = g->features & UNBD_FEAT_WRITE_CACHE;
 	lim->fua = g->features & UNBD_FEAT_FUA;
 	lim->rotational = g->features & UNBD_FEAT_ROTATIONAL;

@@ -127,6 +127,9 @@ int unbd_leg_attach(struct unbd_leg *leg, char *why, size_t len)
 	}
 	unbd_fence_done(leg);
 	WRITE_ONCE(leg->latency_ns, 0);
+	WRITE_ONCE(leg->ask, false);
+	WRITE_ONCE(leg->answered_at, jiffies);
+	WRITE_ONCE(leg->alive_at, jiffies);
 	/* Pairs with live_leg(): all that a request needs is there. */
 	smp_store_release(&leg->live, true);
 	unbd_device_update(leg->dev);
@@ -229,6 +232,19 @@ static unsigned int slot_of(struct unbd_leg *leg, u32 unique_tag)
 	       blk_mq_unique_tag_to_tag(unique_tag);
 }
 
+static bool takes_its_time(struct request *rq)
+{
+	switch (req_op(rq)) {
+	case REQ_OP_FLUSH:
+	case REQ_OP_DISCARD:
+	case REQ_OP_SECURE_ERASE:
+	case REQ_OP_WRITE_ZEROES:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /**
  * unbd_leg_add_request() - note that a request is about to be sent on a leg
  * @leg: a live leg, inside dev->srcu
@@ -244,6 +260,8 @@ void unbd_leg_add_request(struct unbd_leg *leg, struct request *rq,
 	req->queue = unbd_leg_queue(leg, hctx);
 	req->generation++;
 	req->retry = false;
+	if (unlikely(takes_its_time(rq)))
+		atomic_inc(&leg->slow);
 	req->counted = leg->dev->nr_legs > 1;
 	if (req->counted) {
 		atomic_inc(&leg->path->inflight);
@@ -274,7 +292,6 @@ static void account_latency(struct unbd_leg *leg, u64 ns)
 	u64 old = unbd_leg_latency(leg);
 
 	WRITE_ONCE(leg->latency_ns, old ? old - old / 8 + ns / 8 : ns);
-	WRITE_ONCE(leg->answered_at, jiffies);
 }
 
 /**
@@ -287,6 +304,8 @@ void unbd_leg_drop_request(struct unbd_leg *leg, struct request *rq)
 	struct unbd_request *req = unbd_request(rq);
 
 	WRITE_ONCE(leg->slots[slot_of(leg, blk_mq_unique_tag(rq))], NULL);
+	if (unlikely(takes_its_time(rq)))
+		atomic_dec(&leg->slow);
 	if (req->counted)
 		atomic_dec(&leg->path->inflight);
 	WRITE_ONCE(req->leg, NULL);
@@ -318,10 +337,16 @@ void unbd_complete_request(struct request *rq, blk_status_t status)
 {
 	struct unbd_request *req = unbd_request(rq);
 
+	struct unbd_leg *leg = req->leg;
+	unsigned long now = jiffies;
+
 	/* Nothing else is an answer. */
 	if (req->counted)
-		account_latency(req->leg, ktime_get_ns() - req->sent_ns);
-	unbd_leg_drop_request(req->leg, rq);
+		account_latency(leg, ktime_get_ns() - req->sent_ns);
+	/* All queues share it. */
+	if (READ_ONCE(leg->answered_at) != now)
+		WRITE_ONCE(leg->answered_at, now);
+	unbd_leg_drop_request(leg, rq);
 	req->status = status;
 	if (!blk_mq_complete_request_remote(rq))
 		unbd_device_complete(rq);

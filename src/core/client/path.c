@@ -410,6 +410,7 @@ static void path_work(struct work_struct *work)
 	} else {
 		err = bring_up(path);
 		refresh_legs(path);
+		unbd_silence_ask(path);
 		fence_err = run_fences(path);
 	}
 out:

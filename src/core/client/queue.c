@@ -253,29 +253,15 @@ void unbd_device_complete(struct request *rq)
 		blk_mq_end_request(rq, BLK_STS_IOERR);
 	} else {
 		trace_unbd_rq_again(rq);
+		/* Time to look again may have been short; it has all of it now. */
+		rq->timeout = 0;
 		blk_mq_requeue_request(rq, true);
 	}
 }
 
-/*
- * A silent request makes its path suspect. The request itself goes on to
- * wait: the path is taken down from process context, and with it the request
- * is taken back and sent over another path.
- */
 static enum blk_eh_timer_return handle_timeout(struct request *rq)
 {
-	struct unbd_device *dev = rq->q->queuedata;
-	int idx = srcu_read_lock(&dev->srcu);
-	struct unbd_leg *leg = READ_ONCE(unbd_request(rq)->leg);
-
-	if (leg) {
-		atomic_inc(&dev->stats[UNBD_STAT_TIMEOUTS]);
-		unbd_path_failed(leg->path, -ETIMEDOUT,
-				 "no answer within io_timeout (%u s) for unbd%u, sector %llu",
-				 dev->io_timeout, dev->index,
-				 (unsigned long long)blk_rq_pos(rq));
-	}
-	srcu_read_unlock(&dev->srcu, idx);
+	rq->timeout = unbd_request_overdue(rq);
 	return BLK_EH_RESET_TIMER;
 }
 
