@@ -128,7 +128,7 @@ struct unbd_replay {
  * @dying: removed by force, @failing for good
  * @mapped: a leg has come up: those that are not are tried again from now on
  * @removing: no new openers, no new legs; set once, by unbd_disk_claim()
- * @openers: of the disk and its partitions
+ * @number: @index as long as anybody has the disk open
  * @fail_timeout: seconds that I/O is parked, -1 for ever
  * @fail_at: jiffies, when the outage has lasted for @fail_timeout
  * @unproven: requests were taken back when the device was parked, and nothing
@@ -165,7 +165,7 @@ struct unbd_device {
 	bool dying;
 	bool mapped;
 	bool removing;
-	unsigned int openers;
+	struct unbd_number *number;
 	int fail_timeout;
 	unsigned long fail_at;
 	bool unproven;
@@ -302,6 +302,8 @@ void unbd_replay_ended(struct request *rq);
 void unbd_replay_drop(struct request *rq);
 
 /* disk.c: the gendisk */
+struct unbd_number *unbd_number_new(unsigned int *n);
+void unbd_number_put(struct unbd_number *number);
 int unbd_disk_claim(struct unbd_device *dev, bool force);
 int unbd_disk_add(struct unbd_device *dev, char *why, size_t len);
 void unbd_disk_remove(struct unbd_device *dev, bool force);

@@ -11,7 +11,6 @@
 #define pr_fmt(fmt) "unbd: " fmt
 
 #include <linux/delay.h>
-#include <linux/idr.h>
 #include <linux/slab.h>
 
 #include "client.h"
@@ -19,8 +18,6 @@
 
 /* What is in flight when a leg is to be attached anew may take as long. */
 #define HOLD_TIMEOUT		(2 * HZ)
-
-static DEFINE_IDA(device_ida);
 
 /* The references of a device are those of its sysfs directory. */
 struct unbd_device *unbd_device_get(struct unbd_device *dev)
@@ -42,7 +39,7 @@ void unbd_device_release(struct unbd_device *dev)
 	unbd_fence_forget(dev);
 	unbd_replay_exit(dev);
 	cleanup_srcu_struct(&dev->srcu);
-	ida_free(&device_ida, dev->index);
+	unbd_number_put(dev->number);
 	mutex_destroy(&dev->mutex);
 	kfree(dev->export_name);
 	kfree(dev);
@@ -565,10 +562,11 @@ struct unbd_device *unbd_device_create(struct unbd_session *session,
 	err = init_srcu_struct(&dev->srcu);
 	if (err)
 		goto free;
-	err = ida_alloc(&device_ida, GFP_KERNEL);
-	if (err < 0)
+	dev->number = unbd_number_new(&dev->index);
+	if (IS_ERR(dev->number)) {
+		err = PTR_ERR(dev->number);
 		goto free_srcu;
-	dev->index = err;
+	}
 	kobject_init(&dev->kobj, &unbd_device_ktype);
 	mutex_init(&dev->mutex);
 	init_waitqueue_head(&dev->wait);

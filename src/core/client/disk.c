@@ -6,9 +6,17 @@
 #define pr_fmt(fmt) "unbd: " fmt
 
 #include <linux/blkdev.h>
+#include <linux/idr.h>
+#include <linux/kref.h>
 #include <linux/sizes.h>
+#include <linux/slab.h>
 
 #include "client.h"
+
+/* udev looks at each new disk: who unmaps it waits that long for others. */
+#define CLOSING_TIME	HZ
+
+static DEFINE_IDA(numbers);
 
 /*
  * Guards openers, removing and the way from a disk to its device. An opener
@@ -16,16 +24,72 @@
  * device behind it.
  */
 static DEFINE_MUTEX(openers_mutex);
+static DECLARE_WAIT_QUEUE_HEAD(closed);
+
+/**
+ * struct unbd_number - the number in a disk's name
+ * @ref: the device has one, and each opener of its disk
+ * @n: it
+ * @openers: of the disk and its partitions
+ * @dev: the device while there is a disk of it
+ *
+ * What a file system says of itself goes by the disk's name. As long as one is
+ * mounted somewhere, another disk must not have the number.
+ */
+struct unbd_number {
+	struct kref ref;
+	unsigned int n;
+	unsigned int openers;
+	struct unbd_device *dev;
+};
+
+/**
+ * unbd_number_new() - the lowest number that nobody has
+ * @n: gets it
+ *
+ * May sleep. Return: with a reference, or ERR_PTR().
+ */
+struct unbd_number *unbd_number_new(unsigned int *n)
+{
+	struct unbd_number *number = kzalloc(sizeof(*number), GFP_KERNEL);
+	int id;
+
+	if (!number)
+		return ERR_PTR(-ENOMEM);
+	id = ida_alloc(&numbers, GFP_KERNEL);
+	if (id < 0) {
+		kfree(number);
+		return ERR_PTR(id);
+	}
+	kref_init(&number->ref);
+	number->n = id;
+	*n = id;
+	return number;
+}
+
+static void release_number(struct kref *ref)
+{
+	struct unbd_number *number = container_of(ref, struct unbd_number, ref);
+
+	ida_free(&numbers, number->n);
+	kfree(number);
+}
+
+void unbd_number_put(struct unbd_number *number)
+{
+	kref_put(&number->ref, release_number);
+}
 
 static int open_disk(struct gendisk *disk)
 {
-	struct unbd_device *dev;
+	struct unbd_number *number;
 	int err = -ENXIO;
 
 	mutex_lock(&openers_mutex);
-	dev = disk->private_data;
-	if (dev && !dev->removing) {
-		dev->openers++;
+	number = disk->private_data;
+	if (number && number->dev && !number->dev->removing) {
+		number->openers++;
+		kref_get(&number->ref);
 		err = 0;
 	}
 	mutex_unlock(&openers_mutex);
@@ -34,38 +98,53 @@ static int open_disk(struct gendisk *disk)
 
 static void release_disk(struct gendisk *disk)
 {
-	struct unbd_device *dev;
+	struct unbd_number *number = disk->private_data;
 
 	mutex_lock(&openers_mutex);
-	dev = disk->private_data;
-	if (dev)
-		dev->openers--;
+	if (!--number->openers && !number->dev)
+		disk->private_data = NULL;
 	mutex_unlock(&openers_mutex);
+	wake_up_all(&closed);
+	unbd_number_put(number);
 }
 
 UNBD_BDEV_OPEN(unbd_bdev_open, open_disk)
 UNBD_BDEV_RELEASE(unbd_bdev_release, release_disk)
 
-/**
- * unbd_disk_claim() - decide that a device goes away
- * @dev: the device
- * @force: even if it is open
- *
- * Return: 0 for the caller who may remove it, -EBUSY when it is open,
- * -ENODEV when another caller is removing it.
- */
-int unbd_disk_claim(struct unbd_device *dev, bool force)
+static int try_claim(struct unbd_device *dev, bool force)
 {
 	int err = 0;
 
 	mutex_lock(&openers_mutex);
 	if (dev->removing)
 		err = -ENODEV;
-	else if (dev->openers && !force)
+	else if (dev->number->openers && !force)
 		err = -EBUSY;
 	else
 		WRITE_ONCE(dev->removing, true);
 	mutex_unlock(&openers_mutex);
+	return err;
+}
+
+/**
+ * unbd_disk_claim() - decide that a device goes away
+ * @dev: the device
+ * @force: even if it is open
+ *
+ * Without @force it waits a second for who has the disk open.
+ *
+ * Return: 0 for the caller who may remove it, -EBUSY when it is open,
+ * -ENODEV when another caller is removing it.
+ */
+int unbd_disk_claim(struct unbd_device *dev, bool force)
+{
+	int err = try_claim(dev, force);
+
+	if (err == -EBUSY &&
+	    wait_event_killable_timeout(closed,
+					!READ_ONCE(dev->number->openers),
+					CLOSING_TIME) > 0)
+		err = try_claim(dev, force);
 	return err;
 }
 
@@ -162,7 +241,8 @@ static int alloc_disk_of(struct unbd_device *dev)
 		return PTR_ERR(disk);
 	}
 	disk->fops = &unbd_bdev_ops;
-	disk->private_data = dev;
+	dev->number->dev = dev;
+	disk->private_data = dev->number;
 	snprintf(disk->disk_name, DISK_NAME_LEN, "unbd%u", dev->index);
 	set_capacity(disk, dev->geometry.size >> SECTOR_SHIFT);
 	set_disk_ro(disk, unbd_device_read_only(dev));
@@ -190,7 +270,9 @@ static void forget_disk(struct unbd_device *dev)
 	flush_work(&dev->replay.flush_work);
 
 	mutex_lock(&openers_mutex);
-	disk->private_data = NULL;
+	dev->number->dev = NULL;
+	if (!dev->number->openers)
+		disk->private_data = NULL;
 	mutex_unlock(&openers_mutex);
 	unbd_disk_put(disk);
 	blk_mq_free_tag_set(&dev->tag_set);
@@ -252,6 +334,13 @@ void unbd_disk_remove(struct unbd_device *dev, bool force)
 	forget_disk(dev);
 }
 
+static void announce_size(struct gendisk *disk)
+{
+	char *envp[] = { "RESIZE=1", NULL };
+
+	kobject_uevent_env(&disk_to_dev(disk)->kobj, KOBJ_CHANGE, envp);
+}
+
 /**
  * unbd_disk_set_size() - change the disk's size and tell user space
  * @dev: device
@@ -276,6 +365,9 @@ void unbd_disk_set_size(struct unbd_device *dev, u64 bytes)
 		pr_info("unbd%u: size changes from %llu to %llu sectors\n",
 			dev->index, old, sectors);
 		set_capacity_and_notify(disk, sectors);
+		/* That does not tell of what comes from nothing. */
+		if (!old)
+			announce_size(disk);
 	}
 	put_device(disk_to_dev(disk));
 }

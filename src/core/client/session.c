@@ -5,8 +5,10 @@
 #define pr_fmt(fmt) "unbd: " fmt
 
 #include <linux/module.h>
+#include <linux/nsproxy.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <net/net_namespace.h>
 
 #include "client.h"
 
@@ -189,16 +191,38 @@ static bool same_text(const char *a, const char *b)
 	return a == b || (a && b && !strcmp(a, b));
 }
 
+/* Is it what the writer means? A descriptor is always another one. */
+static bool reads_like(const struct unbd_path *path,
+		       const struct unbd_path_option *spec)
+{
+	return !path->claimed && !(path->flags & UNBD_PATH_ONE_SHOT) &&
+	       same_text(path->dst, spec->dst) &&
+	       same_text(path->src, spec->src);
+}
+
 static struct unbd_path *find_path(struct unbd_session *session,
 				   const struct unbd_path_option *spec)
 {
 	struct unbd_path *path;
 
 	list_for_each_entry(path, &session->paths, entry)
-		if (!path->claimed && same_text(path->dst, spec->dst) &&
-		    same_text(path->src, spec->src))
+		if (reads_like(path, spec) &&
+		    net_eq(path->net, current->nsproxy->net_ns))
 			return path;
 	return NULL;
+}
+
+/* The same address leads to another server there. */
+static bool has_path_elsewhere(struct unbd_session *session,
+			       const struct unbd_path_option *spec)
+{
+	struct unbd_path *path;
+
+	list_for_each_entry(path, &session->paths, entry)
+		if (reads_like(path, spec) &&
+		    !net_eq(path->net, current->nsproxy->net_ns))
+			return true;
+	return false;
 }
 
 static void kick_paths(struct unbd_session *session)
@@ -296,6 +320,10 @@ static int add_path(struct unbd_session *session,
 		ask_for(asked, path);
 		return 0;
 	}
+	if (has_path_elsewhere(session, spec))
+		return unbd_why(why, len, -EEXIST,
+				"%s is a path of session %s in another network namespace",
+				spec->dst, session->name);
 	path = unbd_path_create(session, spec, why, len);
 	if (IS_ERR(path))
 		return PTR_ERR(path);

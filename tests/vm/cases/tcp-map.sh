@@ -193,11 +193,16 @@ test_a_mapping_that_fails_leaves_the_paths_of_others() {
 		> "$WORK/first" &
 	first=$!
 	eventually 5 test -e "$CLIENT/sessions/s/paths/1"
-	disk=$(map sessname=s "$HERE" device_path=vol1 nr_queues=1)
+	bedctl write "$CLIENT/map_device" \
+		"sessname=s $HERE device_path=vol1 nr_queues=1"
+	disk=$(unbd_disks)
 	within 60 tail --pid=$first -f /dev/null
 	same "$(< "$WORK/first")" ENOENT "the outcome of the other mapping"
 	same "$(ls "$CLIENT/sessions/s/paths")" 0 paths
 	script slow=
+	write_sysfs "$CLIENT/sessions/s/paths/0/reconnect" 1
+	eventually 10 path_is s live
+	udevadm settle
 	expect_errno ENOENT "$CLIENT/map_device" \
 		"sessname=s $HERE path=tcp:127.0.0.2 device_path=typo"
 	same "$(ls "$CLIENT/sessions/s/paths")" 0 "paths after another failure"
@@ -259,5 +264,88 @@ test_connections_are_made_in_the_writers_namespace() {
 	disk=$(unbd_disks)
 	echo 1 > "$CLIENT/sessions/blya/paths/0/reconnect"
 	dd if="/dev/$disk" of=/dev/null bs=1M count=1 iflag=direct status=none
+	unmap "$disk"
+}
+
+# There the same address is another server's.
+test_one_address_in_two_namespaces() {
+	local disk line inside="ip netns exec bed"
+	ip netns add bed
+	defer ip netns del bed
+	$inside ip link set lo up
+	$inside nbdkit -p 10810 -P "$WORK/there.pid" memory 32M
+	eventually 5 test -s "$WORK/there.pid"
+	defer stop_peer "$(< "$WORK/there.pid")"
+	PORT=10810 start_nbdkit memory 16M
+	disk=$(map sessname=s path=tcp:127.0.0.1:10810 device_path=x)
+	line="sessname=s path=tcp:127.0.0.1:10810 device_path=y"
+	must_fail $inside bedctl write "$CLIENT/map_device" "$line"
+	expect_log 'map_device: .* in another network namespace .-17.'
+	same "$(unbd_disks)" "$disk" disks
+	is_mib "$disk" 16
+	# As a path of its own it is refused for what it leads to.
+	$inside bedctl write "$CLIENT/sessions/s/add_path" \
+		tcp:127.0.0.1:10810
+	eventually 5 expect_log 'path 1 .* not the same, or it has grown'
+	echo 1 > "$CLIENT/sessions/s/paths/1/remove"
+	unmap "$disk"
+	$inside bedctl write "$CLIENT/map_device" "${line/=s /=t }"
+	disk=$(unbd_disks)
+	is_mib "$disk" 32
+	unmap "$disk"
+}
+
+# Somebody else still has the old disk's file system mounted.
+test_a_number_is_not_used_twice() {
+	local disk other pid
+	start_nbdkit memory 64M
+	disk=$(map sessname=s "$HERE" device_path=a)
+	mkfs.ext4 -q "/dev/$disk"
+	allow_log "dev $disk|EXT4-fs|JBD2|Buffer I/O"
+	mkdir "$WORK/mnt"
+	mount "/dev/$disk" "$WORK/mnt"
+	unshare -m --propagation private sleep 1000 &
+	pid=$!
+	defer kill $pid
+	sleep 1
+	umount "$WORK/mnt"
+	expect_errno EBUSY "/sys/block/$disk/unbd/unmap_device" normal
+	unmap "$disk" force
+	other=$(map sessname=s "$HERE" device_path=a)
+	[[ $other != "$disk" ]] || fail "$disk is used twice"
+	mkfs.ext4 -q "/dev/$other"
+	mounted "/dev/$other" "$WORK/mnt"
+	umount "$WORK/mnt"
+	unmap "$other"
+	kill $pid
+	wait $pid || true
+	eventually 5 takes_number "$disk"
+}
+
+# takes_number DISK - the next one to be mapped is called so
+takes_number() {
+	local disk
+	disk=$(map sessname=s "$HERE" device_path=a)
+	unmap "$disk"
+	[[ $disk == "$1" ]]
+}
+
+# udev looks at a new disk; who unmaps it at once does not notice.
+test_unmapped_while_somebody_looks_at_it() {
+	local disk begin
+	start_nbdkit memory 16M
+	disk=$(map sessname=s "$HERE" device_path=)
+	sleep 0.5 < "/dev/$disk" &
+	sleep 0.1
+	bedctl write "/sys/block/$disk/unbd/unmap_device" normal
+	wait $!
+	same "$(unbd_disks)" "" disks
+	disk=$(map sessname=s "$HERE" device_path=)
+	exec 7< "/dev/$disk"
+	begin=$(milliseconds)
+	expect_errno EBUSY "/sys/block/$disk/unbd/unmap_device" normal
+	(( $(milliseconds) - begin < $(scaled 2000) )) ||
+		fail "being busy takes $(( $(milliseconds) - begin )) ms"
+	exec 7<&-
 	unmap "$disk"
 }

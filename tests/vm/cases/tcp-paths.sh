@@ -129,6 +129,27 @@ test_a_descriptor_serves_one_device_once() {
 	exec 8>&-
 }
 
+# The number of a descriptor is used again, its connection is another one.
+test_a_new_descriptor_in_place_of_a_broken_one() {
+	local disk
+	load client
+	start_nbdkit memory 16M
+	exec 8<> /dev/tcp/127.0.0.1/10809
+	bedctl write "$CLIENT/map_device" \
+		"sessname=s path=fd:8 device_path=vol0 fail_timeout=-1"
+	exec 8>&-
+	disk=$(unbd_disks)
+	stop_peer "$PEER_PID"
+	eventually 10 path_is s failed
+	start_nbdkit memory 16M
+	exec 8<> /dev/tcp/127.0.0.1/10809
+	bedctl write "$CLIENT/sessions/s/add_path" fd:8
+	exec 8>&-
+	eventually 5 state_is "$disk" live
+	direct_read "$disk" 1 > /dev/null
+	unmap "$disk"
+}
+
 # What the server has not taken when the path is lost is never sent: the pages
 # are somebody else's then.
 test_a_descriptor_has_nothing_left_to_send() {
@@ -139,7 +160,7 @@ test_a_descriptor_has_nothing_left_to_send() {
 	bedctl write "$CLIENT/map_device" \
 		"sessname=s path=fd:8 device_path=vol0 io_timeout=5 fail_timeout=2"
 	disk=$(unbd_disks)
-	allow_log "dev $disk"
+	allow_log "[Dd]ev $disk"
 	kill -STOP "$PEER_PID"
 	must_fail timeout 60 dd if=/dev/zero of="/dev/$disk" bs=16M count=1 \
 		oflag=direct 2> /dev/null

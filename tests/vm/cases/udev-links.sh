@@ -181,3 +181,20 @@ test_an_empty_disk_is_not_ready() {
 	same "$(property "$disk" SYSTEMD_READY)" 0
 	links_to by-unbd/s1: "$disk"
 }
+
+test_a_disk_that_grows_from_nothing() {
+	local disk uuid=5eed0008-0000-4000-8000-00000000b008
+	: > "$WORK/empty"
+	export_dev name=vol0 device_path="$WORK/empty"
+	listen tcp:127.0.0.1:10809
+	disk=$(map_local s1 vol0)
+	settle
+	no_link "by-uuid/$uuid"
+	truncate -s 32M "$WORK/empty"
+	mkfs.ext4 -q -F -U "$uuid" "$WORK/empty"
+	write_sysfs "/sys/block/$disk/unbd/resize" 0
+	is_mib "$disk" 32
+	settle
+	links_to "by-uuid/$uuid" "$disk"
+	unmap "$disk"
+}
