@@ -404,8 +404,8 @@ static struct unbd_transport_ops tcp_ops = {
 };
 
 /*
- * The kernel patches its code for the first socket with access to reserves and
- * back after the last one. That takes time and locks; once is enough.
+ * Sockets with access to reserves are looked for only while a static key is on.
+ * Its sockets do not switch it themselves, see stream.c.
  */
 static int __init unbd_tcp_client_init(void)
 {

@@ -245,12 +245,29 @@ static void tune_tcp(struct sock *sk, unsigned int keepalive,
 	sock_set_keepalive(sk);
 }
 
+/*
+ * As sk_set_memalloc() and sk_clear_memalloc(), but for the static key in which
+ * they count such sockets: for that they wait for a CPU that goes offline, which
+ * may be waiting for the requests of this very disk. unbd-tcp-client has the key
+ * on for as long as it is there.
+ */
+static void allow_reserves(struct sock *sk, bool on)
+{
+	if (on) {
+		sock_set_flag(sk, SOCK_MEMALLOC);
+		sk->sk_allocation |= __GFP_MEMALLOC;
+	} else {
+		sock_reset_flag(sk, SOCK_MEMALLOC);
+		sk->sk_allocation &= ~__GFP_MEMALLOC;
+	}
+}
+
 /* Before it is connected: with memory short even the SYN's answer is dropped. */
 static void prepare(struct sock *sk)
 {
 	sk->sk_allocation = GFP_NOIO;
 	unbd_sk_reclaim_safe(sk);
-	sk_set_memalloc(sk);
+	allow_reserves(sk, true);
 	if (is_tcp(sk))
 		sock_no_linger(sk);
 }
@@ -304,7 +321,7 @@ void unbd_stream_close(struct unbd_stream *s)
 	sock_hold(sk);
 	sock_release(sock);
 	if (sock_flag(sk, SOCK_MEMALLOC))
-		sk_clear_memalloc(sk);
+		allow_reserves(sk, false);
 	sock_put(sk);
 }
 

@@ -532,3 +532,53 @@ test_resize_without_a_server() {
 	write_sysfs "/sys/block/$DISK/unbd/resize" 0
 	unmap "$DISK"
 }
+
+# cpu_1 STATE - 0 takes it away, 1 brings it back
+cpu_1() {
+	echo "$1" > /sys/devices/system/cpu/cpu1/online
+}
+
+# Whoever takes a processor away waits for what is in flight from there, with
+# a lock that the way back to the server must not need.
+test_a_processor_goes_while_io_waits() {
+	local reader taker
+	begin fail_timeout=-1
+	server_dies
+	eventually 3 state_is "$DISK" parked
+	taskset -c 1 dd if="/dev/$DISK" of=/dev/null bs=4k count=1 \
+		iflag=direct status=none &
+	reader=$!
+	sleep 2
+	defer cpu_1 1
+	cpu_1 0 &
+	taker=$!
+	sleep 3
+	server_is_back
+	within 10 tail --pid=$reader -f /dev/null
+	within 10 tail --pid=$taker -f /dev/null
+	wait $reader $taker
+	same "$(cat /sys/devices/system/cpu/online)" 0 "processors"
+	cpu_1 1
+	unmap "$DISK"
+}
+
+test_a_processor_goes_while_the_server_hangs() {
+	local reader taker
+	begin io_timeout=4 fail_timeout=-1
+	kill -STOP "$PEER_PID"
+	defer kill -CONT "$PEER_PID"
+	taskset -c 1 dd if="/dev/$DISK" of=/dev/null bs=4k count=1 \
+		iflag=direct status=none &
+	reader=$!
+	sleep 1
+	defer cpu_1 1
+	cpu_1 0 &
+	taker=$!
+	eventually 8 path_is s reconnecting
+	kill -CONT "$PEER_PID"
+	within 10 tail --pid=$reader -f /dev/null
+	within 10 tail --pid=$taker -f /dev/null
+	wait $reader $taker
+	cpu_1 1
+	unmap "$DISK"
+}
