@@ -73,6 +73,7 @@ enum unbd_refresh {
 	UNBD_REFRESH_DONE,
 	UNBD_REFRESH_WANTED,
 	UNBD_REFRESH_RUNNING,
+	UNBD_REFRESH_AGAIN,	/* likewise, and there is news meanwhile */
 };
 
 /**

@@ -413,7 +413,7 @@ static int reattach(struct unbd_device *dev, struct unbd_leg *leg, char *why,
 	renew_other_legs(dev, leg, true);
 	unbd_leg_down(leg, true);
 	err = unbd_leg_attach(leg, why, len);
-	if (err)
+	if (err && !READ_ONCE(leg->path->aborters))
 		unbd_path_failed(leg->path, err, "%s", why);
 	release(dev);
 	return err;
@@ -431,6 +431,21 @@ static void take_size(struct unbd_device *dev, struct unbd_leg *leg)
 		unbd_disk_set_size(dev, size);
 }
 
+/* Somebody wanted the path's mutex meanwhile, or there is news already. */
+static void refresh_again(struct unbd_device *dev, struct unbd_leg *leg)
+{
+	atomic_set(&dev->refresh, UNBD_REFRESH_WANTED);
+	unbd_path_kick(leg->path);
+}
+
+static bool is_refreshing(struct unbd_device *dev)
+{
+	int refresh = atomic_read(&dev->refresh);
+
+	return refresh == UNBD_REFRESH_RUNNING ||
+	       refresh == UNBD_REFRESH_AGAIN;
+}
+
 /**
  * unbd_device_refresh() - ask the server for a device's size
  * @dev: device whose refresh is UNBD_REFRESH_RUNNING
@@ -446,13 +461,20 @@ void unbd_device_refresh(struct unbd_device *dev, struct unbd_leg *leg)
 	if (err > 0)
 		err = READ_ONCE(dev->added) ?
 			reattach(dev, leg, why, sizeof(why)) : 0;
+	if (err && READ_ONCE(leg->path->aborters)) {
+		refresh_again(dev, leg);
+		return;
+	}
 	if (err)
 		pr_warn("%s: unbd%u: size not refreshed: %s (%d)\n",
 			leg->path->name, dev->index, why, err);
 	else if (READ_ONCE(dev->added))
 		take_size(dev, leg);
 	dev->refresh_error = err;
-	atomic_set_release(&dev->refresh, UNBD_REFRESH_DONE);
+	/* A full barrier: pairs with refresh_over(). */
+	if (atomic_cmpxchg(&dev->refresh, UNBD_REFRESH_RUNNING,
+			   UNBD_REFRESH_DONE) == UNBD_REFRESH_AGAIN)
+		refresh_again(dev, leg);
 	wake_up_all(&dev->wait);
 }
 
@@ -488,8 +510,7 @@ static int ask_size(struct unbd_device *dev, char *why, size_t len)
 	int err;
 
 	/* It may have asked before, and may have the only leg down by itself. */
-	err = wait_event_killable(dev->wait, atomic_read(&dev->refresh) !=
-				  UNBD_REFRESH_RUNNING);
+	err = wait_event_killable(dev->wait, !is_refreshing(dev));
 	if (err)
 		return err;
 	if (!unbd_device_has_leg(dev))

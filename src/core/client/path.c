@@ -110,8 +110,12 @@ EXPORT_SYMBOL_UNBD(unbd_path_failed);
 
 void unbd_leg_changed(struct unbd_leg *leg)
 {
-	atomic_cmpxchg(&leg->dev->refresh, UNBD_REFRESH_DONE,
-		       UNBD_REFRESH_WANTED);
+	atomic_t *refresh = &leg->dev->refresh;
+
+	if (atomic_cmpxchg(refresh, UNBD_REFRESH_DONE, UNBD_REFRESH_WANTED) ==
+	    UNBD_REFRESH_RUNNING)
+		atomic_cmpxchg(refresh, UNBD_REFRESH_RUNNING,
+			       UNBD_REFRESH_AGAIN);
 	unbd_path_kick(leg->path);
 }
 EXPORT_SYMBOL_UNBD(unbd_leg_changed);

@@ -582,3 +582,21 @@ test_a_processor_goes_while_the_server_hangs() {
 	cpu_1 1
 	unmap "$DISK"
 }
+
+# Mapping one disk interrupts what the path is at for another, not more.
+test_resize_while_another_disk_is_mapped() {
+	local other resize
+	FILE=$(disk_file 16)
+	start_nbdkit --filter=delay file "$FILE" delay-open=2
+	DISK=$(map sessname=s "$HERE" device_path=a nr_queues=1)
+	truncate -s 32M "$FILE"
+	bedctl write "/sys/block/$DISK/unbd/resize" 0 &
+	resize=$!
+	sleep 1
+	other=$(map sessname=s "$HERE" device_path=b nr_queues=1)
+	wait $resize
+	is_mib "$DISK" 32
+	same "$(path_stat s failures)" 0 "failures of the path"
+	unmap "$other"
+	unmap "$DISK"
+}
