@@ -146,8 +146,8 @@ struct unbd_geometry {
  *	memory or the peer (the socket lock is allowed: the tag set is
  *	BLK_MQ_F_BLOCKING). Unless @last is set it may keep back what it has
  *	to send until the next @queue_rq or @commit_rqs on that queue.
- *	BLK_STS_OK: taken, the transport calls unbd_complete_request() once or
- *	unbd_path_failed(). BLK_STS_RESOURCE: try again later.
+ *	BLK_STS_OK: taken, the transport calls unbd_complete_request() once,
+ *	unbd_leg_failed() or unbd_path_failed(). BLK_STS_RESOURCE: try again later.
  *	BLK_STS_TRANSPORT: this leg is broken, the core finds another.
  * @commit_rqs: send what was kept back on @queue. Context of @queue_rq.
  * @poll: reap replies of @queue, number of requests completed. Process
@@ -266,6 +266,7 @@ struct unbd_path {
 	unsigned long live_since;	/* jiffies */
 	unsigned long lost_at;		/* jiffies */
 	struct delayed_work work;
+	struct work_struct mend_work;
 	atomic_t reconnects;
 	atomic_t failures;
 	atomic_t inflight;		/* requests of all its legs */
@@ -317,6 +318,10 @@ struct unbd_leg {
 	struct unbd_fence *fence;	/* to be left behind */
 	bool recognised;		/* unbd_leg_recognise() was called */
 	bool attached;			/* until ops->detach has returned */
+	bool broken;			/* to be taken down; path->lock */
+	int lost_error;			/* why; likewise */
+	char lost_why[UNBD_WHY_LEN];
+	unsigned long live_since;	/* jiffies */
 	bool live;			/* may carry I/O */
 	bool tried;			/* attach has been called */
 	bool known;			/* it was the disk's, once at least */
@@ -425,6 +430,19 @@ void unbd_complete_request(struct request *rq, blk_status_t status);
  */
 __printf(3, 4)
 void unbd_path_failed(struct unbd_path *path, int error, const char *fmt, ...);
+
+/**
+ * unbd_leg_failed() - a leg has broken
+ * @leg: leg that was attached
+ * @error: -errno
+ * @fmt: what happened, for the log; without a newline
+ *
+ * As unbd_path_failed(), but other disks of the session are left alone where
+ * their legs have connections of their own: where the transport has no
+ * ops->connect.
+ */
+__printf(3, 4)
+void unbd_leg_failed(struct unbd_leg *leg, int error, const char *fmt, ...);
 
 /**
  * unbd_leg_has_others() - is its device reached over other paths, too?

@@ -24,7 +24,7 @@ void tcp_conn_kick(struct tcp_conn *conn)
 }
 
 /**
- * tcp_conn_fail() - a connection has broken, and the path with it
+ * tcp_conn_fail() - a connection has broken, and the leg with it
  * @conn: connection
  * @error: -errno
  * @fmt: what happened
@@ -40,7 +40,7 @@ void tcp_conn_fail(struct tcp_conn *conn, int error, const char *fmt, ...)
 		return;
 	va_start(args, fmt);
 	vaf.va = &args;
-	unbd_path_failed(conn->leg->base.path, error, "%pV", &vaf);
+	unbd_leg_failed(&conn->leg->base, error, "%pV", &vaf);
 	va_end(args);
 }
 

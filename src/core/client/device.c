@@ -394,8 +394,8 @@ static void renew_other_legs(struct unbd_device *dev, struct unbd_leg *leg,
 		if (!other || other == leg || !READ_ONCE(other->live))
 			continue;
 		if (alike || other->path->ops != leg->path->ops)
-			unbd_path_failed(other->path, -ESTALE,
-					 "unbd%u has grown", dev->index);
+			unbd_leg_failed(other, -ESTALE,
+					"unbd%u has grown", dev->index);
 	}
 	srcu_read_unlock(&dev->srcu, idx);
 }
@@ -414,7 +414,7 @@ static int reattach(struct unbd_device *dev, struct unbd_leg *leg, char *why,
 	unbd_leg_down(leg, true);
 	err = unbd_leg_attach(leg, why, len);
 	if (err && !READ_ONCE(leg->path->aborters))
-		unbd_path_failed(leg->path, err, "%s", why);
+		unbd_leg_failed(leg, err, "%s", why);
 	release(dev);
 	return err;
 }

@@ -90,6 +90,21 @@ static int alloc_slots(struct unbd_leg *leg)
 	return 0;
 }
 
+/* Nothing can report an error of what has been closed any more. */
+static void not_broken(struct unbd_leg *leg)
+{
+	spin_lock_irq(&leg->path->lock);
+	leg->broken = false;
+	spin_unlock_irq(&leg->path->lock);
+}
+
+static void detach(struct unbd_leg *leg)
+{
+	leg->path->ops->detach(leg);
+	WRITE_ONCE(leg->attached, false);
+	not_broken(leg);
+}
+
 /**
  * unbd_leg_attach() - open the export and let the leg carry I/O
  * @leg: leg that is down, on a connected path whose mutex is held
@@ -121,12 +136,12 @@ int unbd_leg_attach(struct unbd_leg *leg, char *why, size_t len)
 		err = alloc_slots(leg);
 	if (err) {
 		leg->polite = true;
-		ops->detach(leg);
-		WRITE_ONCE(leg->attached, false);
+		detach(leg);
 		goto out;
 	}
 	unbd_fence_done(leg);
 	WRITE_ONCE(leg->latency_ns, 0);
+	leg->live_since = jiffies;
 	WRITE_ONCE(leg->ask, false);
 	WRITE_ONCE(leg->answered_at, jiffies);
 	WRITE_ONCE(leg->alive_at, jiffies);
@@ -175,13 +190,14 @@ void unbd_leg_down(struct unbd_leg *leg, bool polite)
 
 	lockdep_assert_held(&leg->path->mutex);
 
-	if (!leg->live)
+	if (!leg->live) {
+		not_broken(leg);
 		return;
+	}
 	WRITE_ONCE(leg->live, false);
 	synchronize_srcu(&dev->srcu);
 	leg->polite = polite;
-	leg->path->ops->detach(leg);
-	WRITE_ONCE(leg->attached, false);
+	detach(leg);
 	unbd_device_update(dev);
 	take_back_requests(leg);
 }

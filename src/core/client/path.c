@@ -108,6 +108,40 @@ void unbd_path_failed(struct unbd_path *path, int error, const char *fmt, ...)
 }
 EXPORT_SYMBOL_UNBD(unbd_path_failed);
 
+void unbd_leg_failed(struct unbd_leg *leg, int error, const char *fmt, ...)
+{
+	struct unbd_path *path = leg->path;
+	struct va_format vaf = { .fmt = fmt };
+	unsigned long flags;
+	bool first = false;
+	va_list args;
+
+	va_start(args, fmt);
+	vaf.va = &args;
+	if (path->ops->connect) {
+		unbd_path_failed(path, error, "%pV", &vaf);
+		va_end(args);
+		return;
+	}
+	spin_lock_irqsave(&path->lock, flags);
+	if (!leg->broken && path->state != UNBD_PATH_REMOVING) {
+		first = true;
+		leg->broken = true;
+		leg->lost_error = error;
+		snprintf(leg->lost_why, sizeof(leg->lost_why), "%pV", &vaf);
+	}
+	spin_unlock_irqrestore(&path->lock, flags);
+	va_end(args);
+	if (!first)
+		return;
+	/* What breaks while it is being attached waits for the end of that. */
+	if (READ_ONCE(leg->live))
+		queue_work(unbd_wq, &path->mend_work);
+	else
+		unbd_path_kick(path);
+}
+EXPORT_SYMBOL_UNBD(unbd_leg_failed);
+
 void unbd_leg_changed(struct unbd_leg *leg)
 {
 	atomic_t *refresh = &leg->dev->refresh;
@@ -139,9 +173,26 @@ static void take_down(struct unbd_path *path, bool polite)
 	spin_unlock_irq(&path->lock);
 }
 
+/* What breaks soon after it came up is not tried again at once. */
+static void count_attempt(struct unbd_path *path, bool live,
+			  unsigned long since)
+{
+	if (live && time_after(jiffies, since + PROVEN_AFTER))
+		path->attempts = 0;
+	else
+		path->attempts++;
+}
+
+static void path_lost(struct unbd_path *path, int error, const char *why)
+{
+	if (path->state == UNBD_PATH_LIVE)
+		set_state(path, path->flags & UNBD_PATH_ONE_SHOT ?
+			  UNBD_PATH_FAILED : UNBD_PATH_RECONNECTING,
+			  error, why);
+}
+
 static void handle_failure(struct unbd_path *path)
 {
-	enum unbd_path_state next = UNBD_PATH_RECONNECTING;
 	char why[UNBD_WHY_LEN];
 	int error;
 
@@ -151,15 +202,8 @@ static void handle_failure(struct unbd_path *path)
 	spin_unlock_irq(&path->lock);
 
 	/* One that is not live may have been, long ago. */
-	if (path->state == UNBD_PATH_LIVE &&
-	    time_after(jiffies, path->live_since + PROVEN_AFTER))
-		path->attempts = 0;
-	else
-		path->attempts++;
-	if (path->flags & UNBD_PATH_ONE_SHOT)
-		next = UNBD_PATH_FAILED;
-	if (path->state == UNBD_PATH_LIVE)
-		set_state(path, next, error, why);
+	count_attempt(path, path->state == UNBD_PATH_LIVE, path->live_since);
+	path_lost(path, error, why);
 	take_down(path, false);
 }
 
@@ -210,6 +254,39 @@ static bool has_live_leg(struct unbd_path *path)
 		if (leg->live)
 			return true;
 	return false;
+}
+
+static bool has_other_live_leg(struct unbd_path *path, struct unbd_leg *but)
+{
+	struct unbd_leg *leg;
+
+	list_for_each_entry(leg, &path->legs, entry)
+		if (leg != but && leg->live && !READ_ONCE(leg->broken))
+			return true;
+	return false;
+}
+
+/* With the last one that was live the path has broken. */
+static void handle_broken_leg(struct unbd_path *path, struct unbd_leg *leg)
+{
+	char why[UNBD_WHY_LEN];
+	int error;
+
+	spin_lock_irq(&path->lock);
+	error = leg->lost_error;
+	strscpy(why, leg->lost_why, sizeof(why));
+	spin_unlock_irq(&path->lock);
+
+	count_attempt(path, leg->live, leg->live_since);
+	if (has_other_live_leg(path, leg)) {
+		pr_warn("%s: unbd%u: %s (%d)\n", path->name, leg->dev->index,
+			why, error);
+	} else if (path->state == UNBD_PATH_LIVE) {
+		atomic_inc(&path->failures);
+		path->lost_at = jiffies;
+		path_lost(path, error, why);
+	}
+	unbd_leg_down(leg, false);
 }
 
 static void count_wanted_queues(struct unbd_path *path)
@@ -339,6 +416,37 @@ static unsigned long backoff(struct unbd_path *path)
 	return pause > since ? max(pause - since, FIRST_DELAY) : FIRST_DELAY;
 }
 
+static bool mend_legs(struct unbd_path *path)
+{
+	struct unbd_leg *leg;
+	bool any = false;
+
+	lockdep_assert_held(&path->mutex);
+
+	list_for_each_entry(leg, &path->legs, entry) {
+		if (!READ_ONCE(leg->broken))
+			continue;
+		handle_broken_leg(path, leg);
+		any = true;
+	}
+	return any;
+}
+
+/*
+ * Beside the path's work, which may be waiting for another export's server:
+ * what was in flight on a broken leg shall go elsewhere at once.
+ */
+static void mend_work(struct work_struct *work)
+{
+	struct unbd_path *path = container_of(work, struct unbd_path,
+					      mend_work);
+	unsigned int noio = unbd_path_lock_abort(path);
+
+	if (path->state != UNBD_PATH_REMOVING && mend_legs(path))
+		mod_delayed_work(unbd_wq, &path->work, backoff(path));
+	unbd_path_unlock(path, noio);
+}
+
 static void refresh_legs(struct unbd_path *path)
 {
 	struct unbd_leg *leg;
@@ -397,17 +505,21 @@ static void path_work(struct work_struct *work)
 					      struct unbd_path, work);
 	int err = 0, fence_err = 0;
 	unsigned int noio;
+	bool mended;
 
 	noio = lock(path);
 	if (path->state == UNBD_PATH_REMOVING)
 		goto out;
 	if (READ_ONCE(path->broken)) {
 		handle_failure(path);
-		/* Whoever waits in a handshake must not delay the others. */
-		if (path->attempts) {
-			err = -EAGAIN;
-			goto out;
-		}
+		mended = true;
+	} else {
+		mended = mend_legs(path);
+	}
+	/* Whoever waits in a handshake must not delay the others. */
+	if (mended && path->attempts) {
+		err = -EAGAIN;
+		goto out;
 	}
 	if (path->state == UNBD_PATH_FAILED) {
 		give_up_legs(path);
@@ -502,6 +614,7 @@ static struct unbd_path *alloc_path(struct unbd_session *session,
 	mutex_init(&path->abort_mutex);
 	spin_lock_init(&path->lock);
 	INIT_DELAYED_WORK(&path->work, path_work);
+	INIT_WORK(&path->mend_work, mend_work);
 	if ((o->src && !path->src) || !path->dst || !path->name) {
 		kobject_put(&path->kobj);
 		return NULL;
@@ -627,6 +740,7 @@ void unbd_path_destroy(struct unbd_path *path)
 	list_for_each_entry_safe(leg, next, &path->legs, entry)
 		unbd_leg_destroy(leg);
 	unbd_path_unlock(path, noio);
+	cancel_work_sync(&path->mend_work);
 	cancel_delayed_work_sync(&path->work);
 
 	path->ops->path_exit(path);

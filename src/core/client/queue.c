@@ -15,8 +15,10 @@ static struct unbd_leg *live_leg(struct unbd_device *dev, unsigned int i)
 	struct unbd_leg *leg = srcu_dereference(dev->legs[i], &dev->srcu);
 
 	/* Pairs with unbd_leg_attach(). */
-	return leg && smp_load_acquire(&leg->live) && !READ_ONCE(leg->path->broken) ?
-		leg : NULL;
+	if (leg && smp_load_acquire(&leg->live) && !READ_ONCE(leg->broken) &&
+	    !READ_ONCE(leg->path->broken))
+		return leg;
+	return NULL;
 }
 
 static struct unbd_leg *first_leg(struct unbd_device *dev)

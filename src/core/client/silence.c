@@ -48,19 +48,19 @@ static void give_up(struct unbd_leg *leg, struct request *rq,
 	struct unbd_device *dev = leg->dev;
 
 	atomic_inc(&dev->stats[UNBD_STAT_TIMEOUTS]);
-	unbd_path_failed(leg->path, -ETIMEDOUT,
-			 "no answer within io_timeout (%lu s) for unbd%u, sector %llu",
-			 limit / HZ, dev->index,
-			 (unsigned long long)blk_rq_pos(rq));
+	unbd_leg_failed(leg, -ETIMEDOUT,
+			"no answer within io_timeout (%lu s) for unbd%u, sector %llu",
+			limit / HZ, dev->index,
+			(unsigned long long)blk_rq_pos(rq));
 }
 
 /**
  * unbd_request_overdue() - a request has not been answered in its time
  * @rq: request of a live or a broken leg, or of none
  *
- * Gives its path up, or not. The request itself goes on to wait: the path is
- * taken down from process context, and with it the request is taken back and
- * sent over another one.
+ * Gives its leg up, or not. The request itself goes on to wait: the leg is taken
+ * down from process context, and with it the request is taken back and sent over
+ * another one.
  *
  * Return: jiffies after which to look again.
  */
@@ -117,9 +117,9 @@ static void ask_server(struct unbd_leg *leg)
 		if (err || leg->geometry.size != size)
 			unbd_leg_changed(leg);
 	} else if (should_answer(leg, err)) {
-		unbd_path_failed(leg->path, -ETIMEDOUT,
-				 "no answer within io_timeout (%u s) for unbd%u, and none when asked: %s",
-				 leg->dev->io_timeout, leg->dev->index, why);
+		unbd_leg_failed(leg, -ETIMEDOUT,
+				"no answer within io_timeout (%u s) for unbd%u, and none when asked: %s",
+				leg->dev->io_timeout, leg->dev->index, why);
 	}
 }
 

@@ -600,3 +600,77 @@ test_resize_while_another_disk_is_mapped() {
 	unmap "$other"
 	unmap "$DISK"
 }
+
+# slowest_read DISK COUNT - in milliseconds, of so many in a row
+slowest_read() {
+	local begin i took slowest=0
+	for (( i = 0; i < $2; i++ )); do
+		begin=$(milliseconds)
+		dd if="/dev/$1" of=/dev/null bs=4k count=1 iflag=direct \
+			status=none
+		took=$(( $(milliseconds) - begin ))
+		(( took <= slowest )) || slowest=$took
+		doze 0.2
+	done
+	echo $slowest
+}
+
+untouched() {
+	local stat
+	for stat in requeued parked timeouts failed; do
+		same "$(cat "/sys/block/$1/unbd/stats/$stat")" 0 "$1 $stat"
+	done
+}
+
+# Each disk of a session has connections of its own.
+test_an_export_that_hangs_leaves_its_neighbours_alone() {
+	local bad reader slowest
+	# shellcheck disable=SC2016
+	start_nbdkit eval thread_model='echo parallel' open='echo "$3"' \
+		get_size='echo 16M' pread='
+			case $2 in
+			bad*)	[ ! -e '"$WORK"'/hang ] || sleep 1000 ;;
+			esac
+			head -c $3 /dev/zero'
+	DISK=$(map sessname=s "$HERE" device_path=good io_timeout=2)
+	bad=$(map sessname=s "$HERE" device_path=bad1 io_timeout=2)
+	log_from_here
+	touch "$WORK/hang"
+	direct_read "$bad" 0 > /dev/null &
+	reader=$!
+	slowest=$(slowest_read "$DISK" 50)
+	(( slowest < $(scaled 100) )) || fail "a read took $slowest ms"
+	untouched "$DISK"
+	(( $(cat "/sys/block/$bad/unbd/stats/timeouts") >= 2 )) ||
+		fail "$bad did not hang"
+	said "s path 0 .*: $bad: no answer within io_timeout" ||
+		fail "the log does not say so"
+	same "$(path_stat s failures)" 0 "failures of the path"
+	rm "$WORK/hang"
+	within 10 tail --pid=$reader -f /dev/null
+	wait $reader
+	unmap "$bad"
+	unmap "$DISK"
+}
+
+test_an_export_that_is_taken_away_leaves_its_neighbours_alone() {
+	local other
+	allow_log "dev unbd"
+	export_dev name=vol0 "device_path=$(disk_file 16 first)"
+	export_dev name=vol1 "device_path=$(disk_file 16 second)"
+	listen tcp:127.0.0.1:10809
+	DISK=$(map sessname=s "$HERE" device_path=vol0)
+	other=$(map sessname=s "$HERE" device_path=vol1)
+	write_steadily "$DISK"
+	unexport vol1 force
+	eventually 5 state_is "$other" parked
+	sleep 3
+	end_writing
+	untouched "$DISK"
+	same "$(path_state s)" live "state of the path"
+	same "$(path_stat s failures)" 0 "failures of the path"
+	export_dev name=vol1 "device_path=$(disk_file 16 second)"
+	eventually 5 state_is "$other" live
+	unmap "$other"
+	unmap "$DISK"
+}
