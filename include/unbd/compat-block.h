@@ -138,8 +138,7 @@ struct unbd_bdev {
  * to be the only one, NULL to share. Process context, may sleep. Returns 0 or
  * -errno (-ENOTBLK, -EBUSY when another holder has it, -EROFS or -EACCES).
  *
- * unbd_close_bdev() undoes that, without I/O in flight. unbd_bdev_cache() is the
- * device's page cache.
+ * unbd_close_bdev() undoes that, without I/O in flight.
  */
 #ifdef HAVE_BDEV_FILE_OPEN_BY_PATH
 static inline int unbd_open_bdev(struct unbd_bdev *b, const char *path,

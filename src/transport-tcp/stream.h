@@ -241,7 +241,7 @@ int unbd_stream_status(const struct unbd_stream *s);
  * @when: jiffies when the peer's host was last seen to take what had waited
  */
 struct unbd_stream_look {
-	spinlock_t lock;
+	spinlock_t lock;		/* all of it */
 	u32 taken;
 	u32 queued;
 	unsigned long when;

@@ -211,9 +211,35 @@ const struct unbd_transport_ops *unbd_transport_get(const char *name);
 void unbd_transport_load(const char *name);
 void unbd_transport_put(const struct unbd_transport_ops *ops);
 
-/* session.c: map, unmap, and what exists */
+/* map.c: disks come and go */
 int unbd_map(struct unbd_map_options *o, char *why, size_t len);
 int unbd_unmap(struct unbd_device *dev, bool force, char *why, size_t len);
+
+/**
+ * struct unbd_asked_paths - the paths that a mapping asks for
+ * @nr: how many
+ * @paths: each with a reference
+ */
+struct unbd_asked_paths {
+	unsigned int nr;
+	struct unbd_path *paths[UNBD_MAX_PATHS];
+};
+
+/* session.c: which sessions there are, and their paths */
+struct unbd_session *unbd_session_find(const char *name);
+struct unbd_session *unbd_session_enter(const struct unbd_map_options *o,
+					char *why, size_t len);
+void unbd_session_leave(struct unbd_session *session);
+unsigned int unbd_session_lock(struct unbd_session *session);
+void unbd_session_unlock(struct unbd_session *session, unsigned int noio);
+void unbd_session_kick(struct unbd_session *session);
+int unbd_session_add_legs(struct unbd_device *dev);
+void unbd_session_remove_legs(struct unbd_device *dev, bool polite);
+int unbd_session_ask_paths(struct unbd_session *session,
+			   const struct unbd_map_options *o,
+			   struct unbd_asked_paths *asked,
+			   char *why, size_t len);
+void unbd_session_forget_paths(struct unbd_asked_paths *asked, bool keep);
 void unbd_sessions_drain(void);
 void unbd_session_reconnect(struct unbd_session *session);
 struct unbd_session *unbd_session_get(struct unbd_session *session);

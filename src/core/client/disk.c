@@ -334,13 +334,6 @@ void unbd_disk_remove(struct unbd_device *dev, bool force)
 	forget_disk(dev);
 }
 
-static void announce_size(struct gendisk *disk)
-{
-	char *envp[] = { "RESIZE=1", NULL };
-
-	kobject_uevent_env(&disk_to_dev(disk)->kobj, KOBJ_CHANGE, envp);
-}
-
 /**
  * unbd_disk_set_size() - change the disk's size and tell user space
  * @dev: device
@@ -367,7 +360,7 @@ void unbd_disk_set_size(struct unbd_device *dev, u64 bytes)
 		set_capacity_and_notify(disk, sectors);
 		/* That does not tell of what comes from nothing. */
 		if (!old)
-			announce_size(disk);
+			kobject_uevent(&disk_to_dev(disk)->kobj, KOBJ_CHANGE);
 	}
 	put_device(disk_to_dev(disk));
 }

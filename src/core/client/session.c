@@ -50,6 +50,24 @@ static struct unbd_session *find_session(const char *name)
 	return NULL;
 }
 
+/**
+ * unbd_session_find() - a session by name
+ * @name: sessname=
+ *
+ * Return: with a reference, or NULL.
+ */
+struct unbd_session *unbd_session_find(const char *name)
+{
+	struct unbd_session *session;
+
+	mutex_lock(&sessions_mutex);
+	session = find_session(name);
+	if (session)
+		unbd_session_get(session);
+	mutex_unlock(&sessions_mutex);
+	return session;
+}
+
 static struct unbd_session *create_session(const struct unbd_map_options *o)
 {
 	struct unbd_session *session;
@@ -92,9 +110,17 @@ static bool is_closing(const char *name)
 	return closing;
 }
 
-/* Finds or makes the session of a mapping; leave() is its reverse. */
-static struct unbd_session *enter(const struct unbd_map_options *o,
-				  char *why, size_t len)
+/**
+ * unbd_session_enter() - find or make the session of a mapping
+ * @o: what the user wrote
+ * @why: gets the reason of a failure
+ * @len: size of @why
+ *
+ * May sleep until one of that name has gone. Return: the session, that stays
+ * until unbd_session_leave(), or ERR_PTR().
+ */
+struct unbd_session *unbd_session_enter(const struct unbd_map_options *o,
+					char *why, size_t len)
 {
 	struct unbd_session *session;
 
@@ -173,7 +199,11 @@ static void close_session(struct unbd_session *session)
 	wake_up_all(&gone);
 }
 
-static void leave(struct unbd_session *session)
+/**
+ * unbd_session_leave() - a mapping has gone; with the last one the session does
+ * @session: of unbd_session_enter()
+ */
+void unbd_session_leave(struct unbd_session *session)
 {
 	bool last;
 
@@ -225,7 +255,11 @@ static bool has_path_elsewhere(struct unbd_session *session,
 	return false;
 }
 
-static void kick_paths(struct unbd_session *session)
+/**
+ * unbd_session_kick() - have the work of all paths run
+ * @session: its mutex is held
+ */
+void unbd_session_kick(struct unbd_session *session)
 {
 	struct unbd_path *path;
 
@@ -255,7 +289,13 @@ static int add_legs_of_path(struct unbd_path *path)
 	return err;
 }
 
-static int add_legs_of_device(struct unbd_device *dev)
+/**
+ * unbd_session_add_legs() - let a device be reached over all paths
+ * @dev: the device, its session's mutex is held
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int unbd_session_add_legs(struct unbd_device *dev)
 {
 	struct unbd_session *session = dev->session;
 	struct unbd_path *path;
@@ -274,7 +314,14 @@ static int add_legs_of_device(struct unbd_device *dev)
 	return err;
 }
 
-static void remove_legs_of_device(struct unbd_device *dev, bool polite)
+/**
+ * unbd_session_remove_legs() - and over none
+ * @dev: the device
+ * @polite: tell the server
+ *
+ * May sleep, but not for the peer.
+ */
+void unbd_session_remove_legs(struct unbd_device *dev, bool polite)
 {
 	struct unbd_session *session = dev->session;
 	struct unbd_path *path;
@@ -294,13 +341,7 @@ static void remove_legs_of_device(struct unbd_device *dev, bool polite)
 	mutex_unlock(&session->mutex);
 }
 
-/* The paths that a mapping asks for, each with a reference */
-struct asked_paths {
-	unsigned int nr;
-	struct unbd_path *paths[UNBD_MAX_PATHS];
-};
-
-static void ask_for(struct asked_paths *asked, struct unbd_path *path)
+static void ask_for(struct unbd_asked_paths *asked, struct unbd_path *path)
 {
 	lockdep_assert_held(&path->session->mutex);
 
@@ -311,7 +352,7 @@ static void ask_for(struct asked_paths *asked, struct unbd_path *path)
 
 static int add_path(struct unbd_session *session,
 		    const struct unbd_path_option *spec,
-		    struct asked_paths *asked, char *why, size_t len)
+		    struct unbd_asked_paths *asked, char *why, size_t len)
 {
 	struct unbd_path *path = find_path(session, spec);
 	int err;
@@ -334,10 +375,20 @@ static int add_path(struct unbd_session *session,
 	return err;
 }
 
-/* Adds those paths that the session does not have yet. */
-static int add_paths(struct unbd_session *session,
-		     const struct unbd_map_options *o,
-		     struct asked_paths *asked, char *why, size_t len)
+/**
+ * unbd_session_ask_paths() - have the paths of a mapping, new ones or not
+ * @session: its mutex is held
+ * @o: what the user wrote
+ * @asked: gets them, also when it fails
+ * @why: gets the reason of a failure
+ * @len: size of @why
+ *
+ * Return: 0 or -errno; unbd_session_forget_paths() is due in any case.
+ */
+int unbd_session_ask_paths(struct unbd_session *session,
+			   const struct unbd_map_options *o,
+			   struct unbd_asked_paths *asked,
+			   char *why, size_t len)
 {
 	struct unbd_path *path;
 	unsigned int i;
@@ -382,8 +433,13 @@ static bool claim_unwanted_path(struct unbd_path *path)
 	return claimed;
 }
 
-/* Without @keep, paths go that nobody else has asked for. */
-static void forget_paths(struct asked_paths *asked, bool keep)
+/**
+ * unbd_session_forget_paths() - the end of unbd_session_ask_paths()
+ * @asked: the paths
+ * @keep: the mapping has succeeded: otherwise those go that nobody else has
+ *	asked for
+ */
+void unbd_session_forget_paths(struct unbd_asked_paths *asked, bool keep)
 {
 	struct unbd_path *path;
 
@@ -395,314 +451,24 @@ static void forget_paths(struct asked_paths *asked, bool keep)
 	}
 }
 
-static bool is_mapped(struct unbd_session *session, const char *export_name)
-{
-	struct unbd_device *dev;
-
-	list_for_each_entry(dev, &session->devices, entry)
-		if (!strcmp(dev->export_name, export_name))
-			return true;
-	return false;
-}
-
-/*
- * For who needs memory meanwhile: "unmap force" wants the mutex, too, and what
- * reclaim waits for may end by nothing else.
+/**
+ * unbd_session_lock() - take session->mutex for something that needs memory
+ * @session: the session
+ *
+ * "unmap force" wants the mutex, too, and what reclaim waits for may end by
+ * nothing else. Return: for unbd_session_unlock().
  */
-static unsigned int lock_for_more(struct unbd_session *session)
+unsigned int unbd_session_lock(struct unbd_session *session)
 {
 	mutex_lock(&session->mutex);
 	return memalloc_noio_save();
 }
 
-static void unlock_with_more(struct unbd_session *session, unsigned int noio)
+void unbd_session_unlock(struct unbd_session *session, unsigned int noio)
 {
 	memalloc_noio_restore(noio);
 	mutex_unlock(&session->mutex);
 }
-
-/* Makes the objects of a mapping and lets their paths begin to connect. */
-static struct unbd_device *begin_mapping(struct unbd_session *session,
-					 const struct unbd_map_options *o,
-					 struct asked_paths *asked,
-					 char *why, size_t len)
-{
-	struct unbd_device *dev;
-	unsigned int noio;
-	int err;
-
-	noio = lock_for_more(session);
-	if (is_mapped(session, o->device_path)) {
-		snprintf(why, len, "the export is mapped already");
-		err = -EEXIST;
-		goto unlock;
-	}
-	err = add_paths(session, o, asked, why, len);
-	if (err)
-		goto unlock;
-	dev = unbd_device_create(session, o);
-	if (IS_ERR(dev)) {
-		snprintf(why, len, "out of memory");
-		err = PTR_ERR(dev);
-		goto unlock;
-	}
-	list_add_tail(&dev->entry, &session->devices);
-	err = add_legs_of_device(dev);
-	kick_paths(session);
-	unlock_with_more(session, noio);
-	if (!err)
-		return dev;
-	snprintf(why, len, "out of memory");
-	WRITE_ONCE(dev->removing, true);
-	unbd_device_fail(dev);
-	remove_legs_of_device(dev, true);
-	noio = lock_for_more(session);
-	list_del(&dev->entry);
-	unbd_device_put(dev);
-unlock:
-	unlock_with_more(session, noio);
-	return ERR_PTR(err);
-}
-
-static bool was_tried(struct unbd_leg *leg)
-{
-	/* Pairs with leg_tried(): then there is an error and a reason. */
-	return smp_load_acquire(&leg->tried);
-}
-
-/* Has a leg come up, or has each been tried in vain? */
-static bool attempts_over(struct unbd_device *dev)
-{
-	int idx = srcu_read_lock(&dev->srcu);
-	struct unbd_leg *leg;
-	bool over = true;
-	unsigned int i;
-
-	for (i = 0; i < UNBD_MAX_PATHS; i++) {
-		leg = srcu_dereference(dev->legs[i], &dev->srcu);
-		if (!leg)
-			continue;
-		if (READ_ONCE(leg->live)) {
-			over = true;
-			break;
-		}
-		if (!was_tried(leg))
-			over = false;
-	}
-	srcu_read_unlock(&dev->srcu, idx);
-	return over;
-}
-
-/* Says of each path that is not up why; returns the first error. */
-static int collect_errors(struct unbd_device *dev, bool log,
-			  char *why, size_t len)
-{
-	int idx = srcu_read_lock(&dev->srcu);
-	int err = -ENOTCONN;
-	struct unbd_leg *leg;
-	unsigned int i;
-
-	snprintf(why, len, "no path");
-	for (i = 0; i < UNBD_MAX_PATHS; i++) {
-		leg = srcu_dereference(dev->legs[i], &dev->srcu);
-		if (!leg || READ_ONCE(leg->live) || !was_tried(leg))
-			continue;
-		if (log) {
-			pr_warn("%s: not up yet: %s (%d)\n", leg->path->name,
-				leg->why, leg->error);
-		} else {
-			snprintf(why, len, "%s: %s", leg->path->dst, leg->why);
-			err = leg->error;
-			break;
-		}
-	}
-	srcu_read_unlock(&dev->srcu, idx);
-	return err;
-}
-
-static int wait_for_leg(struct unbd_device *dev, char *why, size_t len)
-{
-	int err = wait_event_killable(dev->wait, attempts_over(dev));
-
-	if (err) {
-		snprintf(why, len, "interrupted");
-		return -EINTR;
-	}
-	if (!unbd_device_has_leg(dev))
-		return collect_errors(dev, false, why, len);
-	return 0;
-}
-
-/* The mapping will last: from now on its paths do what they can to come up. */
-static void keep_device(struct unbd_device *dev)
-{
-	mutex_lock(&dev->session->mutex);
-	WRITE_ONCE(dev->mapped, true);
-	kick_paths(dev->session);
-	mutex_unlock(&dev->session->mutex);
-}
-
-static void forget_device(struct unbd_device *dev)
-{
-	struct unbd_session *session = dev->session;
-
-	mutex_lock(&session->mutex);
-	list_del(&dev->entry);
-	mutex_unlock(&session->mutex);
-	unbd_device_put(dev);
-}
-
-static int show_disk(struct unbd_device *dev, char *why, size_t len)
-{
-	int err;
-
-	unbd_device_get(dev);
-	err = unbd_disk_add(dev, why, len);
-	if (!err) {
-		pr_info("unbd%u: %s of %s, %llu bytes, %u+%u queues\n",
-			dev->index, *dev->export_name ? dev->export_name :
-			"default export", dev->session->name,
-			dev->geometry.size, dev->nr_queues,
-			dev->nr_poll_queues);
-		collect_errors(dev, true, why, len);
-	}
-	unbd_device_put(dev);
-	return err;
-}
-
-/**
- * unbd_map() - map an export as a disk
- * @o: what the user wrote
- * @why: gets the reason of a failure
- * @len: size of @why
- *
- * In the context of the process that maps; waits until a path is up or all
- * have been tried. Return: 0, or -errno with nothing left behind.
- */
-int unbd_map(struct unbd_map_options *o, char *why, size_t len)
-{
-	struct unbd_session *session;
-	struct unbd_device *dev;
-	struct asked_paths asked = {};
-	unsigned int i;
-	int err;
-
-	for (i = 0; i < o->nr_paths; i++)
-		unbd_transport_load(o->paths[i].transport);
-	session = enter(o, why, len);
-	if (IS_ERR(session))
-		return PTR_ERR(session);
-	dev = begin_mapping(session, o, &asked, why, len);
-	if (IS_ERR(dev)) {
-		err = PTR_ERR(dev);
-		goto leave;
-	}
-	err = wait_for_leg(dev, why, len);
-	if (err)
-		goto forget;
-	keep_device(dev);
-	err = show_disk(dev, why, len);
-	if (!err) {
-		forget_paths(&asked, true);
-		return 0;
-	}
-forget:
-	WRITE_ONCE(dev->removing, true);
-	unbd_device_fail(dev);
-	remove_legs_of_device(dev, true);
-	forget_device(dev);
-leave:
-	forget_paths(&asked, false);
-	leave(session);
-	return err;
-}
-
-/**
- * unbd_unmap() - take a disk away
- * @dev: device, kept by the caller
- * @force: even if it is open; what its users do then fails
- * @why: gets the reason of a refusal
- * @len: size of @why
- *
- * With @force it never waits for the server. Return: 0, -EBUSY when the disk
- * is open, -ENODEV when someone else is removing it.
- */
-int unbd_unmap(struct unbd_device *dev, bool force, char *why, size_t len)
-{
-	struct unbd_session *session = dev->session;
-	int err = unbd_disk_claim(dev, force);
-
-	if (err) {
-		snprintf(why, len, err == -EBUSY ? "the device is in use" :
-			 "the device is being removed");
-		return err;
-	}
-	/* A resize waits no longer, so that nobody has to wait for it. */
-	wake_up_all(&dev->wait);
-	/* Nobody has it open: without a server there is nothing to wait for. */
-	if (!unbd_device_has_leg(dev))
-		force = true;
-	pr_info("unbd%u: unmapped%s\n", dev->index, force ? " by force" : "");
-	if (force) {
-		unbd_device_fail(dev);
-		remove_legs_of_device(dev, false);
-	}
-	unbd_disk_remove(dev, force);
-	if (!force)
-		remove_legs_of_device(dev, true);
-	forget_device(dev);
-	leave(session);
-	return 0;
-}
-
-/* The next disk that nobody is removing, with a reference */
-static struct unbd_device *device_behind(struct unbd_session *session,
-					 long long last)
-{
-	struct unbd_device *dev, *found = NULL;
-
-	mutex_lock(&session->mutex);
-	list_for_each_entry(dev, &session->devices, entry) {
-		if (dev->index <= last || !READ_ONCE(dev->added) ||
-		    READ_ONCE(dev->removing))
-			continue;
-		if (!found || dev->index < found->index)
-			found = dev;
-	}
-	if (found)
-		unbd_device_get(found);
-	mutex_unlock(&session->mutex);
-	return found;
-}
-
-int unbd_unmap_session(const char *sessname, bool force, char *why,
-		       size_t len)
-{
-	struct unbd_session *session;
-	char cause[UNBD_WHY_LEN];
-	struct unbd_device *dev;
-	long long last = -1;
-	int err, result = 0;
-
-	mutex_lock(&sessions_mutex);
-	session = find_session(sessname);
-	if (session)
-		unbd_session_get(session);
-	mutex_unlock(&sessions_mutex);
-	if (!session)
-		return 0;
-	while ((dev = device_behind(session, last))) {
-		last = dev->index;
-		err = unbd_unmap(dev, force, cause, sizeof(cause));
-		if (err && !result)
-			result = unbd_why(why, len, err, "unbd%u: %s",
-					  dev->index, cause);
-		unbd_device_put(dev);
-	}
-	unbd_session_put(session);
-	return result;
-}
-EXPORT_SYMBOL_UNBD(unbd_unmap_session);
 
 /**
  * unbd_session_add_path() - give a session another path
@@ -722,7 +488,7 @@ int unbd_session_add_path(struct unbd_session *session,
 	int err = 0;
 
 	unbd_transport_load(spec->transport);
-	noio = lock_for_more(session);
+	noio = unbd_session_lock(session);
 	if (READ_ONCE(session->closing)) {
 		snprintf(why, len, "the session is being closed");
 		err = -ENODEV;
@@ -745,11 +511,11 @@ int unbd_session_add_path(struct unbd_session *session,
 	}
 	snprintf(why, len, "out of memory");
 	path->claimed = true;
-	unlock_with_more(session, noio);
+	unbd_session_unlock(session, noio);
 	remove_claimed_path(path);
 	return err;
 unlock:
-	unlock_with_more(session, noio);
+	unbd_session_unlock(session, noio);
 	return err;
 }
 
