@@ -134,8 +134,9 @@ struct unbd_geometry {
  *	100 ms whatever it does. When it returns no request of the leg is
  *	touched any more and no up-call is running or will come. In-flight
  *	requests are not completed by it: the core takes them back. With
- *	leg->polite set it says good-bye in the protocol's way, without
- *	waiting for an answer.
+ *	leg->polite set it says good-bye in the protocol's way, and where
+ *	that has an answer waits for it, up to path->connect_timeout or until
+ *	@abort.
  * @abort: makes a @connect or @attach that is running on this path return
  *	soon, and those that come later fail at once, until @abort_clear.
  *	Any process context; concurrent with everything but @path_init and
