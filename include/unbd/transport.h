@@ -30,7 +30,7 @@
 #include <unbd/parse.h>
 
 /* Raised with every change of a structure or an operation below. */
-#define UNBD_TRANSPORT_API	6
+#define UNBD_TRANSPORT_API	7
 
 /* Bytes of every request that belong to the transport. */
 #define UNBD_REQUEST_PRIV	256
@@ -334,7 +334,7 @@ struct unbd_leg {
 	u64 latency_ns;			/* moving average */
 	unsigned long answered_at;	/* jiffies; the last request that was */
 	unsigned long alive_at;		/* jiffies; the server has said so */
-	bool ask;			/* it shall be asked to */
+	unsigned long ask;		/* it shall, after jiffies of silence */
 	atomic_t slow;			/* requests that take their time */
 };
 

@@ -142,7 +142,7 @@ int unbd_leg_attach(struct unbd_leg *leg, char *why, size_t len)
 	unbd_fence_done(leg);
 	WRITE_ONCE(leg->latency_ns, 0);
 	leg->live_since = jiffies;
-	WRITE_ONCE(leg->ask, false);
+	WRITE_ONCE(leg->ask, 0);
 	WRITE_ONCE(leg->answered_at, jiffies);
 	WRITE_ONCE(leg->alive_at, jiffies);
 	/* Pairs with live_leg(): all that a request needs is there. */

@@ -34,11 +34,11 @@ static unsigned long silence(struct unbd_leg *leg, unsigned int queue)
 	return jiffies - later(moved, READ_ONCE(leg->alive_at));
 }
 
-static void ask(struct unbd_leg *leg)
+static void ask(struct unbd_leg *leg, unsigned long limit)
 {
 	if (READ_ONCE(leg->ask))
 		return;
-	WRITE_ONCE(leg->ask, true);
+	WRITE_ONCE(leg->ask, limit);
 	unbd_path_kick(leg->path);
 }
 
@@ -82,7 +82,7 @@ unsigned long unbd_request_overdue(struct request *rq)
 	if (silent < limit) {
 		again = limit - silent;
 	} else if (atomic_read(&leg->slow) && silent < PATIENCE * limit) {
-		ask(leg);
+		ask(leg, limit);
 		again = min_t(unsigned long, limit, LOOK_AGAIN);
 	} else {
 		give_up(leg, rq, limit);
@@ -105,7 +105,7 @@ static bool should_answer(const struct unbd_leg *leg, int err)
 static void ask_server(struct unbd_leg *leg)
 {
 	const struct unbd_transport_ops *ops = leg->path->ops;
-	u64 size = leg->geometry.size;
+	struct unbd_geometry known = leg->geometry;
 	char why[UNBD_WHY_LEN] = "";
 	int err = -EOPNOTSUPP;
 
@@ -113,13 +113,15 @@ static void ask_server(struct unbd_leg *leg)
 		err = ops->refresh(leg, why, sizeof(why));
 	if (err >= 0) {
 		WRITE_ONCE(leg->alive_at, jiffies);
-		/* It has answered more than was asked for. */
-		if (err || leg->geometry.size != size)
+		/* What is new is for who asks for that, to see it as new. */
+		if (err || leg->geometry.size != known.size) {
+			leg->geometry = known;
 			unbd_leg_changed(leg);
+		}
 	} else if (should_answer(leg, err)) {
 		unbd_leg_failed(leg, -ETIMEDOUT,
-				"no answer within io_timeout (%u s) for unbd%u, and none when asked: %s",
-				leg->dev->io_timeout, leg->dev->index, why);
+				"no answer within io_timeout (%lu s) for unbd%u, and none when asked: %s",
+				READ_ONCE(leg->ask) / HZ, leg->dev->index, why);
 	}
 }
 
@@ -140,6 +142,6 @@ void unbd_silence_ask(struct unbd_path *path)
 			continue;
 		if (leg->live)
 			ask_server(leg);
-		WRITE_ONCE(leg->ask, false);
+		WRITE_ONCE(leg->ask, 0);
 	}
 }

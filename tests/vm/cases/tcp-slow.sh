@@ -188,6 +188,29 @@ test_a_flush_that_takes_very_long() {
 	unmap "$DISK"
 }
 
+# Asking whether it lives finds a new size, that its connections do not know.
+test_an_export_that_grows_during_a_flush() {
+	echo 1G > "$WORK/size"
+	serve_slowly thread_model='echo parallel' can_multi_conn='exit 0' \
+		flush='sleep 10' get_size="cat $WORK/size"
+	DISK=$(map sessname=s "$HERE" device_path= nr_queues=1 io_timeout=3)
+	dd if=/dev/zero of="/dev/$DISK" bs=4k count=1 conv=fsync status=none &
+	sleep 1
+	echo 2G > "$WORK/size"
+	wait $!
+	eventually 5 is_mib "$DISK" 2048
+	direct_read "$DISK" 2047 | cmp -n 1048576 - /dev/zero
+	nothing_failed
+	unmap "$DISK"
+}
+
+nothing_failed() {
+	local stat
+	for stat in timeouts failed; do
+		same "$(stat_of $stat)" 0 "stats/$stat"
+	done
+}
+
 # stops_within SECONDS REGEX - the server stops now, and is found out
 stops_within() {
 	local begin took
