@@ -168,8 +168,9 @@ struct unbd_geometry {
  * @describe: optional; write the endpoints really in use ("10.0.0.2:40812"
  *	style) to @src and @dst, each @len bytes
  *
- * @connect, @disconnect, @attach, @detach, @refresh and @fence of one path
- * exclude each other. @queue_rq and @commit_rqs of a leg run only between the
+ * @attach, @detach, @refresh and @fence of one leg exclude each other, and
+ * those of a path's legs and @connect and @disconnect do if there is @connect.
+ * @queue_rq and @commit_rqs of a leg run only between the
  * end of its @attach and the start of its @detach.
  */
 struct unbd_transport_ops {
@@ -248,6 +249,8 @@ struct unbd_path {
 	enum unbd_path_state state;
 	struct list_head entry;
 	struct list_head legs;
+	atomic_t legs_busy;		/* how many take a step */
+	wait_queue_head_t legs_wait;	/* for the end of one */
 	struct kobject kobj;
 	struct mutex mutex;		/* connect, attach, detach; legs */
 	struct mutex abort_mutex;	/* aborters */
@@ -317,6 +320,9 @@ struct unbd_leg {
 	/* private: of the core (src/core/client/leg.c) */
 	struct list_head entry;		/* in path->legs */
 	struct unbd_fence *fence;	/* to be left behind */
+	struct work_struct work;
+	void (*step)(struct unbd_leg *leg);	/* what @work does */
+	int attempt;			/* how the last one ended */
 	bool recognised;		/* unbd_leg_recognise() was called */
 	bool attached;			/* until ops->detach has returned */
 	bool broken;			/* to be taken down; path->lock */

@@ -135,6 +135,18 @@ static int shake_hands(struct unbd_stream *s, const struct unbd_leg *leg,
 /* ------------------------------------------------------------------ */
 /* One connection                                                     */
 
+/* Whoever of several legs comes first has it. */
+static bool take_socket(struct tcp_path *path)
+{
+	bool used;
+
+	spin_lock(&path->lock);
+	used = path->sock_used;
+	path->sock_used = true;
+	spin_unlock(&path->lock);
+	return !used;
+}
+
 static int get_socket(struct tcp_path *path, struct unbd_stream *s,
 		      unsigned long timeout, char *why, size_t len)
 {
@@ -144,10 +156,9 @@ static int get_socket(struct tcp_path *path, struct unbd_stream *s,
 					   path->has_src ? &path->src : NULL,
 					   &path->dst, jiffies + timeout,
 					   why, len);
-	if (path->sock_used)
+	if (!take_socket(path))
 		return unbd_why(why, len, -ENOTCONN,
 				"a handed-over socket serves one device, once");
-	path->sock_used = true;
 	unbd_stream_init(s, path->sock, true);
 	return 0;
 }

@@ -156,10 +156,10 @@ struct tcp_leg {
  * @src: address to bind to
  * @has_src: there is one
  * @sock: fd: the socket that was handed over
- * @sock_used: fd: it has been made a connection once
  * @lock: the members below
  * @aborted: between abort and abort_clear
  * @attempts: handshakes under way, struct tcp_attempt
+ * @sock_used: fd: it has been made a connection once
  * @src_name: our end of the last connection that came about
  * @dst_name: the server's
  */
@@ -169,12 +169,12 @@ struct tcp_path {
 	struct unbd_tcp_address src;
 	bool has_src;
 	struct socket *sock;
-	bool sock_used;
 
 	spinlock_t lock;		/* what follows */
 	bool aborted;
 	struct list_head attempts;
 	char src_name[UNBD_STREAM_NAME_LEN];
+	bool sock_used;
 	char dst_name[UNBD_STREAM_NAME_LEN];
 };
 

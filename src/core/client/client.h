@@ -200,8 +200,9 @@ struct unbd_device {
 };
 
 /*
- * For paths, and for what waits for tags of a device while its paths may be
- * waiting: with one queue for both there were no way on without memory.
+ * For paths; for their legs, whose ends a path's work waits for; for what waits
+ * for tags of a device while its paths may be waiting; and for what waits for
+ * data of one. With one queue for all there were no way on without memory.
  */
 extern struct workqueue_struct *unbd_wq;
 extern struct workqueue_struct *unbd_split_wq;
@@ -213,7 +214,9 @@ void unbd_transport_put(const struct unbd_transport_ops *ops);
 
 /* map.c: disks come and go */
 int unbd_map(struct unbd_map_options *o, char *why, size_t len);
+extern struct workqueue_struct *unbd_leg_wq;
 int unbd_unmap(struct unbd_device *dev, bool force, char *why, size_t len);
+extern struct workqueue_struct *unbd_scan_wq;
 
 /**
  * struct unbd_asked_paths - the paths that a mapping asks for
@@ -271,6 +274,12 @@ struct unbd_leg *unbd_leg_of(struct unbd_device *dev, struct unbd_path *path);
 void unbd_leg_add_request(struct unbd_leg *leg, struct request *rq,
 			  unsigned int hctx);
 void unbd_leg_drop_request(struct unbd_leg *leg, struct request *rq);
+/* Its owner may be waiting for others, who do the work. */
+static inline void unbd_path_assert_locked(struct unbd_path *path)
+{
+	WARN_ON_ONCE(!mutex_is_locked(&path->mutex));
+}
+
 u64 unbd_leg_latency(const struct unbd_leg *leg);
 bool unbd_leg_busy(struct unbd_leg *leg);
 unsigned int unbd_leg_queue(struct unbd_leg *leg, unsigned int hctx);
@@ -284,6 +293,20 @@ int unbd_device_adopt(struct unbd_device *dev, struct unbd_leg *leg,
 		      char *why, size_t len);
 void unbd_device_complete(struct request *rq);
 void unbd_device_update(struct unbd_device *dev);
+/* legs.c: all legs of a path */
+bool unbd_legs_others_live(const struct unbd_leg *leg);
+void unbd_legs_down(struct unbd_path *path, bool polite);
+bool unbd_legs_mend(struct unbd_path *path,
+		    void (*lost)(struct unbd_path *path, struct unbd_leg *leg));
+void unbd_legs_tried(struct unbd_path *path, int error, const char *why,
+		     bool again);
+void unbd_legs_attach(struct unbd_path *path);
+bool unbd_legs_first(struct unbd_path *path);
+int unbd_legs_attached(struct unbd_path *path);
+void unbd_legs_refresh(struct unbd_path *path);
+int unbd_legs_fence(struct unbd_path *path);
+void unbd_leg_work(struct work_struct *work);
+
 void unbd_device_fail(struct unbd_device *dev);
 bool unbd_device_has_leg(struct unbd_device *dev);
 bool unbd_device_attached(struct unbd_device *dev);

@@ -187,7 +187,7 @@ int unbd_fence_run(struct unbd_leg *leg, char *why, size_t len)
 {
 	int err = 0;
 
-	lockdep_assert_held(&leg->path->mutex);
+	unbd_path_assert_locked(leg->path);
 
 	if (leg->fences && leg->path->ops->fence) {
 		name_fences(leg);

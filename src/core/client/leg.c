@@ -44,6 +44,7 @@ int unbd_leg_create(struct unbd_device *dev, struct unbd_path *path)
 	leg->want_queues = dev->want_queues;
 	leg->want_poll_queues = dev->want_poll_queues;
 	leg->queue_depth = dev->queue_depth;
+	INIT_WORK(&leg->work, unbd_leg_work);
 	list_add_tail(&leg->entry, &path->legs);
 	rcu_assign_pointer(dev->legs[path->index], leg);
 	dev->nr_legs++;
@@ -58,7 +59,7 @@ void unbd_leg_destroy(struct unbd_leg *leg)
 {
 	struct unbd_device *dev = leg->dev;
 
-	lockdep_assert_held(&leg->path->mutex);
+	unbd_path_assert_locked(leg->path);
 
 	list_del(&leg->entry);
 	RCU_INIT_POINTER(dev->legs[leg->path->index], NULL);
@@ -118,7 +119,7 @@ int unbd_leg_attach(struct unbd_leg *leg, char *why, size_t len)
 	const struct unbd_transport_ops *ops = leg->path->ops;
 	int err;
 
-	lockdep_assert_held(&leg->path->mutex);
+	unbd_path_assert_locked(leg->path);
 
 	err = unbd_fence_prepare(leg);
 	if (err)
@@ -188,7 +189,7 @@ void unbd_leg_down(struct unbd_leg *leg, bool polite)
 {
 	struct unbd_device *dev = leg->dev;
 
-	lockdep_assert_held(&leg->path->mutex);
+	unbd_path_assert_locked(leg->path);
 
 	if (!leg->live) {
 		not_broken(leg);
@@ -210,7 +211,7 @@ bool unbd_leg_busy(struct unbd_leg *leg)
 {
 	unsigned int i;
 
-	lockdep_assert_held(&leg->path->mutex);
+	unbd_path_assert_locked(leg->path);
 
 	for (i = 0; i < leg->nr_slots; i++)
 		if (READ_ONCE(leg->slots[i]))

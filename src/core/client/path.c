@@ -157,12 +157,9 @@ EXPORT_SYMBOL_UNBD(unbd_leg_changed);
 /* Detaches everything; the requests are taken back. */
 static void take_down(struct unbd_path *path, bool polite)
 {
-	struct unbd_leg *leg;
-
 	lockdep_assert_held(&path->mutex);
 
-	list_for_each_entry(leg, &path->legs, entry)
-		unbd_leg_down(leg, polite);
+	unbd_legs_down(path, polite);
 	if (path->connected && path->ops->disconnect)
 		path->ops->disconnect(path);
 	path->connected = false;
@@ -207,67 +204,8 @@ static void handle_failure(struct unbd_path *path)
 	take_down(path, false);
 }
 
-/* Why a mapped disk is not there yet is said once, not at every attempt. */
-static void report_leg(struct unbd_leg *leg, int error, const char *why)
-{
-	if (error && error != leg->error && leg->dev->disk)
-		pr_warn("%s: unbd%u: %s (%d)\n", leg->path->name,
-			leg->dev->index, why, error);
-}
-
-static void leg_tried(struct unbd_leg *leg, int error, const char *why)
-{
-	leg->error = error;
-	strscpy(leg->why, why, sizeof(leg->why));
-	/* Pairs with was_tried(): error and reason have been written. */
-	smp_store_release(&leg->tried, true);
-	wake_up_all(&leg->dev->wait);
-}
-
-static int attach_legs(struct unbd_path *path)
-{
-	char why[UNBD_WHY_LEN] = "";
-	struct unbd_leg *leg;
-	int err, result = 0;
-
-	list_for_each_entry(leg, &path->legs, entry) {
-		if (leg->live || READ_ONCE(leg->dev->dying))
-			continue;
-		if (READ_ONCE(path->aborters))
-			return -ECANCELED;
-		err = unbd_leg_attach(leg, why, sizeof(why));
-		if (err && READ_ONCE(path->aborters))
-			return -ECANCELED;
-		report_leg(leg, err, why);
-		leg_tried(leg, err, why);
-		if (err)
-			result = err;
-	}
-	return result;
-}
-
-static bool has_live_leg(struct unbd_path *path)
-{
-	struct unbd_leg *leg;
-
-	list_for_each_entry(leg, &path->legs, entry)
-		if (leg->live)
-			return true;
-	return false;
-}
-
-static bool has_other_live_leg(struct unbd_path *path, struct unbd_leg *but)
-{
-	struct unbd_leg *leg;
-
-	list_for_each_entry(leg, &path->legs, entry)
-		if (leg != but && leg->live && !READ_ONCE(leg->broken))
-			return true;
-	return false;
-}
-
 /* With the last one that was live the path has broken. */
-static void handle_broken_leg(struct unbd_path *path, struct unbd_leg *leg)
+static void leg_lost(struct unbd_path *path, struct unbd_leg *leg)
 {
 	char why[UNBD_WHY_LEN];
 	int error;
@@ -278,7 +216,7 @@ static void handle_broken_leg(struct unbd_path *path, struct unbd_leg *leg)
 	spin_unlock_irq(&path->lock);
 
 	count_attempt(path, leg->live, leg->live_since);
-	if (has_other_live_leg(path, leg)) {
+	if (unbd_legs_others_live(leg)) {
 		pr_warn("%s: unbd%u: %s (%d)\n", path->name, leg->dev->index,
 			why, error);
 	} else if (path->state == UNBD_PATH_LIVE) {
@@ -286,7 +224,6 @@ static void handle_broken_leg(struct unbd_path *path, struct unbd_leg *leg)
 		path->lost_at = jiffies;
 		path_lost(path, error, why);
 	}
-	unbd_leg_down(leg, false);
 }
 
 static void count_wanted_queues(struct unbd_path *path)
@@ -313,7 +250,6 @@ static bool is_final(struct unbd_path *path, int err)
 static int connect_path(struct unbd_path *path)
 {
 	char why[UNBD_WHY_LEN] = "";
-	struct unbd_leg *leg;
 	int err = 0;
 
 	if (path->connected)
@@ -325,8 +261,7 @@ static int connect_path(struct unbd_path *path)
 	if (!err)
 		path->connect_took = jiffies - path->tried_at;
 	if (err && is_final(path, err))
-		list_for_each_entry(leg, &path->legs, entry)
-			leg_tried(leg, err, why);
+		unbd_legs_tried(path, err, why, true);
 	return err;
 }
 
@@ -343,6 +278,15 @@ static void path_up(struct unbd_path *path)
 			jiffies_to_msecs(now - path->lost_at));
 	}
 	set_state(path, UNBD_PATH_LIVE, 0, NULL);
+}
+
+/* The first leg makes the path live, however long the others take. */
+static int attach_legs(struct unbd_path *path)
+{
+	unbd_legs_attach(path);
+	if (unbd_legs_first(path))
+		path_up(path);
+	return unbd_legs_attached(path);
 }
 
 static void set_timeouts(struct unbd_path *path)
@@ -372,8 +316,6 @@ static int bring_up(struct unbd_path *path)
 	err = connect_path(path);
 	if (!err)
 		err = attach_legs(path);
-	if (has_live_leg(path))
-		path_up(path);
 	if (!err)
 		return 0;
 	if (READ_ONCE(path->aborters))
@@ -382,16 +324,6 @@ static int bring_up(struct unbd_path *path)
 		return 0;
 	path->attempts++;
 	return err;
-}
-
-/* A mapping must not wait for a path that does not try any more. */
-static void give_up_legs(struct unbd_path *path)
-{
-	struct unbd_leg *leg;
-
-	list_for_each_entry(leg, &path->legs, entry)
-		if (!leg->tried)
-			leg_tried(leg, -ENOTCONN, "the path has failed");
 }
 
 /* A mapping tries each path once; what fails then is removed with it. */
@@ -416,22 +348,6 @@ static unsigned long backoff(struct unbd_path *path)
 	return pause > since ? max(pause - since, FIRST_DELAY) : FIRST_DELAY;
 }
 
-static bool mend_legs(struct unbd_path *path)
-{
-	struct unbd_leg *leg;
-	bool any = false;
-
-	lockdep_assert_held(&path->mutex);
-
-	list_for_each_entry(leg, &path->legs, entry) {
-		if (!READ_ONCE(leg->broken))
-			continue;
-		handle_broken_leg(path, leg);
-		any = true;
-	}
-	return any;
-}
-
 /*
  * Beside the path's work, which may be waiting for another export's server:
  * what was in flight on a broken leg shall go elsewhere at once.
@@ -442,40 +358,9 @@ static void mend_work(struct work_struct *work)
 					      mend_work);
 	unsigned int noio = unbd_path_lock_abort(path);
 
-	if (path->state != UNBD_PATH_REMOVING && mend_legs(path))
+	if (path->state != UNBD_PATH_REMOVING && unbd_legs_mend(path, leg_lost))
 		mod_delayed_work(unbd_wq, &path->work, backoff(path));
 	unbd_path_unlock(path, noio);
-}
-
-static void refresh_legs(struct unbd_path *path)
-{
-	struct unbd_leg *leg;
-
-	list_for_each_entry(leg, &path->legs, entry)
-		if (leg->live && atomic_cmpxchg(&leg->dev->refresh,
-						UNBD_REFRESH_WANTED,
-						UNBD_REFRESH_RUNNING) ==
-		    UNBD_REFRESH_WANTED)
-			unbd_device_refresh(leg->dev, leg);
-}
-
-/* Asks over this path's live legs for what has been lost with others. */
-static int run_fences(struct unbd_path *path)
-{
-	char why[UNBD_WHY_LEN];
-	struct unbd_leg *leg;
-	int err, result = 0;
-
-	list_for_each_entry(leg, &path->legs, entry) {
-		if (!leg->live || !unbd_fence_wanted(leg->dev))
-			continue;
-		err = unbd_fence_run(leg, why, sizeof(why));
-		report_leg(leg, err, why);
-		leg->error = err;
-		if (err)
-			result = err;
-	}
-	return result;
 }
 
 /*
@@ -514,7 +399,7 @@ static void path_work(struct work_struct *work)
 		handle_failure(path);
 		mended = true;
 	} else {
-		mended = mend_legs(path);
+		mended = unbd_legs_mend(path, leg_lost);
 	}
 	/* Whoever waits in a handshake must not delay the others. */
 	if (mended && path->attempts) {
@@ -522,12 +407,13 @@ static void path_work(struct work_struct *work)
 		goto out;
 	}
 	if (path->state == UNBD_PATH_FAILED) {
-		give_up_legs(path);
+		unbd_legs_tried(path, -ENOTCONN, "the path has failed",
+				false);
 	} else {
 		err = bring_up(path);
-		refresh_legs(path);
+		unbd_legs_refresh(path);
 		unbd_silence_ask(path);
-		fence_err = run_fences(path);
+		fence_err = unbd_legs_fence(path);
 	}
 out:
 	if (err && path->state != UNBD_PATH_REMOVING &&
@@ -610,6 +496,7 @@ static struct unbd_path *alloc_path(struct unbd_session *session,
 			       path->index, o->dst);
 	INIT_LIST_HEAD(&path->entry);
 	INIT_LIST_HEAD(&path->legs);
+	init_waitqueue_head(&path->legs_wait);
 	mutex_init(&path->mutex);
 	mutex_init(&path->abort_mutex);
 	spin_lock_init(&path->lock);

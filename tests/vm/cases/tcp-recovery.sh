@@ -653,6 +653,90 @@ test_an_export_that_hangs_leaves_its_neighbours_alone() {
 	unmap "$DISK"
 }
 
+# serve_exports - nbdkit, with an export for every name; who opens one that
+# begins with "bad" waits as long as there is a file WORK/hang
+serve_exports() {
+	# shellcheck disable=SC2016
+	start_nbdkit eval thread_model='echo parallel' open='
+			case $3 in
+			bad*)	while [ -e '"$WORK"'/hang ]; do
+					sleep 0.2
+				done ;;
+			esac
+			echo "$3"' \
+		get_size='echo 16M' can_multi_conn='exit 0' pread='
+			head -c $3 /dev/zero'
+}
+
+# Those whose servers do not answer come first, in the order of their mapping.
+test_exports_that_hang_delay_no_others() {
+	local bad=() disk i begin took
+	serve_exports
+	for i in 0 1 2 3; do
+		bad+=("$(map sessname=s "$HERE" device_path=bad$i nr_queues=1)")
+	done
+	DISK=$(map sessname=s "$HERE" device_path=good nr_queues=1)
+	touch "$WORK/hang"
+	stop_peer "$PEER_PID"
+	eventually 2 path_is s reconnecting
+	serve_exports
+	begin=$(milliseconds)
+	eventually 2 state_is "$DISK" live
+	took=$(( $(milliseconds) - begin ))
+	(( took < $(scaled 2000) )) || fail "it took $took ms"
+	direct_read "$DISK" 0 > /dev/null
+	same "$(path_state s)" live "state of the path"
+	for disk in "${bad[@]}"; do
+		same "$(state "$disk")" parked "state of $disk"
+	done
+	rm "$WORK/hang"
+	for disk in "${bad[@]}"; do
+		eventually 10 state_is "$disk" live
+		unmap "$disk"
+	done
+	unmap "$DISK"
+}
+
+# our_port - from which the youngest connection to the first server comes
+our_port() {
+	ss -Htn state established dport = :10809 |
+		sed -E 's/.*:([0-9]+) +[^ ]+:10809.*/\1/' |
+		grep -vxF "${1-}" | tail -n 1
+}
+
+# break_connection PORT
+break_connection() {
+	ss -K sport = ":$1" dport = :10809 > /dev/null
+}
+
+# Its requests go to the second path, and it is attached anew, while another
+# one's handshake lasts.
+test_a_broken_leg_waits_for_no_handshake() {
+	local bad bad_port port slowest
+	need_module tcp_diag
+	serve_exports
+	PORT=10810 serve_exports
+	bad=$(map sessname=s "$HERE" "$HERE:10810" device_path=bad nr_queues=1)
+	eventually 5 path_live s 1
+	bad_port=$(our_port)
+	DISK=$(map sessname=s device_path=good nr_queues=1 io_timeout=60)
+	port=$(our_port "$bad_port")
+	touch "$WORK/hang"
+	log_from_here
+	break_connection "$bad_port"
+	eventually 5 said "$bad: no answer to the handshake"
+	eventually 5 test "$(our_port "$port")"
+	( sleep 2; break_connection "$port" ) &
+	slowest=$(slowest_read "$DISK" 20)
+	wait $!
+	(( slowest < $(scaled 100) )) || fail "a read took $slowest ms"
+	same "$(cat "/sys/block/$DISK/unbd/stats/parked")" 0 "$DISK parked"
+	[[ $(our_port "$port") ]] || fail "the leg has not come back"
+	rm "$WORK/hang"
+	unmap "$bad"
+	unmap "$DISK"
+}
+
 test_an_export_that_is_taken_away_leaves_its_neighbours_alone() {
 	local other
 	allow_log "dev unbd"
