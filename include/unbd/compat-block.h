@@ -138,7 +138,9 @@ struct unbd_bdev {
  * to be the only one, NULL to share. Process context, may sleep. Returns 0 or
  * -errno (-ENOTBLK, -EBUSY when another holder has it, -EROFS or -EACCES).
  *
- * unbd_close_bdev() undoes that, without I/O in flight.
+ * unbd_open_bdev_nr() opens the one with the number @nr, to read and to share.
+ *
+ * unbd_close_bdev() undoes either, without I/O in flight.
  */
 #ifdef HAVE_BDEV_FILE_OPEN_BY_PATH
 static inline int unbd_open_bdev(struct unbd_bdev *b, const char *path,
@@ -151,6 +153,12 @@ static inline int unbd_open_bdev(struct unbd_bdev *b, const char *path,
 		return PTR_ERR(b->file);
 	b->bdev = file_bdev(b->file);
 	return 0;
+}
+
+static inline int unbd_open_bdev_nr(struct unbd_bdev *b, dev_t nr)
+{
+	b->file = bdev_file_open_by_dev(nr, BLK_OPEN_READ, NULL, NULL);
+	return PTR_ERR_OR_ZERO(b->file);
 }
 
 static inline void unbd_close_bdev(struct unbd_bdev *b)
@@ -170,6 +178,12 @@ static inline int unbd_open_bdev(struct unbd_bdev *b, const char *path,
 	return 0;
 }
 
+static inline int unbd_open_bdev_nr(struct unbd_bdev *b, dev_t nr)
+{
+	b->handle = bdev_open_by_dev(nr, BLK_OPEN_READ, NULL, NULL);
+	return PTR_ERR_OR_ZERO(b->handle);
+}
+
 static inline void unbd_close_bdev(struct unbd_bdev *b)
 {
 	bdev_release(b->handle);
@@ -182,6 +196,13 @@ static inline int unbd_open_bdev(struct unbd_bdev *b, const char *path,
 	b->bdev = blkdev_get_by_path(path, BLK_OPEN_READ |
 				     (writable ? BLK_OPEN_WRITE : 0),
 				     holder, NULL);
+	return PTR_ERR_OR_ZERO(b->bdev);
+}
+
+static inline int unbd_open_bdev_nr(struct unbd_bdev *b, dev_t nr)
+{
+	b->holder = NULL;
+	b->bdev = blkdev_get_by_dev(nr, BLK_OPEN_READ, NULL, NULL);
 	return PTR_ERR_OR_ZERO(b->bdev);
 }
 
@@ -202,11 +223,41 @@ static inline int unbd_open_bdev(struct unbd_bdev *b, const char *path,
 	return PTR_ERR_OR_ZERO(b->bdev);
 }
 
+static inline int unbd_open_bdev_nr(struct unbd_bdev *b, dev_t nr)
+{
+	b->mode = FMODE_READ;
+	b->bdev = blkdev_get_by_dev(nr, b->mode, NULL);
+	return PTR_ERR_OR_ZERO(b->bdev);
+}
+
 static inline void unbd_close_bdev(struct unbd_bdev *b)
 {
 	blkdev_put(b->bdev, b->mode);
 }
 #endif
+
+#ifdef HAVE_GENHD_FL_NO_PART
+#define UNBD_DISK_UNSCANNED	GENHD_FL_NO_PART
+#else
+#define UNBD_DISK_UNSCANNED	GENHD_FL_NO_PART_SCAN
+#endif
+
+/*
+ * unbd_disk_scan() has the partitions of a disk found that was added with the
+ * flag UNBD_DISK_UNSCANNED. Reads from the disk, for as long as that takes.
+ */
+static inline int unbd_disk_scan(struct gendisk *disk)
+{
+	struct unbd_bdev b;
+	int err;
+
+	disk->flags &= ~UNBD_DISK_UNSCANNED;
+	set_bit(GD_NEED_PART_SCAN, &disk->state);
+	err = unbd_open_bdev_nr(&b, disk_devt(disk));
+	if (!err)
+		unbd_close_bdev(&b);
+	return err;
+}
 
 static inline struct address_space *unbd_bdev_cache(struct unbd_bdev *b)
 {

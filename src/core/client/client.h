@@ -146,7 +146,9 @@ struct unbd_replay {
  * @refresh: &enum unbd_refresh, how far asking for the geometry has come
  * @refresh_error: how it ended
  * @resizing: who asks for it to set the disk's size by himself
- * @wait: for the first attempts of the legs and for @refresh
+ * @scan_work: finds the disk's partitions
+ * @scanned: it has, as far as it could
+ * @wait: for the first attempts of the legs, @refresh and @scanned
  */
 struct unbd_device {
 	struct unbd_session *session;
@@ -197,6 +199,8 @@ struct unbd_device {
 
 	wait_queue_head_t wait;
 	atomic_t stats[UNBD_NR_STATS];
+	struct work_struct scan_work;
+	bool scanned;
 };
 
 /*
@@ -212,11 +216,11 @@ const struct unbd_transport_ops *unbd_transport_get(const char *name);
 void unbd_transport_load(const char *name);
 void unbd_transport_put(const struct unbd_transport_ops *ops);
 
+extern struct workqueue_struct *unbd_scan_wq;
 /* map.c: disks come and go */
 int unbd_map(struct unbd_map_options *o, char *why, size_t len);
 extern struct workqueue_struct *unbd_leg_wq;
 int unbd_unmap(struct unbd_device *dev, bool force, char *why, size_t len);
-extern struct workqueue_struct *unbd_scan_wq;
 
 /**
  * struct unbd_asked_paths - the paths that a mapping asks for
@@ -361,6 +365,8 @@ void unbd_disk_set_size(struct unbd_device *dev, u64 bytes);
 void unbd_disk_fill_limits(struct unbd_device *dev,
 			   struct unbd_disk_limits *lim);
 extern const struct blk_mq_ops unbd_mq_ops;
+int unbd_disk_scanned(struct unbd_device *dev);
+void unbd_scan_work(struct work_struct *work);
 
 /* event.c: what other programs are told */
 int unbd_events_init(struct kobject *kobj);

@@ -241,6 +241,7 @@ static int alloc_disk_of(struct unbd_device *dev)
 		return PTR_ERR(disk);
 	}
 	disk->fops = &unbd_bdev_ops;
+	disk->flags |= UNBD_DISK_UNSCANNED;
 	dev->number->dev = dev;
 	disk->private_data = dev->number;
 	snprintf(disk->disk_name, DISK_NAME_LEN, "unbd%u", dev->index);
@@ -266,6 +267,7 @@ static void forget_disk(struct unbd_device *dev)
 	dev->disk = NULL;
 	mutex_unlock(&dev->mutex);
 	cancel_delayed_work_sync(&dev->fail_work);
+	flush_work(&dev->scan_work);
 	flush_work(&dev->split_work);
 	flush_work(&dev->replay.flush_work);
 
@@ -279,13 +281,54 @@ static void forget_disk(struct unbd_device *dev)
 }
 
 /**
+ * unbd_scan_work() - find the disk's partitions
+ * @work: dev->scan_work
+ */
+void unbd_scan_work(struct work_struct *work)
+{
+	struct unbd_device *dev = container_of(work, struct unbd_device,
+					       scan_work);
+	struct gendisk *disk;
+
+	mutex_lock(&dev->mutex);
+	disk = dev->disk;
+	mutex_unlock(&dev->mutex);
+	/* Whoever takes the disk away waits for this work. */
+	if (disk)
+		unbd_disk_scan(disk);
+	/* Pairs with unbd_disk_scanned(). */
+	smp_store_release(&dev->scanned, true);
+	wake_up_all(&dev->wait);
+	unbd_device_put(dev);
+}
+
+/**
+ * unbd_disk_scanned() - wait until the disk's partitions have been found
+ * @dev: device of unbd_disk_add(), kept by the caller
+ *
+ * A server that does not answer may make that take for ever, so the reading is
+ * for somebody else to do.
+ *
+ * Return: 0, -EINTR when killed, -ENODEV when the disk was taken away.
+ */
+int unbd_disk_scanned(struct unbd_device *dev)
+{
+	queue_work(unbd_scan_wq, &unbd_device_get(dev)->scan_work);
+	/* Pairs with unbd_scan_work(). */
+	if (wait_event_killable(dev->wait, smp_load_acquire(&dev->scanned)))
+		return -EINTR;
+	return READ_ONCE(dev->removing) ? -ENODEV : 0;
+}
+
+/**
  * unbd_disk_add() - make the disk of a device and show it to the world
  * @dev: device with a live leg
  * @why: gets the reason of a failure
  * @len: size of @why
  *
- * Reads the partition table. The caller has a reference to @dev: others may
- * take the disk away before this returns. Return: 0 or -errno.
+ * Does not read from it: unbd_disk_scanned() is due. The caller has a reference
+ * to @dev: others may take the disk away before this returns. Return: 0 or
+ * -errno.
  */
 int unbd_disk_add(struct unbd_device *dev, char *why, size_t len)
 {

@@ -149,19 +149,29 @@ static void forget_device(struct unbd_device *dev)
 
 static int show_disk(struct unbd_device *dev, char *why, size_t len)
 {
-	int err;
+	int err = unbd_disk_add(dev, why, len);
 
-	unbd_device_get(dev);
-	err = unbd_disk_add(dev, why, len);
-	if (!err) {
-		pr_info("unbd%u: %s of %s, %llu bytes, %u+%u queues\n",
-			dev->index, *dev->export_name ? dev->export_name :
-			"default export", dev->session->name,
-			dev->geometry.size, dev->nr_queues,
-			dev->nr_poll_queues);
-		collect_errors(dev, true, why, len);
+	if (err)
+		return err;
+	pr_info("unbd%u: %s of %s, %llu bytes, %u+%u queues\n", dev->index,
+		*dev->export_name ? dev->export_name : "default export",
+		dev->session->name, dev->geometry.size, dev->nr_queues,
+		dev->nr_poll_queues);
+	collect_errors(dev, true, why, len);
+	return 0;
+}
+
+/* The disk belongs to who unmaps it by now, which may happen at any time. */
+static int await_partitions(struct unbd_device *dev, char *why, size_t len)
+{
+	int err = unbd_disk_scanned(dev);
+
+	if (err == -EINTR) {
+		unbd_unmap(dev, true, why, len);
+		snprintf(why, len, "interrupted");
+	} else if (err) {
+		snprintf(why, len, "unmapped before its partitions were read");
 	}
-	unbd_device_put(dev);
 	return err;
 }
 
@@ -196,11 +206,15 @@ int unbd_map(struct unbd_map_options *o, char *why, size_t len)
 	if (err)
 		goto forget;
 	keep_device(dev);
+	unbd_device_get(dev);
 	err = show_disk(dev, why, len);
 	if (!err) {
-		unbd_session_forget_paths(&asked, true);
-		return 0;
+		err = await_partitions(dev, why, len);
+		unbd_session_forget_paths(&asked, !err);
+		unbd_device_put(dev);
+		return err;
 	}
+	unbd_device_put(dev);
 forget:
 	WRITE_ONCE(dev->removing, true);
 	unbd_device_fail(dev);

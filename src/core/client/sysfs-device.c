@@ -225,21 +225,12 @@ const struct kobj_type unbd_device_ktype = {
 	.default_groups	= device_groups,
 };
 
-static int announce_partition(struct device *child, void *data)
-{
-	struct device *disk = data;
-
-	if (child->class == disk->class)
-		kobject_uevent(&child->kobj, KOBJ_CHANGE);
-	return 0;
-}
-
 /**
  * unbd_sysfs_add_device() - the disk's directory and links
  * @dev: device with a disk that has been added
  *
- * The kernel announced the disk and its partitions before they had this
- * directory, from which udev names them: they are announced again.
+ * The kernel announced the disk before it had this directory, from which udev
+ * names it: it is announced again.
  */
 int unbd_sysfs_add_device(struct unbd_device *dev)
 {
@@ -256,7 +247,6 @@ int unbd_sysfs_add_device(struct unbd_device *dev)
 		return err;
 	}
 	kobject_uevent(&disk->kobj, KOBJ_CHANGE);
-	device_for_each_child(disk, disk, announce_partition);
 	return 0;
 }
 

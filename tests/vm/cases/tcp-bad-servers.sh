@@ -173,3 +173,54 @@ test_the_newest_headers_are_asked_for() {
 	traced 'option GO'
 	traced "go 'vol0' infos .3."
 }
+
+# map_from_a_mute - from a server that greets and answers no read as long as
+# there is a file WORK/hang; in the background, by WRITER, until there is a disk
+map_from_a_mute() {
+	stop_peer "$PEER_PID"
+	touch "$WORK/hang"
+	start_nbdkit eval thread_model='echo parallel' get_size='echo 16M' pread='
+		while [ -e '"$WORK"'/hang ]; do
+			sleep 0.2
+		done
+		head -c $3 /dev/zero'
+	bedctl write "$CLIENT/map_device" \
+		"sessname=s $HERE device_path= io_timeout=2 fail_timeout=-1" \
+		> "$WORK/outcome" &
+	WRITER=$!
+	eventually 5 test -e /sys/block/unbd0/unbd/unmap_device
+	sleep 8
+	kill -0 $WRITER || fail "mapped: $(< "$WORK/outcome")"
+}
+
+test_a_disk_whose_partitions_cannot_be_read_is_taken_away() {
+	local begin took
+	map_from_a_mute
+	allow_log "[Dd]ev unbd"
+	begin=$(milliseconds)
+	unmap unbd0 force
+	took=$(( $(milliseconds) - begin ))
+	(( took < $(scaled 1000) )) || fail "unmapping took $took ms"
+	within 5 tail --pid=$WRITER -f /dev/null
+	same "$(< "$WORK/outcome")" ENODEV "the outcome of mapping"
+	nothing_mapped
+	rm "$WORK/hang"
+}
+
+test_who_waits_for_partitions_can_be_killed() {
+	map_from_a_mute
+	allow_log "[Dd]ev unbd"
+	kill -9 $WRITER
+	within 2 tail --pid=$WRITER -f /dev/null
+	eventually 2 nothing_mapped
+	rm "$WORK/hang"
+}
+
+test_partitions_are_found_when_the_server_answers_at_last() {
+	map_from_a_mute
+	rm "$WORK/hang"
+	wait $WRITER
+	same "$(< "$WORK/outcome")" "" "the outcome of mapping"
+	direct_read unbd0 1 > /dev/null
+	unmap unbd0
+}

@@ -98,14 +98,16 @@ test_partitions_have_links_of_their_own() {
 	same "$(property "${disk}p2" UNBD_EXPORT)" vol0
 }
 
-# announced ACTION DEVICE - by the kernel, since the monitor was started
-announced() {
-	grep -q "^KERNEL.* $1 .*/$2 " "$WORK/announced" ||
-		fail "the kernel never said '$1' of $2: $(cat "$WORK/announced")"
+# announced_after EVENT EVENT - each is "ACTION DEVICE"; the second one comes, and
+# not before the first
+announced_after() {
+	sed -n "\%^KERNEL.* ${1/ / .*/} %,\$p" "$WORK/announced" |
+		grep -q "^KERNEL.* ${2/ / .*/} " ||
+		fail "no '$2' behind '$1': $(cat "$WORK/announced")"
 }
 
-# A udev that is quick looks at them when the disk has no directory yet, and
-# cannot name them.
+# A udev that is quick would look at them when the disk has no directory yet, and
+# could not name them.
 test_partitions_are_announced_with_their_disk() {
 	local disk
 	export_file vol0 64
@@ -117,8 +119,7 @@ test_partitions_are_announced_with_their_disk() {
 		> "$WORK/announced" &
 	eventually 10 grep -q '^KERNEL' "$WORK/announced"
 	disk=$(map_local s1 vol0)
-	eventually 10 announced change "$disk"
-	eventually 10 announced change "${disk}p1"
+	eventually 10 announced_after "change $disk" "add ${disk}p1"
 	kill %1
 	settle
 	unmap "$disk"
