@@ -122,6 +122,9 @@ struct unbd_replay {
  * @srcu: readers use @legs
  * @legs: one for each path, by path->index
  * @nr_legs: entries of @legs in use
+ * @rotor: which of them was chosen last, for policies that go by that
+ * @one_leg: a server's connections share no cache: all goes over one leg, and
+ *	over another one when that is not live any more
  * @mutex: see the top of this file
  * @parked: no leg is live, the queue is quiesced
  * @failing: no leg is live and fail_timeout has passed, or the device is
@@ -161,6 +164,7 @@ struct unbd_device {
 	struct unbd_leg __rcu *legs[UNBD_MAX_PATHS];
 	unsigned int nr_legs;
 	unsigned int rotor;
+	bool one_leg;
 
 	struct mutex mutex;		/* the next three and @disk */
 	bool parked;

@@ -315,6 +315,15 @@ static void narrow(struct unbd_device *dev, const struct unbd_leg *leg)
 	unbd_device_narrowed(dev);
 }
 
+static void heed_cache(struct unbd_device *dev, const struct unbd_leg *leg)
+{
+	if (!(leg->geometry.features & UNBD_FEAT_MULTI_QUEUE))
+		WRITE_ONCE(dev->one_leg, true);
+	if (dev->one_leg && !leg->known && dev->nr_legs > 1)
+		pr_notice("%s: unbd%u: the server does not say that its connections share a cache: one path at a time\n",
+			  leg->path->name, dev->index);
+}
+
 /**
  * unbd_device_adopt() - take a leg's geometry, or check it against the disk's
  * @dev: the device
@@ -343,6 +352,7 @@ int unbd_device_adopt(struct unbd_device *dev, struct unbd_leg *leg,
 	}
 	if (!err) {
 		dev->server_size = size_of(dev, leg);
+		heed_cache(dev, leg);
 		leg->features = leg->geometry.features;
 		leg->known = true;
 	}

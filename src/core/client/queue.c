@@ -88,10 +88,31 @@ static struct unbd_leg *cheapest_leg(struct unbd_device *dev,
 	return best;
 }
 
+/*
+ * A server whose connections share no cache flushes only what came over the
+ * same one. So all go over one leg, for as long as that is live.
+ */
+static struct unbd_leg *only_leg(struct unbd_device *dev)
+{
+	unsigned int chosen = READ_ONCE(dev->rotor) % UNBD_MAX_PATHS;
+	struct unbd_leg *leg = live_leg(dev, chosen);
+	unsigned int other;
+
+	if (leg)
+		return leg;
+	leg = first_leg(dev);
+	if (!leg)
+		return NULL;
+	other = cmpxchg(&dev->rotor, chosen, leg->path->index);
+	return other == chosen ? leg : live_leg(dev, other);
+}
+
 static struct unbd_leg *pick_leg(struct unbd_device *dev)
 {
 	enum unbd_policy policy = READ_ONCE(dev->session->policy);
 
+	if (unlikely(READ_ONCE(dev->one_leg)))
+		return only_leg(dev);
 	if (READ_ONCE(dev->nr_legs) == 1)
 		return first_leg(dev);
 	switch (policy) {
@@ -164,7 +185,8 @@ static blk_status_t send_request(struct unbd_leg *leg, struct request *rq,
 		unbd_replay_sending(dev, rq);
 	blk_mq_start_request(rq);
 	status = send_over(leg, rq, hctx, last);
-	if (unlikely(status == BLK_STS_RESOURCE) && READ_ONCE(dev->nr_legs) > 1)
+	if (unlikely(status == BLK_STS_RESOURCE) &&
+	    READ_ONCE(dev->nr_legs) > 1 && !READ_ONCE(dev->one_leg))
 		status = send_elsewhere(leg, rq, hctx, last);
 	return status;
 }

@@ -277,6 +277,28 @@ connected_to() {
 	[[ $(ss -Htn state established "dport = :$1" | wc -l) == "$2" ]]
 }
 
+# Their flushes would miss what went over the other one.
+test_servers_whose_connections_share_no_cache_have_one_path_at_a_time() {
+	local policy paths=$CLIENT/sessions/s/paths
+	start_nbdkit --filter=multi-conn memory 16M multi-conn-mode=disable
+	PORT=10810 start_nbdkit --filter=multi-conn memory 16M \
+		multi-conn-mode=disable
+	DISK=$(map sessname=s "$HERE" device_path=vol0 nr_queues=1)
+	write_sysfs "$CLIENT/sessions/s/add_path" tcp:127.0.0.1:10810
+	eventually 20 path_live s 1
+	expect_log 'path 1 .*share a cache: one path at a time'
+	udevadm settle
+	for policy in round-robin min-latency min-inflight; do
+		between "$(reads_of_first $policy 8)" 32 32 $policy
+	done
+	write_sysfs "$paths/0/disconnect" 1
+	same "$(reads_of_first round-robin 8)" 0 "without it"
+	write_sysfs "$paths/0/reconnect" 1
+	eventually 20 path_live s 0
+	same "$(reads_of_first round-robin 8)" 0 "with it again"
+	unmap "$DISK"
+}
+
 # A path that comes later is the last choice, also in the place of an older one.
 test_prefer_keeps_the_order() {
 	start_nbdkit memory 16M
@@ -325,6 +347,28 @@ test_poll_queues() {
 	same "$(cat "/sys/block/$disk/unbd/nr_poll_queues")" 1 nr_poll_queues
 	fio --name=poll --filename="/dev/$disk" --ioengine=pvsync2 --hipri \
 		--direct=1 --rw=randrw --bs=4k --size=4M --number_ios=300 \
+# Their flushes would miss what went over the other one.
+test_servers_whose_connections_share_no_cache_have_one_path_at_a_time() {
+	local policy paths=$CLIENT/sessions/s/paths
+	start_nbdkit --filter=multi-conn memory 16M multi-conn-mode=disable
+	PORT=10810 start_nbdkit --filter=multi-conn memory 16M \
+		multi-conn-mode=disable
+	DISK=$(map sessname=s "$HERE" path=tcp:127.0.0.1:10810 \
+		device_path=vol0 nr_queues=1)
+	eventually 20 path_live s 1
+	expect_log 'path 1 .*share a cache: one path at a time'
+	udevadm settle
+	for policy in round-robin min-latency min-inflight; do
+		between "$(reads_of_first $policy 8)" 32 32 $policy
+	done
+	write_sysfs "$paths/0/disconnect" 1
+	same "$(reads_of_first round-robin 8)" 0 "without it"
+	write_sysfs "$paths/0/reconnect" 1
+	eventually 20 path_live s 0
+	same "$(reads_of_first round-robin 8)" 0 "with it again"
+	unmap "$DISK"
+}
+
 		--verify=crc32c --minimal > "$WORK/fio" 2>&1 ||
 		fail "fio pvsync2: $(tail -n 2 "$WORK/fio")"
 	trace_events tcp/tcp_rcv_space_adjust
