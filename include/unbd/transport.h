@@ -252,6 +252,7 @@ struct unbd_path {
 	atomic_t legs_busy;		/* how many take a step */
 	wait_queue_head_t legs_wait;	/* for the end of one */
 	struct kobject kobj;
+	struct kernfs_node *state_file;
 	struct mutex mutex;		/* connect, attach, detach; legs */
 	struct mutex abort_mutex;	/* aborters */
 	unsigned int aborters;

@@ -202,6 +202,7 @@ struct unbd_device {
 	struct kobject kobj;		/* /sys/block/unbdN/unbd */
 
 	wait_queue_head_t wait;
+	struct kernfs_node *state_file;	/* in it; NULL until it is there */
 	atomic_t stats[UNBD_NR_STATS];
 	struct work_struct scan_work;
 	bool scanned;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What other programs are told: a "change" event of ctl for each state that a
- * path or a disk gets into.
+ * path or a disk gets into, and poll(2) on its file "state" returns.
  *
  * Not an event of the disk, which would have udev read from it. And sent by a
  * worker that nobody waits for: to send one takes memory, which there may not be
@@ -11,6 +11,7 @@
 #include <linux/list.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/sysfs.h>
 #include <linux/workqueue.h>
 
 #include "client.h"
@@ -67,6 +68,12 @@ static struct event *make_event(const struct unbd_session *session,
 	return event;
 }
 
+static void wake_pollers(struct kernfs_node *state_file)
+{
+	if (state_file)
+		sysfs_notify_dirent(state_file);
+}
+
 static void queue_event(struct event *event)
 {
 	spin_lock(&events_lock);
@@ -80,13 +87,14 @@ static void queue_event(struct event *event)
  * @path: path
  * @state: the state
  *
- * Process context. Without memory nobody is told; the log has it.
+ * Process context. Without memory there is no event; the log has it.
  */
 void unbd_path_event(const struct unbd_path *path, enum unbd_path_state state)
 {
 	struct event *event = make_event(path->session,
 					 unbd_path_state_name(state));
 
+	wake_pollers(READ_ONCE(path->state_file));
 	if (!event)
 		return;
 	snprintf(event->what, sizeof(event->what), "UNBD_PATH=%u", path->index);
@@ -103,6 +111,7 @@ void unbd_device_event(const struct unbd_device *dev)
 {
 	struct event *event = make_event(dev->session, unbd_device_state(dev));
 
+	wake_pollers(READ_ONCE(dev->state_file));
 	if (!event)
 		return;
 	snprintf(event->what, sizeof(event->what), "UNBD_DEVICE=unbd%u",

@@ -216,6 +216,7 @@ static const struct attribute_group *device_groups[] = {
 
 static void release_device(struct kobject *kobj)
 {
+	sysfs_put(to_device(kobj)->state_file);
 	unbd_device_release(to_device(kobj));
 }
 
@@ -246,6 +247,7 @@ int unbd_sysfs_add_device(struct unbd_device *dev)
 		kobject_del(&dev->kobj);
 		return err;
 	}
+	WRITE_ONCE(dev->state_file, sysfs_get_dirent(dev->kobj.sd, "state"));
 	kobject_uevent(&disk->kobj, KOBJ_CHANGE);
 	return 0;
 }

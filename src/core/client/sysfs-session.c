@@ -281,6 +281,7 @@ ATTRIBUTE_GROUPS(path);
 
 static void release_path(struct kobject *kobj)
 {
+	sysfs_put(to_path(kobj)->state_file);
 	unbd_path_release(to_path(kobj));
 }
 
@@ -292,6 +293,11 @@ const struct kobj_type unbd_path_ktype = {
 
 int unbd_sysfs_add_path(struct unbd_path *path)
 {
-	return kobject_add(&path->kobj, path->session->paths_kobj, "%u",
-			   path->index);
+	int err = kobject_add(&path->kobj, path->session->paths_kobj, "%u",
+			      path->index);
+
+	if (!err)
+		WRITE_ONCE(path->state_file,
+			   sysfs_get_dirent(path->kobj.sd, "state"));
+	return err;
 }

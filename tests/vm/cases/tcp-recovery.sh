@@ -737,6 +737,37 @@ test_a_broken_leg_waits_for_no_handshake() {
 	unmap "$DISK"
 }
 
+# await_change FILE - poll(2) says that FILE has another content, which it prints
+await_change() {
+	timeout 60 python3 -c '
+import select, sys
+with open(sys.argv[1]) as f:
+    f.read()
+    print("ready", flush=True)
+    poll = select.poll()
+    poll.register(f, select.POLLPRI)
+    poll.poll()
+    f.seek(0)
+    print(f.read(), end="")' "$1"
+}
+
+test_poll_tells_of_each_state() {
+	local file
+	begin
+	for file in "/sys/block/$DISK/unbd/state" \
+		"$CLIENT/sessions/s/paths/0/state"; do
+		await_change "$file" > "$WORK/${file//\//-}" &
+		eventually 20 grep -q ready "$WORK/${file//\//-}"
+	done
+	server_dies
+	wait
+	same "$(tail -n 1 "$WORK"/-sys-block-*)" parked "state of $DISK"
+	same "$(tail -n 1 "$WORK"/-sys-devices-*)" reconnecting \
+		"state of the path"
+	server_is_back
+	unmap "$DISK"
+}
+
 test_an_export_that_is_taken_away_leaves_its_neighbours_alone() {
 	local other
 	allow_log "dev unbd"
