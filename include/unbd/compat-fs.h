@@ -11,6 +11,7 @@
 #include <linux/namei.h>
 #include <linux/path.h>
 #include <linux/sched.h>
+#include <linux/sched/task.h>
 
 #include <unbd/compat.h>
 
@@ -42,30 +43,112 @@ static inline void end_removing(struct dentry *child)
 
 /* <linux/fs_struct.h> */
 
-/**
- * unbd_enter_init_fs() - look names up as init does
- *
- * From a kernel thread; undone by unbd_leave_init_fs(). Older kernels share
- * init's root directory with their threads anyway.
- */
-static inline struct fs_struct *unbd_enter_init_fs(void)
+#ifdef HAVE_OVERRIDE_INIT_FS
+static inline struct fs_struct *compat_swap_fs(struct fs_struct *fs)
+{
+	struct fs_struct *old = current->fs;
+
+	WRITE_ONCE(current->fs, fs);
+	return old;
+}
+#else
+/* Others look at it by way of /proc. */
+static inline struct fs_struct *compat_swap_fs(struct fs_struct *fs)
+{
+	struct fs_struct *old = current->fs;
+
+	task_lock(current);
+	current->fs = fs;
+	task_unlock(current);
+	return old;
+}
+#endif
+
+static inline void compat_init_fs(struct fs_struct *fs)
+{
+	fs->users = 1;
+#ifdef HAVE_FS_STRUCT_SEQLOCK
+	seqlock_init(&fs->seq);
+#else
+	spin_lock_init(&fs->lock);
+	seqcount_spinlock_init(&fs->seq, &fs->lock);
+#endif
+}
+
+static inline void compat_get_init_root(struct path *root)
 {
 #ifdef HAVE_OVERRIDE_INIT_FS
-	return __override_init_fs();
+	struct fs_struct *old = __override_init_fs();
+
+	get_fs_root(current->fs, root);
+	__revert_init_fs(old);
 #else
-	return NULL;
+	get_fs_root(init_task.fs, root);
 #endif
 }
 
 /**
- * unbd_leave_init_fs() - undo unbd_enter_init_fs()
+ * unbd_keep_root() - remember where a process looks names up
+ * @fs: zeroed; gets the root directory of the calling process, with a reference,
+ *	unless that is init's, which may become another one
+ *
+ * Undone by unbd_forget_root(). Process context, may sleep.
+ */
+static inline void unbd_keep_root(struct fs_struct *fs)
+{
+	struct path root;
+
+	compat_get_init_root(&root);
+	get_fs_root(current->fs, &fs->root);
+	if (path_equal(&root, &fs->root)) {
+		path_put(&fs->root);
+		fs->root = (struct path){};
+	} else {
+		compat_init_fs(fs);
+		fs->pwd = fs->root;
+		path_get(&fs->pwd);
+	}
+	path_put(&root);
+}
+
+/**
+ * unbd_forget_root() - undo unbd_keep_root()
+ * @fs: that, or zeroed
+ */
+static inline void unbd_forget_root(struct fs_struct *fs)
+{
+	path_put(&fs->root);
+	path_put(&fs->pwd);
+}
+
+/**
+ * unbd_enter_root() - look names up from a root directory
+ * @fs: of unbd_keep_root(), or NULL for init's
+ *
+ * From a kernel thread. Older kernels share init's root directory with theirs
+ * anyway.
+ *
+ * Return: for unbd_leave_root().
+ */
+static inline struct fs_struct *unbd_enter_root(struct fs_struct *fs)
+{
+	if (fs && fs->root.dentry)
+		return compat_swap_fs(fs);
+#ifdef HAVE_OVERRIDE_INIT_FS
+	return __override_init_fs();
+#else
+	return current->fs;
+#endif
+}
+
+/**
+ * unbd_leave_root() - undo unbd_enter_root()
  * @old: what it returned
  */
-static inline void unbd_leave_init_fs(struct fs_struct *old)
+static inline void unbd_leave_root(struct fs_struct *old)
 {
-#ifdef HAVE_OVERRIDE_INIT_FS
-	__revert_init_fs(old);
-#endif
+	if (old != current->fs)
+		compat_swap_fs(old);
 }
 
 /* <linux/fs.h> */

@@ -320,10 +320,10 @@ struct unbd_leg {
 
 	/* private: of the core (src/core/client/leg.c) */
 	struct list_head entry;		/* in path->legs */
-	struct unbd_fence *fence;	/* to be left behind */
 	struct work_struct work;
 	void (*step)(struct unbd_leg *leg);	/* what @work does */
 	int attempt;			/* how the last one ended */
+	struct unbd_fence *fence;	/* to be left behind */
 	bool recognised;		/* unbd_leg_recognise() was called */
 	bool attached;			/* until ops->detach has returned */
 	bool broken;			/* to be taken down; path->lock */

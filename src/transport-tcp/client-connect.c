@@ -152,7 +152,7 @@ static int get_socket(struct tcp_path *path, struct unbd_stream *s,
 {
 	timeout = min(timeout, path->base.reach_timeout);
 	if (path->dst.kind != UNBD_TCP_FD)
-		return unbd_stream_connect(s, path->base.net,
+		return unbd_stream_connect(s, path->base.net, &path->root,
 					   path->has_src ? &path->src : NULL,
 					   &path->dst, jiffies + timeout,
 					   why, len);

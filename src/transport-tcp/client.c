@@ -13,6 +13,8 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include <unbd/compat-fs.h>
+
 #include "client.h"
 
 /* The watchdog looks that often in the time between two keepalives ... */
@@ -97,7 +99,10 @@ static int tcp_path_init(struct unbd_path *base, char *why, size_t len)
 		return err;
 	if (path->dst.kind == UNBD_TCP_FD)
 		return take_socket(path, why, len);
-	return check_address(path, &path->dst, base->dst, why, len);
+	err = check_address(path, &path->dst, base->dst, why, len);
+	if (!err && path->dst.kind == UNBD_TCP_UNIX)
+		unbd_keep_root(&path->root);
+	return err;
 }
 
 static void tcp_path_exit(struct unbd_path *base)
@@ -106,6 +111,7 @@ static void tcp_path_exit(struct unbd_path *base)
 
 	if (path->sock)
 		sockfd_put(path->sock);
+	unbd_forget_root(&path->root);
 }
 
 static void tcp_describe(struct unbd_path *base, char *src, char *dst,

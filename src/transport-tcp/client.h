@@ -16,6 +16,7 @@
 #define UNBD_TCP_CLIENT_H
 
 #include <linux/bio.h>
+#include <linux/fs_struct.h>
 #include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
@@ -155,11 +156,12 @@ struct tcp_leg {
  * @dst: the server
  * @src: address to bind to
  * @has_src: there is one
+ * @root: unix: root directory of the process that mapped, unless it is init's
  * @sock: fd: the socket that was handed over
  * @lock: the members below
+ * @sock_used: fd: it has been made a connection once
  * @aborted: between abort and abort_clear
  * @attempts: handshakes under way, struct tcp_attempt
- * @sock_used: fd: it has been made a connection once
  * @src_name: our end of the last connection that came about
  * @dst_name: the server's
  */
@@ -168,13 +170,14 @@ struct tcp_path {
 	struct unbd_tcp_address dst;
 	struct unbd_tcp_address src;
 	bool has_src;
+	struct fs_struct root;
 	struct socket *sock;
 
 	spinlock_t lock;		/* what follows */
+	bool sock_used;
 	bool aborted;
 	struct list_head attempts;
 	char src_name[UNBD_STREAM_NAME_LEN];
-	bool sock_used;
 	char dst_name[UNBD_STREAM_NAME_LEN];
 };
 

@@ -380,15 +380,10 @@ static int try_connect(struct unbd_stream *s, void *arg)
 {
 	struct target *to = arg;
 	int err = sock_error(s->sock->sk);
-	struct fs_struct *fs;
 
-	if (!err) {
-		/* Names of AF_UNIX are looked up. */
-		fs = unbd_enter_init_fs();
+	if (!err)
 		err = unbd_kernel_connect(s->sock, &to->ss, to->len,
 					  O_NONBLOCK);
-		unbd_leave_init_fs(fs);
-	}
 	if (err == -EINPROGRESS || err == -EALREADY)
 		return -EAGAIN;
 	return err == -EISCONN ? 0 : err;
@@ -406,10 +401,12 @@ static int bind_source(struct unbd_stream *s, struct net *net,
 }
 
 int unbd_stream_connect(struct unbd_stream *s, struct net *net,
+			struct fs_struct *root,
 			const struct unbd_tcp_address *src,
 			const struct unbd_tcp_address *dst,
 			unsigned long deadline, char *why, size_t len)
 {
+	struct fs_struct *fs;
 	struct socket *sock;
 	struct target to;
 	int err;
@@ -423,13 +420,18 @@ int unbd_stream_connect(struct unbd_stream *s, struct net *net,
 	set_lock_class(sock->sk);
 	prepare(sock->sk);
 	unbd_stream_init(s, sock, false);
+	/* Names of AF_UNIX are looked up. */
+	fs = unbd_enter_root(root);
 	if (src)
 		err = bind_source(s, net, src);
-	if (err)
+	if (err) {
+		unbd_leave_root(fs);
 		return unbd_why(why, len, err,
 				"cannot bind to the source address %s",
 				src->host[0] ? src->host : src->path);
+	}
 	err = persist(s, try_connect, &to, deadline);
+	unbd_leave_root(fs);
 	if (err)
 		unbd_why(why, len, err, err == -ETIMEDOUT ?
 			 "connecting timed out" : "cannot connect");

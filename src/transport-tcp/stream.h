@@ -95,6 +95,7 @@ int unbd_stream_check(struct socket *sock, char *why, size_t len);
  * unbd_stream_connect() - make a socket and connect it
  * @s: zeroed but for what unbd_stream_abort() may have set
  * @net: network namespace
+ * @root: where names of AF_UNIX are looked up, of unbd_keep_root()
  * @src: address to bind to, or NULL
  * @dst: address of the server
  * @deadline: jiffies
@@ -108,6 +109,7 @@ int unbd_stream_check(struct socket *sock, char *why, size_t len);
  * Return: 0, -ECANCELED if aborted, -ETIMEDOUT, or what the network says.
  */
 int unbd_stream_connect(struct unbd_stream *s, struct net *net,
+			struct fs_struct *root,
 			const struct unbd_tcp_address *src,
 			const struct unbd_tcp_address *dst,
 			unsigned long deadline, char *why, size_t len);

@@ -199,13 +199,13 @@ struct unbd_device {
 	struct blk_mq_tag_set tag_set;
 	struct gendisk *disk;
 	bool added;
-	struct kobject kobj;		/* /sys/block/unbdN/unbd */
-
-	wait_queue_head_t wait;
-	struct kernfs_node *state_file;	/* in it; NULL until it is there */
-	atomic_t stats[UNBD_NR_STATS];
 	struct work_struct scan_work;
 	bool scanned;
+	struct kobject kobj;		/* /sys/block/unbdN/unbd */
+	struct kernfs_node *state_file;	/* in it; NULL until it is there */
+
+	wait_queue_head_t wait;
+	atomic_t stats[UNBD_NR_STATS];
 };
 
 /*
@@ -214,17 +214,17 @@ struct unbd_device {
  * data of one. With one queue for all there were no way on without memory.
  */
 extern struct workqueue_struct *unbd_wq;
+extern struct workqueue_struct *unbd_leg_wq;
 extern struct workqueue_struct *unbd_split_wq;
+extern struct workqueue_struct *unbd_scan_wq;
 
 /* registry.c: transports */
 const struct unbd_transport_ops *unbd_transport_get(const char *name);
 void unbd_transport_load(const char *name);
 void unbd_transport_put(const struct unbd_transport_ops *ops);
 
-extern struct workqueue_struct *unbd_scan_wq;
 /* map.c: disks come and go */
 int unbd_map(struct unbd_map_options *o, char *why, size_t len);
-extern struct workqueue_struct *unbd_leg_wq;
 int unbd_unmap(struct unbd_device *dev, bool force, char *why, size_t len);
 
 /**
@@ -274,6 +274,12 @@ void unbd_path_kick(struct unbd_path *path);
 unsigned int unbd_path_lock_abort(struct unbd_path *path);
 void unbd_path_unlock(struct unbd_path *path, unsigned int noio);
 
+/* Its owner may be waiting for others, who do the work. */
+static inline void unbd_path_assert_locked(struct unbd_path *path)
+{
+	WARN_ON_ONCE(!mutex_is_locked(&path->mutex));
+}
+
 /* leg.c: one device over one path */
 int unbd_leg_create(struct unbd_device *dev, struct unbd_path *path);
 void unbd_leg_destroy(struct unbd_leg *leg);
@@ -283,25 +289,10 @@ struct unbd_leg *unbd_leg_of(struct unbd_device *dev, struct unbd_path *path);
 void unbd_leg_add_request(struct unbd_leg *leg, struct request *rq,
 			  unsigned int hctx);
 void unbd_leg_drop_request(struct unbd_leg *leg, struct request *rq);
-/* Its owner may be waiting for others, who do the work. */
-static inline void unbd_path_assert_locked(struct unbd_path *path)
-{
-	WARN_ON_ONCE(!mutex_is_locked(&path->mutex));
-}
-
 u64 unbd_leg_latency(const struct unbd_leg *leg);
 bool unbd_leg_busy(struct unbd_leg *leg);
 unsigned int unbd_leg_queue(struct unbd_leg *leg, unsigned int hctx);
 
-/* device.c: a device's queue and life */
-struct unbd_device *unbd_device_create(struct unbd_session *session,
-				       const struct unbd_map_options *o);
-struct unbd_device *unbd_device_get(struct unbd_device *dev);
-void unbd_device_put(struct unbd_device *dev);
-int unbd_device_adopt(struct unbd_device *dev, struct unbd_leg *leg,
-		      char *why, size_t len);
-void unbd_device_complete(struct request *rq);
-void unbd_device_update(struct unbd_device *dev);
 /* legs.c: all legs of a path */
 bool unbd_legs_others_live(const struct unbd_leg *leg);
 void unbd_legs_down(struct unbd_path *path, bool polite);
@@ -316,6 +307,15 @@ void unbd_legs_refresh(struct unbd_path *path);
 int unbd_legs_fence(struct unbd_path *path);
 void unbd_leg_work(struct work_struct *work);
 
+/* device.c: a device's queue and life */
+struct unbd_device *unbd_device_create(struct unbd_session *session,
+				       const struct unbd_map_options *o);
+struct unbd_device *unbd_device_get(struct unbd_device *dev);
+void unbd_device_put(struct unbd_device *dev);
+int unbd_device_adopt(struct unbd_device *dev, struct unbd_leg *leg,
+		      char *why, size_t len);
+void unbd_device_complete(struct request *rq);
+void unbd_device_update(struct unbd_device *dev);
 void unbd_device_fail(struct unbd_device *dev);
 bool unbd_device_has_leg(struct unbd_device *dev);
 bool unbd_device_attached(struct unbd_device *dev);
@@ -365,13 +365,13 @@ struct unbd_number *unbd_number_new(unsigned int *n);
 void unbd_number_put(struct unbd_number *number);
 int unbd_disk_claim(struct unbd_device *dev, bool force);
 int unbd_disk_add(struct unbd_device *dev, char *why, size_t len);
+int unbd_disk_scanned(struct unbd_device *dev);
+void unbd_scan_work(struct work_struct *work);
 void unbd_disk_remove(struct unbd_device *dev, bool force);
 void unbd_disk_set_size(struct unbd_device *dev, u64 bytes);
 void unbd_disk_fill_limits(struct unbd_device *dev,
 			   struct unbd_disk_limits *lim);
 extern const struct blk_mq_ops unbd_mq_ops;
-int unbd_disk_scanned(struct unbd_device *dev);
-void unbd_scan_work(struct work_struct *work);
 
 /* event.c: what other programs are told */
 int unbd_events_init(struct kobject *kobj);

@@ -606,6 +606,7 @@ struct unbd_device *unbd_device_create(struct unbd_session *session,
 	spin_lock_init(&dev->split_lock);
 	bio_list_init(&dev->split_bios);
 	INIT_WORK(&dev->split_work, unbd_split_work);
+	INIT_WORK(&dev->scan_work, unbd_scan_work);
 	INIT_LIST_HEAD(&dev->fences);
 	spin_lock_init(&dev->fence_lock);
 	unbd_replay_init(dev, o->replay);
@@ -616,7 +617,6 @@ struct unbd_device *unbd_device_create(struct unbd_session *session,
 	dev->queue_depth = o->queue_depth;
 	/* blk-mq makes no more of them: the rest would only be connections. */
 	dev->want_queues = o->nr_queues ?
-	INIT_WORK(&dev->scan_work, unbd_scan_work);
 		min_t(unsigned int, o->nr_queues, nr_cpu_ids) :
 		num_online_cpus();
 	dev->want_poll_queues =

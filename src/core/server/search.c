@@ -113,7 +113,7 @@ static int open_adhoc(struct unbd_conn *conn, const char *session,
 		      struct unbd_export_options *o, char *name_buf,
 		      struct unbd_export_info *info, char *why, size_t len)
 {
-	struct fs_struct *fs = unbd_enter_init_fs();
+	struct fs_struct *fs = unbd_enter_root(NULL);
 	unsigned int try;
 	int err = -EEXIST;
 
@@ -123,7 +123,7 @@ static int open_adhoc(struct unbd_conn *conn, const char *session,
 		make_name(name_buf, o->device_path, session, try);
 		err = unbd_export_open_adhoc(conn, o, info, why, len);
 	}
-	unbd_leave_init_fs(fs);
+	unbd_leave_root(fs);
 	return err;
 }
 

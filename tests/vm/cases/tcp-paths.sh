@@ -189,6 +189,56 @@ test_a_unix_descriptor() {
 	unmap "$disk"
 }
 
+# In a mount namespace of the server's and the writer's, also after a restart.
+test_a_unix_socket_that_only_the_writer_sees() {
+	local holder
+	load client
+	mkdir "$WORK/private"
+	unshare -m --propagation private bash -c \
+		'mount -t tmpfs none "$1" && touch "$1.ready" && exec sleep 1000' \
+		_ "$WORK/private" &
+	holder=$!
+	defer kill $holder
+	eventually 5 test -e "$WORK/private.ready"
+	serve_privately $holder
+	nsenter -t $holder -m bedctl write "$CLIENT/map_device" \
+		"sessname=s path=unix:$WORK/private/socket device_path="
+	compared unbd0 4
+	stop_peer "$PEER_PID"
+	nsenter -t $holder -m rm "$WORK/private/socket"
+	serve_privately $holder
+	eventually 5 path_live s 0
+	direct_read unbd0 1 > /dev/null
+	unmap unbd0
+	stop_peer "$PEER_PID"
+	within 5 nsenter -t $holder -m umount "$WORK/private"
+}
+
+# serve_privately PID - where that process is
+serve_privately() {
+	start_peer nsenter -t "$1" -m nbdkit -f -P "$WORK/peer.pid" \
+		-U "$WORK/private/socket" memory 16M
+}
+
+test_a_unix_socket_from_another_root_directory() {
+	local root=$WORK/root
+	load client
+	mkdir -p "$root/run"
+	start_nbdkit -U "$root/run/socket" memory 16M
+	echo "sessname=s path=unix:/run/socket device_path=" > "$root/line"
+	mkdir "$root/sys"
+	mount --bind /sys "$root/sys"
+	defer umount "$root/sys"
+	python3 - "$root" "$CLIENT/map_device" <<-EOF
+		import os, sys
+		os.chroot(sys.argv[1])
+		line = open("/line", "rb").read()
+		os.write(os.open(sys.argv[2], os.O_WRONLY), line)
+	EOF
+	compared unbd0 4
+	unmap unbd0
+}
+
 test_sixteen_paths_and_no_more() {
 	local disk i paths=()
 	start_nbdkit memory 16M
@@ -279,7 +329,7 @@ connected_to() {
 
 # Their flushes would miss what went over the other one.
 test_servers_whose_connections_share_no_cache_have_one_path_at_a_time() {
-	local policy paths=$CLIENT/sessions/s/paths
+	local policy first=$CLIENT/sessions/s/paths/0
 	start_nbdkit --filter=multi-conn memory 16M multi-conn-mode=disable
 	PORT=10810 start_nbdkit --filter=multi-conn memory 16M \
 		multi-conn-mode=disable
@@ -291,9 +341,9 @@ test_servers_whose_connections_share_no_cache_have_one_path_at_a_time() {
 	for policy in round-robin min-latency min-inflight; do
 		between "$(reads_of_first $policy 8)" 32 32 $policy
 	done
-	write_sysfs "$paths/0/disconnect" 1
+	write_sysfs "$first/disconnect" 1
 	same "$(reads_of_first round-robin 8)" 0 "without it"
-	write_sysfs "$paths/0/reconnect" 1
+	write_sysfs "$first/reconnect" 1
 	eventually 20 path_live s 0
 	same "$(reads_of_first round-robin 8)" 0 "with it again"
 	unmap "$DISK"
@@ -347,28 +397,6 @@ test_poll_queues() {
 	same "$(cat "/sys/block/$disk/unbd/nr_poll_queues")" 1 nr_poll_queues
 	fio --name=poll --filename="/dev/$disk" --ioengine=pvsync2 --hipri \
 		--direct=1 --rw=randrw --bs=4k --size=4M --number_ios=300 \
-# Their flushes would miss what went over the other one.
-test_servers_whose_connections_share_no_cache_have_one_path_at_a_time() {
-	local policy paths=$CLIENT/sessions/s/paths
-	start_nbdkit --filter=multi-conn memory 16M multi-conn-mode=disable
-	PORT=10810 start_nbdkit --filter=multi-conn memory 16M \
-		multi-conn-mode=disable
-	DISK=$(map sessname=s "$HERE" path=tcp:127.0.0.1:10810 \
-		device_path=vol0 nr_queues=1)
-	eventually 20 path_live s 1
-	expect_log 'path 1 .*share a cache: one path at a time'
-	udevadm settle
-	for policy in round-robin min-latency min-inflight; do
-		between "$(reads_of_first $policy 8)" 32 32 $policy
-	done
-	write_sysfs "$paths/0/disconnect" 1
-	same "$(reads_of_first round-robin 8)" 0 "without it"
-	write_sysfs "$paths/0/reconnect" 1
-	eventually 20 path_live s 0
-	same "$(reads_of_first round-robin 8)" 0 "with it again"
-	unmap "$DISK"
-}
-
 		--verify=crc32c --minimal > "$WORK/fio" 2>&1 ||
 		fail "fio pvsync2: $(tail -n 2 "$WORK/fio")"
 	trace_events tcp/tcp_rcv_space_adjust
