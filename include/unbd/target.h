@@ -131,10 +131,11 @@ struct unbd_extent {
  * @tells: the transport calls unbd_conn_told()
  * @listener_size: size of the transport's listener structure, which begins
  *	with a &struct unbd_listener; the core allocates it zeroed
- * @listen: begin to accept at listener->address in listener->net. Process
- *	context. -errno with the reason in @why.
- * @unlisten: stop accepting; connections stay. May sleep. No up-call for
- *	this listener comes after it.
+ * @listen: begin to accept at listener->address in listener->net. In the
+ *	context of a process of that. -errno with the reason in @why.
+ * @unlisten: stop accepting; connections stay. May sleep, but other network
+ *	namespaces that go wait for it. No up-call for this listener comes
+ *	after it.
  * @close: make a connection end soon: stop reading, let what is at the
  *	storage finish, send no more than already begun. Returns without
  *	waiting; unbd_conn_remove() follows from the transport, but not from
@@ -160,7 +161,9 @@ struct unbd_target_ops {
  * struct unbd_listener - an address that is listened on
  * @ops: its transport
  * @address: as the administrator wrote it, with its prefix
- * @net: network namespace of the process that wrote it
+ * @net: network namespace of the process that wrote it; there until @unlisten
+ *	has returned, which is called when it goes. Who holds it keeps it from
+ *	going, and should not.
  */
 struct unbd_listener {
 	const struct unbd_target_ops *ops;
@@ -169,6 +172,7 @@ struct unbd_listener {
 
 	/* private: of the core */
 	struct list_head entry;
+	bool live;			/* listen() has returned */
 };
 
 /**

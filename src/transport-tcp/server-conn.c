@@ -272,6 +272,12 @@ static struct srv_conn *srv_conn_alloc(struct socket *sock)
 
 	if (!conn)
 		return NULL;
+	/* A listener does not keep it from going, and goes a moment later. */
+	conn->net = maybe_get_net(sock_net(sock->sk));
+	if (!conn->net) {
+		kfree(conn);
+		return NULL;
+	}
 	conn->base.ops = &srv_target_ops;
 	conn->base.release = srv_conn_release;
 	refcount_set(&conn->refs, 1);
@@ -289,7 +295,6 @@ static struct srv_conn *srv_conn_alloc(struct socket *sock)
 	INIT_LIST_HEAD(&conn->mem_holder);
 	conn->rx_ahead = true;
 	unbd_stream_init(&conn->stream, sock, false);
-	conn->net = get_net(sock_net(sock->sk));
 	return conn;
 }
 

@@ -23,16 +23,25 @@ MODULE_PARM_DESC(max_connections_per_export,
 
 static int __init unbd_server_init(void)
 {
+	int err;
+
 	BUILD_BUG_ON(UNBD_EXPORT_NAME_LEN <= UNBD_NAME_MAX);
 
 	unbd_instance_init();
 	unbd_io_init();
-	return unbd_sysfs_init();
+	err = unbd_target_init();
+	if (err)
+		return err;
+	err = unbd_sysfs_init();
+	if (err)
+		unbd_target_exit();
+	return err;
 }
 
 static void __exit unbd_server_exit(void)
 {
 	unbd_sysfs_exit();
+	unbd_target_exit();
 }
 
 module_init(unbd_server_init);

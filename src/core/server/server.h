@@ -4,12 +4,13 @@
  *
  *	unbd_server_mutex	which exports and connections exist, which export
  *				a connection has open, and export->state
- *	listeners_mutex		(target.c) listening and ceasing to listen
+ *	listeners_mutex		(target.c) who listens, and ceasing to listen;
+ *				waited for by network namespaces that go
  *	targets_mutex		(target.c) which transports have registered
  *
  * They are taken in any order but never two at a time, except that a
- * transport may add and remove connections while it is told to listen or to
- * cease: listeners_mutex comes before unbd_server_mutex.
+ * transport may add and remove connections while it is told to cease
+ * listening: listeners_mutex comes before unbd_server_mutex.
  *
  * No directory of sysfs is removed under a mutex: that waits for readers of
  * its files, and they take the mutex.
@@ -214,6 +215,8 @@ bool unbd_file_is_same(const struct unbd_export *a,
 bool unbd_search_enabled(void);
 
 /* target.c: transports and listeners */
+int unbd_target_init(void);
+void unbd_target_exit(void);
 int unbd_listen(char *line, char *why, size_t len);
 int unbd_unlisten(char *line, char *why, size_t len);
 void unbd_unlisten_all(void);

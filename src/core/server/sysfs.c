@@ -165,7 +165,8 @@ static ssize_t unlisten_show(struct device *dev, struct device_attribute *attr,
 {
 	return sysfs_emit(page,
 "Usage: echo ADDRESS > %s\n"
-"ADDRESS is one line of the file listeners. Connections stay.\n",
+"ADDRESS is one line of the file listeners, of this network namespace or, in\n"
+"the first one, of any. Connections stay.\n",
 			  attr->attr.name);
 }
 

@@ -9,6 +9,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
+#include <net/net_namespace.h>
 
 #include "server.h"
 
@@ -85,7 +86,7 @@ static const struct unbd_target_ops *get_target(const char *name)
 	return try_get_target(name);
 }
 
-/* In any namespace if @net is NULL */
+/* In any namespace if @net is NULL; also what only begins to listen */
 static struct unbd_listener *find_listener(const char *address,
 					   const struct net *net)
 {
@@ -101,8 +102,8 @@ static struct unbd_listener *find_listener(const char *address,
 }
 
 /*
- * A listener holds its network namespace, also when no process can enter that
- * any more: then somebody else has to be able to end it.
+ * A transport may hold a network namespace that no process can enter any more:
+ * then somebody else has to be able to end what listens there.
  */
 static struct unbd_listener *find_to_end(const char *address,
 					 const struct net *net)
@@ -111,13 +112,12 @@ static struct unbd_listener *find_to_end(const char *address,
 
 	if (!listener && net_eq(net, &init_net))
 		listener = find_listener(address, NULL);
-	return listener;
+	return listener && listener->live ? listener : NULL;
 }
 
 static void free_listener(struct unbd_listener *listener)
 {
 	module_put(listener->ops->owner);
-	put_net(listener->net);
 	kfree(listener->address);
 	kfree(listener);
 }
@@ -137,28 +137,68 @@ static struct unbd_listener *alloc_listener(const struct unbd_target_ops *ops,
 		return NULL;
 	}
 	listener->ops = ops;
-	listener->net = get_net(current->nsproxy->net_ns);
+	listener->net = current->nsproxy->net_ns;
 	return listener;
 }
 
-static int start_listener(struct unbd_listener *listener, char *why,
-			  size_t len)
+static int check_drained(const struct unbd_listener *listener, char *why,
+			 size_t len)
+{
+	if (!unbd_conns_are_drained())
+		return 0;
+	return unbd_why(why, len, -ESHUTDOWN,
+			"%s: the server is drained until 0 is written to drain",
+			listener->address);
+}
+
+static int reserve_address(struct unbd_listener *listener, char *why,
+			   size_t len)
 {
 	int err;
 
-	lockdep_assert_held(&listeners_mutex);
-
-	if (unbd_conns_are_drained())
-		return unbd_why(why, len, -ESHUTDOWN,
-				"%s: the server is drained until 0 is written to drain",
-				listener->address);
-	if (find_listener(listener->address, listener->net))
-		return unbd_why(why, len, -EADDRINUSE,
-				"%s is listened on already",
-				listener->address);
-	err = listener->ops->listen(listener, why, len);
+	mutex_lock(&listeners_mutex);
+	err = check_drained(listener, why, len);
+	if (!err && find_listener(listener->address, listener->net))
+		err = unbd_why(why, len, -EADDRINUSE,
+			       "%s is listened on already", listener->address);
 	if (!err)
 		list_add_tail(&listener->entry, &listeners);
+	mutex_unlock(&listeners_mutex);
+	return err;
+}
+
+static void give_address_back(struct unbd_listener *listener)
+{
+	mutex_lock(&listeners_mutex);
+	list_del(&listener->entry);
+	mutex_unlock(&listeners_mutex);
+}
+
+/*
+ * Without the mutex: a transport may have to load a module that wants to hear
+ * of network namespaces, and that waits until none of them is just going.
+ */
+static int start_listener(struct unbd_listener *listener, char *why,
+			  size_t len)
+{
+	int err = reserve_address(listener, why, len);
+
+	if (err)
+		return err;
+	err = listener->ops->listen(listener, why, len);
+	if (err) {
+		give_address_back(listener);
+		return err;
+	}
+	mutex_lock(&listeners_mutex);
+	/* What drains has not seen it yet. */
+	err = check_drained(listener, why, len);
+	listener->live = !err;
+	mutex_unlock(&listeners_mutex);
+	if (err) {
+		listener->ops->unlisten(listener);
+		give_address_back(listener);
+	}
 	return err;
 }
 
@@ -191,9 +231,7 @@ int unbd_listen(char *line, char *why, size_t len)
 		return unbd_why(why, len, -ENOMEM, "%s: no memory", o.address);
 	}
 
-	mutex_lock(&listeners_mutex);
 	err = start_listener(listener, why, len);
-	mutex_unlock(&listeners_mutex);
 	if (err)
 		free_listener(listener);
 	else
@@ -201,14 +239,26 @@ int unbd_listen(char *line, char *why, size_t len)
 	return err;
 }
 
-static void end_listener(struct unbd_listener *listener)
+static void end_listener(struct unbd_listener *listener, const char *because)
 {
 	lockdep_assert_held(&listeners_mutex);
 
 	list_del(&listener->entry);
 	listener->ops->unlisten(listener);
-	pr_info("no longer listening on %s\n", listener->address);
+	pr_info("no longer listening on %s%s\n", listener->address, because);
 	free_listener(listener);
+}
+
+/* Those of @net that are there already, or of all if it is NULL */
+static void end_listeners(const struct net *net, const char *because)
+{
+	struct unbd_listener *listener, *next;
+
+	mutex_lock(&listeners_mutex);
+	list_for_each_entry_safe(listener, next, &listeners, entry)
+		if (listener->live && (!net || net_eq(listener->net, net)))
+			end_listener(listener, because);
+	mutex_unlock(&listeners_mutex);
 }
 
 /**
@@ -233,7 +283,7 @@ int unbd_unlisten(char *line, char *why, size_t len)
 	mutex_lock(&listeners_mutex);
 	listener = find_to_end(o.address, current->nsproxy->net_ns);
 	if (listener)
-		end_listener(listener);
+		end_listener(listener, "");
 	mutex_unlock(&listeners_mutex);
 	if (!listener)
 		return unbd_why(why, len, -ENOENT, "%s is not listened on",
@@ -248,12 +298,34 @@ int unbd_unlisten(char *line, char *why, size_t len)
  */
 void unbd_unlisten_all(void)
 {
-	struct unbd_listener *listener, *next;
+	end_listeners(NULL, "");
+}
 
-	mutex_lock(&listeners_mutex);
-	list_for_each_entry_safe(listener, next, &listeners, entry)
-		end_listener(listener);
-	mutex_unlock(&listeners_mutex);
+static void __net_exit exit_net(struct net *net)
+{
+	end_listeners(net, ": its network namespace is gone");
+}
+
+static struct pernet_operations net_ops = {
+	.exit = exit_net,
+};
+
+/**
+ * unbd_target_init() - hear of network namespaces that go
+ *
+ * Return: 0 or -errno.
+ */
+int unbd_target_init(void)
+{
+	return register_pernet_subsys(&net_ops);
+}
+
+/**
+ * unbd_target_exit() - the reverse of unbd_target_init()
+ */
+void unbd_target_exit(void)
+{
+	unregister_pernet_subsys(&net_ops);
 }
 
 static void copy_part(char *buf, size_t size, loff_t from, loff_t at,
@@ -282,6 +354,8 @@ ssize_t unbd_listeners_read(char *buf, loff_t from, size_t size)
 
 	mutex_lock(&listeners_mutex);
 	list_for_each_entry(listener, &listeners, entry) {
+		if (!listener->live)
+			continue;
 		len = strlen(listener->address);
 		copy_part(buf, size, from, at, listener->address, len);
 		copy_part(buf, size, from, at + len, "\n", 1);

@@ -212,15 +212,66 @@ exports_told() {
 	EOF
 }
 
-# Nobody can enter it any more, so the listener is ended from outside.
-test_a_listener_in_a_namespace_that_is_gone() {
-	load server
+# make_namespace - with a wire to it, which is there as long as the namespace is
+make_namespace() {
 	ip netns add bed
-	ip netns exec bed bedctl write "$SERVER/listen" tcp:127.0.0.1:10811
+	defer eval "ip netns del bed 2> /dev/null || :"
+	ip link add bed0 type veth peer name bed1 netns bed
+	defer eval "ip link del bed0 2> /dev/null || :"
+	ip addr add 10.9.0.2/24 dev bed0
+	ip link set bed0 up
+	ip -n bed addr add 10.9.0.1/24 dev bed1
+	ip -n bed link set bed1 up
+}
+
+no_wire() {
+	[[ ! -e /sys/class/net/bed0 ]]
+}
+
+# A container that stops does not say unlisten.
+test_a_listener_ends_with_its_namespace() {
+	local inside="ip netns exec bed" address i
+	begin
+	for i in {1..3}; do
+		make_namespace
+		for address in tcp:0.0.0.0:10811 'tcp:[::]:10812' \
+			"unix:$WORK/inside" unix:@bed; do
+			$inside bedctl write "$SERVER/listen" "$address"
+		done
+		same "$(nbdinfo --size nbd://10.9.0.1:10811/vol0)" \
+			$(( 16 << 20 )) "size, asked of namespace $i"
+		# Somebody who has not said anything yet
+		exec 7<> /dev/tcp/10.9.0.1/10811
+		exec 7<&-
+		eventually 5 no_connections
+		log_from_here
+		ip netns del bed
+		eventually 10 no_wire
+		same "$(cat "$SERVER/listeners")" tcp:127.0.0.1:10809 listeners
+		must_fail test -e "$WORK/inside"
+		expect_log 'no longer listening on tcp:0.0.0.0:10811: its network namespace is gone' "$i"
+		same "$(our_log | wc -l)" 4 "lines for 4 listeners"
+	done
+	# And there is nothing that holds the modules.
+	unlisten tcp:127.0.0.1:10809
+	unload tcp-server
+	unload server
+}
+
+# Who is connected may go on, and keeps the namespace, until it goes, too.
+test_a_namespace_that_goes_with_the_last_client() {
+	begin
+	make_namespace
+	ip netns exec bed bedctl write "$SERVER/listen" tcp:0.0.0.0:10811
+	exec 7<> /dev/tcp/10.9.0.1/10811
+	eventually 5 eval '! no_connections'
 	ip netns del bed
-	same "$(cat "$SERVER/listeners")" tcp:127.0.0.1:10811 listeners
-	unlisten tcp:127.0.0.1:10811
-	same "$(cat "$SERVER/listeners")" "" listeners
+	sleep 5
+	must_fail no_wire
+	same "$(cat "$SERVER/connections/"*/state)" negotiating state
+	exec 7<&-
+	eventually 10 no_wire
+	same "$(cat "$SERVER/listeners")" tcp:127.0.0.1:10809 listeners
 }
 
 # A dead server's socket is taken over, anything else is not.
