@@ -3,6 +3,7 @@
 #include <linux/bio.h>
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
+#include <linux/build_bug.h>
 #include <linux/bvec.h>
 #include <linux/device.h>
 #include <linux/fs.h>

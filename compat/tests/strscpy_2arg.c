@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* v6.8: strscpy() knows the size of an array */
+/* v6.8: strscpy() knows the size of an array, at first with help from another header */
+#include <linux/build_bug.h>
 #include <linux/string.h>
 
 void f(const char *s);

@@ -15,6 +15,7 @@
 
 #include <unbd/compat-lib.h>
 #include <unbd/compat-block.h>
+#include <unbd/compat-disk.h>
 #include <unbd/compat-net.h>
 
 #endif /* UNBD_COMPAT_H */
