@@ -146,7 +146,9 @@ install-utils: $(tool)
 	$(Q)mkdir -p $(DESTDIR)$(GENERATORS)
 	$(Q)ln -sf $(SBINDIR)/unbd $(DESTDIR)$(generator)
 
-install: need-root need-dkms need-headers $(tool) uninstall-modules
+# What is there stays when this cannot be built.
+install: need-root need-dkms need-headers $(tool) modules
+	+$(Q)$(MAKE) uninstall-modules
 	$(Q)rm -rf $(USRSRC)/$(NAME)-$(VERSION)
 	+$(Q)$(MAKE) install-source install-utils DESTDIR=
 	$(Q)$(DKMS) add -m $(NAME) -v $(VERSION)
@@ -157,6 +159,7 @@ uninstall: need-root need-dkms uninstall-modules
 	$(Q)rm -f $(foreach u,$(utils),$(lastword $(subst :, ,$u))) \
 		$(generator)
 	$(Q)rmdir $(DRACUT)/95unbd 2> /dev/null || :
+	$(Q)udevadm control --reload > /dev/null 2>&1 || :
 
 # The same files make the same archive.
 dist:
