@@ -30,7 +30,10 @@
 /* Which exports and connections there are; see server.h. */
 DEFINE_MUTEX(unbd_server_mutex);
 
-static LIST_HEAD(exports);
+static LIST_HEAD(exports);		/* sorted by name */
+
+/* Room for names that are told at a time */
+#define NAMES_BYTES	4096
 
 static struct unbd_export *find_export(const char *name)
 {
@@ -161,14 +164,22 @@ static struct unbd_export *adhoc_writer(const struct unbd_export *export)
  */
 static bool reserve_name(struct unbd_export *export)
 {
-	bool taken;
+	struct list_head *behind = &exports;
+	struct unbd_export *other;
+	int order = -1;
 
 	mutex_lock(&unbd_server_mutex);
-	taken = find_export(export->name);
-	if (!taken)
-		list_add_tail(&export->entry, &exports);
+	list_for_each_entry(other, &exports, entry) {
+		order = strcmp(export->name, other->name);
+		if (order <= 0) {
+			behind = &other->entry;
+			break;
+		}
+	}
+	if (order)
+		list_add_tail(&export->entry, behind);
 	mutex_unlock(&unbd_server_mutex);
-	return !taken;
+	return order;
 }
 
 static void give_name_back(struct unbd_export *export)
@@ -696,39 +707,51 @@ void unbd_conn_told(struct unbd_conn *conn)
 }
 EXPORT_SYMBOL_UNBD(unbd_conn_told);
 
-/* The first name behind @last that the client may know; false at the end */
-static bool next_name(struct unbd_conn *conn, const char *last, char *name,
-		      size_t len)
+/*
+ * The next names behind @last that the client may know, one behind the other, as
+ * many as fit; returns how many bytes.
+ */
+static size_t next_names(struct unbd_conn *conn, const char *last, char *names)
 {
-	struct unbd_export *export, *best = NULL;
+	struct unbd_export *export;
+	size_t len, used = 0;
 
 	mutex_lock(&unbd_server_mutex);
 	list_for_each_entry(export, &exports, entry) {
-		if (strcmp(export->name, last) <= 0 ||
-		    (best && strcmp(export->name, best->name) >= 0))
+		if (export->state != UNBD_EXPORT_LIVE || export->adhoc ||
+		    strcmp(export->name, last) <= 0 ||
+		    !unbd_acl_allows(export, conn))
 			continue;
-		if (export->state == UNBD_EXPORT_LIVE && !export->adhoc &&
-		    unbd_acl_allows(export, conn))
-			best = export;
+		len = strlen(export->name) + 1;
+		if (used + len > NAMES_BYTES)
+			break;
+		memcpy(names + used, export->name, len);
+		used += len;
 	}
-	if (best)
-		strscpy(name, best->name, len);
 	mutex_unlock(&unbd_server_mutex);
-	return best;
+	return used;
 }
 
 int unbd_export_list(struct unbd_conn *conn,
 		     int (*fn)(const char *name, void *arg), void *arg)
 {
-	char *name = kzalloc(UNBD_EXPORT_NAME_LEN, GFP_KERNEL);
+	char *names = kmalloc(NAMES_BYTES + UNBD_EXPORT_NAME_LEN, GFP_KERNEL);
+	char *last = names + NAMES_BYTES;
+	char *name, *end;
 	int err = 0;
 
-	if (!name)
+	if (!names)
 		return -ENOMEM;
+	*last = '\0';
 	/* By name, so that it does not matter what goes while @fn sleeps. */
-	while (!err && next_name(conn, name, name, UNBD_EXPORT_NAME_LEN))
-		err = fn(name, arg);
-	kfree(name);
+	do {
+		end = names + next_names(conn, last, names);
+		for (name = names; !err && name < end; name += strlen(name) + 1) {
+			err = fn(name, arg);
+			strscpy(last, name, UNBD_EXPORT_NAME_LEN);
+		}
+	} while (!err && end > names);
+	kfree(names);
 	return err;
 }
 EXPORT_SYMBOL_UNBD(unbd_export_list);

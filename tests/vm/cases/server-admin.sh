@@ -173,9 +173,10 @@ test_a_listener_in_another_namespace() {
 	same "$(cat "$SERVER/listeners")" tcp:127.0.0.1:10809 listeners
 }
 
-# More than a page of each
-test_many_listeners_and_exports() {
-	local dir i wanted=""
+# More than a page of each, and as many connections as 64 hosts with 64
+# processors have
+test_many_listeners_exports_and_connections() {
+	local begin dir i wanted=""
 	dir=$WORK/$(printf 'd%.0s' {1..60})
 	mkdir "$dir"
 	FILE=$(disk_file 1)
@@ -198,6 +199,24 @@ test_many_listeners_and_exports() {
 		"exports that a client is told of"
 	same "$(nbdinfo --size "nbd+unix:///vol999?socket=$dir/60")" \
 		$(( 1 << 20 )) size
+	eventually 5 no_connections
+	echo 4096 > /sys/module/unbd_server/parameters/max_connections
+	ulimit -n 5000
+	coproc CROWD { exec python3 $PEERS/nbd_crowd.py "$dir" 60 4096 1000; }
+	begin=$SECONDS
+	read -r -t "$(scaled 120)" i <&"${CROWD[0]}" || fail "nobody comes"
+	same "$i" "4096 are served" "what they say"
+	echo "$(( SECONDS - begin )) s"
+	same "$(ls "$CONNECTIONS" | wc -l)" 4096 connections
+	same "$(unbd stats --json | jq '[.exports[].connections | length] | add')" 4096 \
+		"connections that unbd knows"
+	same "$(cat "$EXPORTS"/*/connections | awk '{ n += $1 } END { print n }')" \
+		4096 "connections of all exports"
+	# One more is told apart from those.
+	must_fail nbdinfo --size "nbd+unix:///vol1?socket=$dir/1" 2> /dev/null
+	echo >&"${CROWD[1]}"
+	eventually 60 no_connections
+	nbdinfo --size "nbd+unix:///vol1?socket=$dir/1"
 }
 
 # exports_told ADDRESS - how many a client is told of
