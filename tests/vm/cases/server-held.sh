@@ -103,6 +103,41 @@ test_a_server_whose_connections_all_wait() {
 	eventually 60 no_connections
 }
 
+# used_for EXPORT - milliseconds for mapping it, reading 16 MiB of it and unmapping
+used_for() {
+	local begin disk
+	begin=$(milliseconds)
+	disk=$(map sessname=s path=tcp:127.0.0.1:10809 device_path="$1" \
+		nr_queues=1)
+	direct_read "$disk" 0 16 > /dev/null
+	unmap "$disk"
+	echo $(( $(milliseconds) - begin ))
+}
+
+# A disk that hangs, with as many connections waiting for it as there may be, is
+# nothing to the others.
+test_another_export_is_as_fast() {
+	local gone with without
+	serve_held
+	echo 300 > /sys/module/unbd_server/parameters/max_connections_per_export
+	export_dev name=well "device_path=$(disk_file 16 well)"
+	load client
+	used_for well > /dev/null
+	without=$(used_for well)
+	hold
+	held writers 300
+	same "$(cat "$SERVER/exports/vol0/connections")" 300 connections
+	with=$(used_for well)
+	# Also while they all have gone, and what they wrote has not
+	go_to_the_end
+	gone=$(used_for well)
+	echo "without: $without ms, with: $with ms, gone: $gone ms"
+	(( with <= without + without / 4 && gone <= without + without / 4 )) ||
+		fail "without: $without ms, with: $with ms, gone: $gone ms"
+	release
+	eventually 60 no_connections
+}
+
 # Part of a block is changed in the way of all others, but no more than that.
 test_a_long_write_beside_the_blocks() {
 	local loop
