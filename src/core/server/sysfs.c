@@ -68,8 +68,10 @@ static ssize_t obey(const struct device_attribute *attr, const char *page,
 		return -E2BIG;
 	}
 	line = kstrndup(page, count, GFP_KERNEL);
-	if (!line)
+	if (!line) {
+		pr_err("%s: no memory (%d)\n", attr->attr.name, -ENOMEM);
 		return -ENOMEM;
+	}
 	err = order(line, why, sizeof(why));
 	kfree(line);
 	if (!err)
@@ -150,7 +152,7 @@ static ssize_t listen_show(struct device *dev, struct device_attribute *attr,
 	return sysfs_emit(page,
 "Usage: echo ADDRESS > %s\n"
 "Addresses: tcp:IP[:PORT] tcp:[IP6]:PORT unix:FILE vsock:CID|any[:PORT]\n"
-"	rdma:IP[:PORT] shm:ID\n", attr->attr.name);
+"	rdma:IP[:PORT]\n", attr->attr.name);
 }
 
 static ssize_t listen_store(struct device *dev, struct device_attribute *attr,
