@@ -117,17 +117,18 @@ static int srv_rx_memory(struct srv_conn *conn)
 {
 	struct srv_request *req = conn->rx_req;
 	u32 len = req->wire.length;
+	u32 memory = srv_request_memory(len);
 
-	if (!srv_mem_get(conn, len))
+	if (!srv_mem_get(conn, memory))
 		return -EAGAIN;
 	/* To the client's file system ENOMEM would be the end of its disk. */
 	if (srv_request_needs_pages(req) && srv_request_alloc_pages(req, len)) {
-		srv_mem_put(conn, len);
+		srv_mem_put(conn, memory);
 		queue_delayed_work(srv_control_wq, &conn->deadline,
 				   SRV_MEMORY_RETRY);
 		return -EAGAIN;
 	}
-	req->charged = len;
+	req->charged = memory;
 	if (req->wire.payload)
 		srv_rx_start_payload(conn, req);
 	else

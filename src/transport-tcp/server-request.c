@@ -3,6 +3,7 @@
  * A request's own life: memory for its data, its way to the storage and back.
  */
 #include <linux/blkdev.h>
+#include <linux/build_bug.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -14,6 +15,7 @@
  * larger ones would save little and take its lock each time.
  */
 #define SRV_PIECE_ORDER		PAGE_ALLOC_COSTLY_ORDER
+#define SRV_PIECE_SIZE		((u32)PAGE_SIZE << SRV_PIECE_ORDER)
 
 static struct kmem_cache *srv_request_cache;
 
@@ -21,6 +23,9 @@ static void srv_request_extents(struct work_struct *work);
 
 int srv_request_init(void)
 {
+	/* Or the longest request would take more than the pool grants. */
+	BUILD_BUG_ON(SRV_MAX_PAYLOAD % SRV_PIECE_SIZE);
+
 	srv_request_cache = KMEM_CACHE(srv_request, 0);
 	return srv_request_cache ? 0 : -ENOMEM;
 }
@@ -187,6 +192,19 @@ static int srv_request_grow_bvec(struct srv_request *req, unsigned int nr)
 }
 
 /**
+ * srv_request_memory() - what srv_request_alloc_pages() takes
+ * @len: bytes of data
+ *
+ * Return: bytes of memory, the next multiple of a piece's size at most.
+ */
+u32 srv_request_memory(u32 len)
+{
+	u32 rest = len % SRV_PIECE_SIZE;
+
+	return len - rest + (rest ? PAGE_SIZE << get_order(rest) : 0);
+}
+
+/**
  * srv_request_alloc_pages() - get memory for a request's data
  * @req: request without any
  * @len: bytes, more than 0
@@ -198,14 +216,13 @@ static int srv_request_grow_bvec(struct srv_request *req, unsigned int nr)
  */
 int srv_request_alloc_pages(struct srv_request *req, u32 len)
 {
-	const u32 piece = PAGE_SIZE << SRV_PIECE_ORDER;
 	unsigned int room = SRV_INLINE_BVECS;
 	unsigned int order;
 	struct page *page;
 	u32 got = 0;
 
-	if (DIV_ROUND_UP(len, piece) > room) {
-		room = DIV_ROUND_UP(len, piece);
+	if (DIV_ROUND_UP(len, SRV_PIECE_SIZE) > room) {
+		room = DIV_ROUND_UP(len, SRV_PIECE_SIZE);
 		if (srv_request_grow_bvec(req, room))
 			return -ENOMEM;
 	}

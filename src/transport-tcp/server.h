@@ -329,6 +329,7 @@ void srv_request_exit(void);
 struct srv_request *srv_request_new(struct srv_conn *conn,
 				    const struct nbd_request *wire);
 void srv_request_free(struct srv_request *req);
+u32 srv_request_memory(u32 len);
 int srv_request_alloc_pages(struct srv_request *req, u32 len);
 void srv_request_forget_kept(struct srv_conn *conn);
 bool srv_request_needs_pages(const struct srv_request *req);

@@ -174,9 +174,24 @@ def greedy(target, _count):
             expect(not reply.error, f"error {reply.error}")
 
 
+def odd(target, count):
+    """Reads of half a page more than a piece of memory, as many as it takes."""
+    size = (16 << 10) + 2048
+    with Link(target).go() as link:
+        sent()
+        link.sock.setblocking(False)
+        for i in range(count):
+            try:
+                link.sock.sendall(nbd.pack_request(
+                    nbd.COMMANDS["READ"], i, 0, size, 0, False, None))
+            except BlockingIOError:
+                break
+        sent()
+
+
 ORDERS = {f.__name__: f for f in (misfits, writers, pair, reset, beside,
                                   reads, greedy, flusher,
-                                  flushes, again)}
+                                  flushes, again, odd)}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()

@@ -245,6 +245,29 @@ test_memory_for_others_while_a_disk_hangs() {
 	eventually 20 no_connections
 }
 
+free_mib() {
+	awk '/^MemFree:/ { print int($2 / 1024) }' /proc/meminfo
+}
+
+# Half of what memory= says, for one of several exports, also of a size that does
+# not fit what the memory comes in.
+test_memory_is_what_is_taken() {
+	local before
+	load server
+	modprobe unbd-tcp-server memory=64 max_requests=4000
+	serve_held
+	hold
+	held odd 3000
+	before=$(free_mib)
+	go_on
+	echo "$(( before - $(free_mib) )) MiB"
+	(( before - $(free_mib) < 44 )) ||
+		fail "$(( before - $(free_mib) )) MiB are taken"
+	release
+	go_to_the_end
+	eventually 20 no_connections
+}
+
 # One of two requests comes back: there is nothing to do until the other does.
 test_a_connection_that_waits_is_idle() {
 	local loop number
