@@ -134,8 +134,24 @@ static int answered(struct tcp_conn *conn)
 	return 0;
 }
 
+/* Data or a hole come next; see TURN_BYTES. */
+static int turn(struct tcp_conn *conn)
+{
+	struct tcp_request *req = request_in_hand(conn);
+
+	if (conn->parser.pos >= req->pos || req->turns--)
+		return 0;
+	return unbd_why(conn->why, sizeof(conn->why), -EPROTO,
+			"small chunks of a READ at %llu come backwards",
+			req->inflight.offset);
+}
+
 static int zero(struct tcp_conn *conn)
 {
+	int err = turn(conn);
+
+	if (err)
+		return err;
 	if (tcp_request_zero(request_in_hand(conn), conn->parser.pos,
 			     conn->parser.len, !conn->bh_off))
 		return unbd_why(conn->why, sizeof(conn->why), -EPROTO,
@@ -152,8 +168,9 @@ static int next_step(struct tcp_conn *conn)
 		conn->action = nbd_reply_next(&conn->parser);
 		conn->left = conn->parser.len;
 		switch (conn->action) {
-		case NBD_REPLY_HEADER:
 		case NBD_REPLY_DATA:
+			return turn(conn);
+		case NBD_REPLY_HEADER:
 		case NBD_REPLY_SKIP:
 			return 0;
 		case NBD_REPLY_ZERO:

@@ -13,6 +13,14 @@
 /* Headers that one call of the socket sends */
 #define MAX_HEADERS	16
 
+/*
+ * A server may answer a read in any order. Each time that it goes back, the place
+ * is looked for from the first bio on, which must not be worth more than the
+ * data are.
+ */
+#define TURN_BYTES	4096
+#define TURNS_MIN	64
+
 /* For how long one thread sends before it leaves the rest to conn->work */
 #define SEND_QUOTA	msecs_to_jiffies(1)
 
@@ -75,6 +83,7 @@ static bool prepare_request(struct tcp_conn *conn, struct request *rq)
 	req->bio = NULL;
 	req->pos = 0;
 	req->to_send = cmd == NBD_CMD_WRITE ? length : 0;
+	req->turns = TURNS_MIN + length / TURN_BYTES;
 	req->header_sent = 0;
 	req->header_len = nbd_put_request(req->header, conn->headers, cmd,
 					  flags, cookie, offset, length);

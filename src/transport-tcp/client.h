@@ -45,6 +45,7 @@
  * @header_len: bytes in @header
  * @header_sent: of these
  * @to_send: bytes of a write's data not yet sent
+ * @turns: how often the server may still go back in a read's data
  * @pos: where in the request's data @iter is
  * @bio: the bio that @iter is in, NULL when it is nowhere yet
  * @iter: for a write what is to be sent, for a read where data go
@@ -59,6 +60,7 @@ struct tcp_request {
 	u8 header_len;
 	u8 header_sent;
 	u32 to_send;
+	u32 turns;
 	u32 pos;
 	struct bio *bio;
 	struct iov_iter iter;

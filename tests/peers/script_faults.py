@@ -199,6 +199,15 @@ def chunk_repeat(conn, request, _frames, _arg):
 
 
 @fault
+def chunk_backwards(conn, request, _frames, arg):
+    """all of the data in chunks of ARG bytes, the last one first"""
+    step = int(arg)
+    places = range(request.offset, request.offset + request.length, step)
+    return finish([data_frame(conn, request, at, conn.store.read(at, step))
+                   for at in reversed(places)])
+
+
+@fault
 def hole_overlap(conn, request, frames, _arg):
     """a hole over the first half, then all of the data"""
     offset, length = halves(request)[0]
