@@ -2,7 +2,6 @@
 /*
  * One connection in its transmission phase: start, work, polling, end.
  */
-#include <linux/cpumask.h>
 #include <linux/sched/mm.h>
 #include <linux/skbuff.h>
 #include <net/busy_poll.h>
@@ -20,7 +19,7 @@
  */
 void tcp_conn_kick(struct tcp_conn *conn)
 {
-	queue_work_on(conn->cpu, tcp_io_wq, &conn->work);
+	queue_work_on(READ_ONCE(conn->cpu), tcp_io_wq, &conn->work);
 }
 
 /**
@@ -145,14 +144,6 @@ unsigned long tcp_conn_moved(struct tcp_conn *conn)
 	return time_after(sent, received) ? sent : received;
 }
 
-/* A CPU whose requests the queue is likely to carry */
-static int cpu_of(struct unbd_leg *leg, unsigned int index)
-{
-	if (index >= leg->nr_queues)
-		index -= leg->nr_queues;
-	return cpumask_local_spread(index % num_online_cpus(), NUMA_NO_NODE);
-}
-
 /**
  * tcp_conn_init() - set up a connection that has no socket yet
  * @conn: zeroed
@@ -186,7 +177,7 @@ void tcp_conn_init(struct tcp_conn *conn, struct tcp_leg *leg,
  */
 int tcp_conn_start(struct tcp_conn *conn, char *why, size_t len)
 {
-	conn->cpu = cpu_of(&conn->leg->base, conn->index);
+	conn->cpu = WORK_CPU_UNBOUND;
 	tcp_recv_start(conn);
 	if (unbd_stream_watch(&conn->stream, &conn_stream_ops))
 		return unbd_why(why, len, -EBUSY,

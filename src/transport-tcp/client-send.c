@@ -8,6 +8,8 @@
  * request that was added meanwhile is not forgotten. What the socket does not
  * take stays at the head of conn->queue until the socket reports room.
  */
+#include <linux/smp.h>
+
 #include "client.h"
 
 /* Headers that one call of the socket sends */
@@ -294,6 +296,7 @@ blk_status_t tcp_queue_rq(struct unbd_leg *base, unsigned int queue,
 		return BLK_STS_TRANSPORT;
 	if (!prepare_request(conn, rq))
 		return BLK_STS_NOTSUPP;
+	WRITE_ONCE(conn->cpu, raw_smp_processor_id());
 	llist_add(&to_tcp_request(rq)->node, &conn->submitted);
 	if (last)
 		send_now(conn);

@@ -78,11 +78,11 @@ enum {
  * @stream: the socket
  * @leg: whose connection it is
  * @index: number of the queue
- * @cpu: where its work runs
  * @headers: style that was agreed upon
  * @flags: TCP_CONN_* bits
  * @work: sends and receives
  * @submitted: requests from queue_rq, newest first; lockless
+ * @cpu: where the last of them came from, and its answer shall be taken care of
  * @send_mutex: see the top of this file
  * @queue: requests taken from @submitted, oldest first; the first may have
  *	been sent in part
@@ -105,12 +105,12 @@ struct tcp_conn {
 	struct unbd_stream stream;
 	struct tcp_leg *leg;
 	unsigned int index;
-	int cpu;
 	enum nbd_header_style headers;
 	unsigned long flags;
 	struct work_struct work;
 
 	struct llist_head submitted ____cacheline_aligned_in_smp;
+	int cpu;
 
 	struct mutex send_mutex ____cacheline_aligned_in_smp; /* see above */
 	struct llist_node *queue;

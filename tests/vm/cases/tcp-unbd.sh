@@ -50,6 +50,30 @@ test_reads_with_and_without_holes() {
 	same "$(stat_of errors)" 0 "errors at the storage"
 }
 
+# An answer is taken care of where the request came from, whichever processors
+# share a queue.
+test_answers_go_to_who_asked() {
+	local cpu disk event=$TRACING/events/workqueue/workqueue_queue_work
+	serve "$(disk_file 16)"
+	defer eval "echo 0 > $event/enable"
+	disk=$(map "${MINE[@]}" nr_queues=2)
+	udevadm settle -t "$(scaled 20)"
+	for (( cpu = 0; cpu < $(nproc); cpu++ )); do
+		taskset -c "$cpu" dd if="/dev/$disk" of=/dev/null bs=4k \
+			count=1 iflag=direct status=none
+		echo > "$TRACING/trace"
+		echo 1 > "$event/enable"
+		taskset -c "$cpu" dd if="/dev/$disk" of=/dev/null bs=4k \
+			count=20 iflag=direct status=none
+		echo 0 > "$event/enable"
+		same "$(sed -n 's/.*function=conn_work .*[ _]cpu=\([0-9]*\).*/\1/p' \
+			"$TRACING/trace" | sort | uniq -c | awk '$1 > 2 { print $2 }')" \
+			"$cpu" "processors that took the answers for $cpu"
+	done
+	echo > "$TRACING/trace"
+	unmap "$disk"
+}
+
 test_a_block_device() {
 	local loop
 	need_module loop
