@@ -200,6 +200,7 @@ void unbd_stream_init(struct unbd_stream *s, struct socket *sock,
 	s->sock = sock;
 	s->borrowed = borrowed;
 	s->is_tcp = is_tcp(sock->sk);
+	s->allocation = sock->sk->sk_allocation;
 }
 
 int unbd_stream_check(struct socket *sock, char *why, size_t len)
@@ -225,15 +226,17 @@ int unbd_stream_check(struct socket *sock, char *why, size_t len)
 /*
  * What SOCK_LINGER with a time of 0 does is wanted: close() leaves neither
  * unsent data, which would hold on to a request's pages, nor a timer, which
- * could outlive the network namespace.
+ * could outlive the network namespace. A borrowed socket is not ours to close.
  */
-static void tune_tcp(struct sock *sk, unsigned int keepalive,
+static void tune_tcp(struct unbd_stream *s, unsigned int keepalive,
 		     unsigned int stall)
 {
 	unsigned int interval = max(keepalive / 2, 1U);
+	struct sock *sk = s->sock->sk;
 
 	tcp_sock_set_nodelay(sk);
-	sock_no_linger(sk);
+	if (!s->borrowed)
+		sock_no_linger(sk);
 	if (stall)
 		tcp_sock_set_user_timeout(sk, stall * MSEC_PER_SEC);
 	if (!keepalive)
@@ -286,7 +289,7 @@ void unbd_stream_tune(struct unbd_stream *s, unsigned int keepalive,
 		unbd_sk_reclaim_safe(sk);
 	}
 	if (s->is_tcp)
-		tune_tcp(sk, keepalive, stall);
+		tune_tcp(s, keepalive, stall);
 }
 
 /*
@@ -298,6 +301,7 @@ static void let_go(struct unbd_stream *s, struct socket *sock)
 {
 	struct sockaddr_storage nobody = { .ss_family = AF_UNSPEC };
 
+	WRITE_ONCE(sock->sk->sk_allocation, s->allocation);
 	if (!s->is_tcp || tcp_rtx_and_write_queues_empty(sock->sk) ||
 	    unbd_kernel_connect(sock, &nobody, sizeof(struct sockaddr),
 				O_NONBLOCK))

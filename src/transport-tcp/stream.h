@@ -40,6 +40,7 @@ struct unbd_stream_ops {
  * @borrowed: the socket belongs to a process too; closing only lets go of it
  * @is_tcp: has read_sock and keepalive, and takes pages by reference
  * @aborted: see unbd_stream_abort()
+ * @allocation: how a borrowed socket got its memory before
  */
 struct unbd_stream {
 	struct socket *sock;
@@ -47,6 +48,7 @@ struct unbd_stream {
 	bool borrowed;
 	bool is_tcp;
 	bool aborted;
+	gfp_t allocation;
 
 	/* private: the socket's own callbacks while it is watched */
 	void (*data_ready)(struct sock *sk);

@@ -171,6 +171,27 @@ test_a_descriptor_has_nothing_left_to_send() {
 	exec 8>&-
 }
 
+# Who closes it in the end does so as he meant to: the server's host gets a FIN.
+test_a_descriptor_that_is_given_back() {
+	load client
+	start_nbdkit memory 16M
+	python3 - "$CLIENT/map_device" <<-EOF
+		import glob, os, socket, struct, sys, time
+		s = socket.create_connection(("127.0.0.1", 10809))
+		linger = struct.pack("ii", 1, 7)
+		s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+		line = f"sessname=s path=fd:{s.fileno()} device_path=vol0"
+		fd = os.open(sys.argv[1], os.O_WRONLY)
+		os.write(fd, line.encode())
+		time.sleep(2)
+		unmap, = glob.glob("/sys/block/unbd*/unbd/unmap_device")
+		with open(unmap, "w") as file:
+		    file.write("force")
+		had = s.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
+		assert had == linger, f"linger {struct.unpack('ii', had)}"
+	EOF
+}
+
 test_a_unix_descriptor() {
 	local disk
 	load client
