@@ -94,6 +94,30 @@ static void srv_con_recv_done(struct ib_cq *cq, struct ib_wc *wc)
 	srv_con_got_imm(con, be32_to_cpu(wc->ex.imm_data));
 }
 
+static void srv_con_work(struct work_struct *work)
+{
+	struct srv_con *con = container_of(work, struct srv_con, work);
+	struct llist_node *list = llist_del_all(&con->arrived);
+	struct srv_request *req, *next;
+
+	list = llist_reverse_order(list);
+	llist_for_each_entry_safe(req, next, list, arrived)
+		srv_request_run(req);
+}
+
+/**
+ * srv_con_go_on() - go on with a request where it may sleep
+ * @con: by which it came
+ * @req: that has its chunk for itself
+ *
+ * Any context.
+ */
+void srv_con_go_on(struct srv_con *con, struct srv_request *req)
+{
+	if (llist_add(&req->arrived, &con->arrived))
+		queue_work(srv_io_wq, &con->work);
+}
+
 /* INFO_REQ needs memory; nothing else does. */
 static int srv_con_post_info(struct srv_con *con)
 {
@@ -371,7 +395,7 @@ static int srv_con_create_qp(struct srv_con *con)
 	con->cq = ib_alloc_cq(path->dev, con,
 			      attr.cap.max_send_wr + attr.cap.max_recv_wr,
 			      vector % path->dev->num_comp_vectors,
-			      IB_POLL_WORKQUEUE);
+			      IB_POLL_SOFTIRQ);
 	if (IS_ERR(con->cq))
 		return PTR_ERR(con->cq);
 	attr.send_cq = con->cq;
@@ -411,6 +435,8 @@ struct srv_con *srv_con_new(struct srv_path *path, struct rdma_cm_id *id,
 	con->recv_cqe.done = srv_con_recv_done;
 	con->send_cqe.done = srv_con_send_done;
 	srv_con_init_recvs(con);
+	init_llist_head(&con->arrived);
+	INIT_WORK(&con->work, srv_con_work);
 	spin_lock_init(&con->lock);
 	INIT_LIST_HEAD(&con->deferred);
 	*err = srv_con_create_qp(con);
@@ -424,7 +450,7 @@ struct srv_con *srv_con_new(struct srv_path *path, struct rdma_cm_id *id,
  * srv_con_shut() - nothing is received or sent any more when this returns
  * @con: connection
  *
- * Does not wait for the client.
+ * Waits neither for the client nor for the storage.
  */
 void srv_con_shut(struct srv_con *con)
 {

@@ -80,7 +80,7 @@ static void srv_io_done(struct unbd_io *io, int error)
 	/* Of a write that wanted a flush before: it comes now. */
 	if (io->op == UNBD_IO_FLUSH && req->rnbd.op == RNBD_OP_WRITE &&
 	    !error) {
-		queue_work(srv_io_wq, &req->work);
+		srv_con_go_on(req->con, req);
 		return;
 	}
 	srv_request_free_copy(req);
@@ -199,12 +199,7 @@ static void srv_io_start(struct srv_request *req)
 
 static void srv_request_work(struct work_struct *work)
 {
-	struct srv_request *req = container_of(work, struct srv_request, work);
-
-	if (req->device)
-		srv_io_submit(req, UNBD_IO_WRITE);
-	else
-		srv_message(req);
+	srv_message(container_of(work, struct srv_request, work));
 }
 
 /**
@@ -225,13 +220,23 @@ void srv_request_init(struct srv_path *path)
 	}
 }
 
-/**
- * srv_request_run() - look at what is in a request's chunk
- * @req: that has its chunk for itself
- *
- * Process context. May wait for the storage's tags.
- */
-void srv_request_run(struct srv_request *req)
+/* Pairs with srv_path_let_go(): the adapter is there, or the path closes. */
+static bool srv_request_sync(const struct srv_request *req)
+{
+	struct srv_path *path = req->path;
+	bool closing;
+
+	rcu_read_lock();
+	closing = srv_path_closing(path);
+	if (!closing)
+		ib_dma_sync_single_for_cpu(path->dev, path->dma[req->id],
+					   path->session->pool.chunk_size,
+					   DMA_BIDIRECTIONAL);
+	rcu_read_unlock();
+	return !closing;
+}
+
+static void srv_request_look(struct srv_request *req)
 {
 	struct srv_path *path = req->path;
 	struct srv_session *session = path->session;
@@ -239,15 +244,11 @@ void srv_request_run(struct srv_request *req)
 	char why[UNBD_WHY_LEN];
 	int err, type;
 
-	if (srv_path_closing(path)) {
+	if (!srv_request_sync(req)) {
 		srv_request_forget(req);
 		return;
 	}
-	req->device = NULL;
 	req->reply_len = 0;
-	ib_dma_sync_single_for_cpu(path->dev, path->dma[req->id],
-				   session->pool.chunk_size,
-				   DMA_BIDIRECTIONAL);
 	err = rtrs_get_request(chunk, &session->pool, req->off, &req->wire,
 			       why, sizeof(why));
 	if (err) {
@@ -260,6 +261,20 @@ void srv_request_run(struct srv_request *req)
 		srv_io_start(req);
 	else
 		queue_work(srv_message_wq, &req->work);
+}
+
+/**
+ * srv_request_run() - carry on with a request
+ * @req: that has its chunk for itself; new, or a write after its flush
+ *
+ * Process context. May wait for the storage's tags.
+ */
+void srv_request_run(struct srv_request *req)
+{
+	if (req->device)
+		srv_io_submit(req, UNBD_IO_WRITE);
+	else
+		srv_request_look(req);
 }
 
 /* Another path of the client has the chunk: see server-session.c. */
@@ -286,7 +301,9 @@ static bool srv_request_wait(struct srv_request *req)
  * @con: by this connection
  * @imm: which, checked
  *
- * From the completion queue's work.
+ * From the completion queue. It counts from now on: nothing that comes by
+ * another path touches the chunk before it has been answered, and the path does
+ * not end before.
  */
 void srv_request_start(struct srv_con *con, const struct rtrs_imm *imm)
 {
@@ -306,5 +323,5 @@ void srv_request_start(struct srv_con *con, const struct rtrs_imm *imm)
 	if (cmpxchg(&path->session->slots[imm->id], NULL, req) &&
 	    srv_request_wait(req))
 		return;
-	srv_request_run(req);
+	srv_con_go_on(con, req);
 }

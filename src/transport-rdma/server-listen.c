@@ -136,7 +136,7 @@ static int srv_cm_first(struct rdma_cm_id *id,
 	if (err)
 		srv_path_abandon(path);
 	else
-		percpu_ref_put(&path->refs);
+		complete(&path->made);
 	return err;
 }
 

@@ -258,7 +258,7 @@ static void srv_path_unused(struct percpu_ref *ref)
 {
 	struct srv_path *path = container_of(ref, struct srv_path, refs);
 
-	complete(&path->idle);
+	queue_work(srv_control_wq, &path->end);
 }
 
 static void srv_path_free(struct srv_path *path)
@@ -303,19 +303,32 @@ static void srv_path_shut_cons(struct srv_path *path)
 			srv_con_shut(path->cons[cid]);
 }
 
-static void srv_path_free_cons(struct srv_path *path)
+/* Of the adapter, which may be on its way out: it does not wait for storage. */
+static void srv_path_let_go(struct srv_path *path)
 {
 	unsigned int cid;
 
+	/* Pairs with srv_request_sync(). */
+	synchronize_rcu();
 	/* Identifiers go last: the device may not go before them. */
 	for (cid = 0; cid < path->nr_cons; cid++)
 		if (path->cons[cid])
 			srv_con_free(path->cons[cid]);
 	srv_path_free_device(path);
+	for (cid = 0; cid < path->nr_cons; cid++)
+		if (path->cons[cid])
+			rdma_destroy_id(path->cons[cid]->id);
+}
+
+static void srv_path_free_cons(struct srv_path *path)
+{
+	unsigned int cid;
+
 	for (cid = 0; cid < path->nr_cons; cid++) {
 		if (!path->cons[cid])
 			continue;
-		rdma_destroy_id(path->cons[cid]->id);
+		/* It may be returning from its last request. */
+		cancel_work_sync(&path->cons[cid]->work);
 		kfree(path->cons[cid]);
 		path->cons[cid] = NULL;
 	}
@@ -325,14 +338,21 @@ static void srv_path_teardown(struct work_struct *work)
 {
 	struct srv_path *path = container_of(work, struct srv_path, teardown);
 
+	wait_for_completion(&path->made);
 	cancel_delayed_work_sync(&path->heartbeat);
 	srv_path_shut_cons(path);
 	/* The registration that it waits for has failed by now. */
 	cancel_work_sync(&path->info);
 	cancel_delayed_work_sync(&path->heartbeat);
+	srv_path_let_go(path);
 	/* Nothing comes in any more; what did has to come back. */
 	percpu_ref_kill(&path->refs);
-	unbd_wait_for_storage(&path->idle);
+}
+
+static void srv_path_end(struct work_struct *work)
+{
+	struct srv_path *path = container_of(work, struct srv_path, end);
+
 	srv_path_free_cons(path);
 	if (path->joined)
 		srv_session_remove_path(path->session, path);
@@ -384,7 +404,6 @@ static int srv_path_init_device(struct srv_path *path)
 	return err;
 }
 
-/* With a reference, so that it stays until it is complete. */
 static struct srv_path *srv_path_alloc(struct rdma_cm_id *id,
 				       const struct rtrs_conn_params *params)
 {
@@ -395,7 +414,6 @@ static struct srv_path *srv_path_alloc(struct rdma_cm_id *id,
 		kfree(path);
 		return NULL;
 	}
-	percpu_ref_get(&path->refs);
 	path->base.ops = &srv_target_ops;
 	path->base.release = srv_path_release;
 	path->base.is_path = true;
@@ -405,11 +423,12 @@ static struct srv_path *srv_path_alloc(struct rdma_cm_id *id,
 	path->first_vector = atomic_fetch_add(path->nr_cons - 1, &srv_vector);
 	path->sealed = true;
 	path->seen = jiffies;
-	init_completion(&path->idle);
+	init_completion(&path->made);
 	init_completion(&path->reg_done);
 	path->info_cqe.done = srv_path_info_done;
 	path->reg_cqe.done = srv_path_reg_done;
 	INIT_WORK(&path->teardown, srv_path_teardown);
+	INIT_WORK(&path->end, srv_path_end);
 	INIT_WORK(&path->info, srv_path_info);
 	INIT_DELAYED_WORK(&path->heartbeat, srv_path_heartbeat);
 	srv_path_identify(path, id);
@@ -454,7 +473,7 @@ static int srv_path_join(struct srv_path *path)
 
 /**
  * srv_path_abandon() - a path has come to nothing
- * @path: without connections; the caller's reference is dropped
+ * @path: without connections; not to be touched afterwards
  *
  * The adapter is held by an identifier that goes when the caller returns.
  */
@@ -462,7 +481,7 @@ void srv_path_abandon(struct srv_path *path)
 {
 	srv_path_kill(path);
 	srv_path_free_device(path);
-	percpu_ref_put(&path->refs);
+	complete(&path->made);
 }
 
 /* The client has noticed first; it will try again. */
@@ -500,8 +519,8 @@ static int srv_path_make(struct srv_path *path,
  *
  * Whether the client may come at all is asked before anything costs much.
  *
- * Return: the path, which the core knows, with a reference in path->refs; or
- * NULL. No connection can be added while path->sealed is set.
+ * Return: the path, which the core knows, and which stays until path->made is
+ * completed; or NULL. No connection can be added while path->sealed is set.
  */
 struct srv_path *srv_path_new(struct rdma_cm_id *id,
 			      const struct rtrs_conn_params *params, int *err)

@@ -283,6 +283,6 @@ void srv_session_fence(struct work_struct *work)
 
 	list_for_each_entry_safe(req, next, &ready, entry) {
 		list_del_init(&req->entry);
-		srv_request_run(req);
+		srv_con_go_on(req->con, req);
 	}
 }

@@ -29,7 +29,10 @@ MODULE_PARM_DESC(always_invalidate,
 struct workqueue_struct *srv_control_wq;
 /* Opening and closing, which may wait for storage, and as often as one likes. */
 struct workqueue_struct *srv_message_wq;
-/* Requests that could not go on where they came in. */
+/*
+ * Requests that have come, where they have: each connection has one work, which
+ * waits for the storage's tags when there are none.
+ */
 struct workqueue_struct *srv_io_wq;
 
 /* What every client is offered */
@@ -90,8 +93,8 @@ static int srv_create_queues(void)
 	srv_control_wq = alloc_workqueue("unbd-rdma-ctl",
 					 WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
 	srv_io_wq = alloc_workqueue("unbd-rdma-srv",
-				    WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_HIGHPRI,
-				    0);
+				    WQ_PERCPU | WQ_MEM_RECLAIM | WQ_HIGHPRI,
+				    WQ_MAX_ACTIVE);
 	srv_message_wq = alloc_workqueue("unbd-rdma-msg",
 					 WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
 	if (srv_control_wq && srv_io_wq && srv_message_wq)

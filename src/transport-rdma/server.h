@@ -21,18 +21,20 @@
  *		srv_mutex
  * con->lock	the send queue; any context
  *
- * Requests are taken in and submitted by the completion queue's work, which
- * may have to wait for the storage's tags. So each connection has a queue of
- * its own: nobody's completions wait behind it.
+ * Requests are taken in where their completions are found, in a soft interrupt:
+ * from then on they count. Each connection has a work that looks at them and
+ * submits them, which may have to wait for the storage's tags.
  *
- * What ends a path (srv_path_kill()) only queues its teardown, which waits for
- * the storage before it lets go of the memory.
+ * What ends a path (srv_path_kill()) only queues its teardown, which lets go of
+ * the adapter. The rest goes with the last request that comes back from the
+ * storage; nobody waits for it.
  */
 #ifndef UNBD_RDMA_SERVER_H
 #define UNBD_RDMA_SERVER_H
 
 #include <linux/completion.h>
 #include <linux/list.h>
+#include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/percpu-refcount.h>
 #include <linux/refcount.h>
@@ -165,7 +167,9 @@ struct srv_device {
  * @recv_cqe: a request or a heartbeat has come
  * @send_cqe: answers have been sent
  * @recv_wrs: receives without memory, as a chain
- * @recv_owed: how many can be posted again; of the completion queue's work
+ * @recv_owed: how many can be posted again; of the completion queue
+ * @arrived: requests that have come, the last one first
+ * @work: goes on with them
  *
  * @lock: protects what follows
  * @dead: nothing may be posted any more
@@ -186,6 +190,8 @@ struct srv_con {
 	struct ib_cqe send_cqe;
 	struct ib_recv_wr recv_wrs[SRV_RECV_BATCH];
 	unsigned int recv_owed;
+	struct llist_head arrived;
+	struct work_struct work;
 
 	spinlock_t lock;		/* the send queue */
 	bool dead;
@@ -209,9 +215,10 @@ struct srv_con {
  * @live: INFO_RSP is on its way: requests may come
  * @sealed: no connection is added any more; under srv_mutex
  * @joined: it is one of @session's; likewise
- * @refs: one of the path, one of who makes it and one for each request
- * @idle: completed with the last of @refs
+ * @made: completed when whoever makes it is done with it
+ * @refs: one of the path and one for each request
  * @teardown: after srv_path_kill()
+ * @end: after the last of @refs
  * @dev: its RDMA device
  * @pd: protection domain
  * @dma: addresses of the chunks
@@ -245,9 +252,10 @@ struct srv_path {
 	bool live;
 	bool sealed;
 	bool joined;
+	struct completion made;
 	struct percpu_ref refs;
-	struct completion idle;
 	struct work_struct teardown;
+	struct work_struct end;
 	struct ib_device *dev;
 	struct ib_pd *pd;
 	u64 *dma;
@@ -289,7 +297,8 @@ struct srv_path {
  * @copy: what the client cannot change any more, instead of @bvec
  * @nr_copy: pages in @copy
  * @entry: in con->deferred or session->fenced
- * @work: what the completion queue's work should not do
+ * @arrived: in con->arrived
+ * @work: of a message, which may take long
  */
 struct srv_request {
 	struct unbd_io io;
@@ -307,6 +316,7 @@ struct srv_request {
 	struct bio_vec *copy;
 	unsigned int nr_copy;
 	struct list_head entry;
+	struct llist_node arrived;
 	struct work_struct work;
 };
 
@@ -385,6 +395,7 @@ void srv_con_shut(struct srv_con *con);
 void srv_con_free(struct srv_con *con);
 bool srv_con_heartbeat(struct srv_con *con, bool ack, u32 news);
 void srv_con_reply(struct srv_con *con, struct srv_request *req);
+void srv_con_go_on(struct srv_con *con, struct srv_request *req);
 
 /* server-io.c */
 void srv_request_init(struct srv_path *path);

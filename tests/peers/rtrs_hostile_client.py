@@ -411,6 +411,17 @@ def chunk_twice(address):
     path.dropped()
 
 
+@check(None)
+def chunk_behind(address):
+    """The same behind requests that wait for the server's disk"""
+    path = Path(address)
+    device = path.open(b"vol0")
+    usr = rtrs.block_io(device, rtrs.OP_WRITE, 0, 4096)
+    for slot in (*range(151), 150):
+        path.request(usr, rtrs.write_msg(len(usr)), BLOCK, slot=slot)
+    path.dropped()
+
+
 @check("dropped: send: ")
 def read_elsewhere(address):
     """A read to memory that is not ours to give"""

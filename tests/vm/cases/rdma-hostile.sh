@@ -126,6 +126,16 @@ test_whatever_a_client_may_say() {
 	eventually 20 no_connections
 }
 
+# A request counts as soon as it has come, whatever the one before it waits for.
+test_requests_behind_one_that_waits() {
+	serve_full
+	hold
+	python3 $PEERS/rtrs_hostile_client.py $ADDRESS chunk-behind
+	expect_log "dropped: chunk 150 is used before it was answered"
+	release
+	eventually 20 no_connections
+}
+
 test_servers_that_do_not_accept() {
 	load client
 	bad EPROTO 'does not speak RTRS' reject-garbage

@@ -200,6 +200,26 @@ test_the_adapter_goes_under_writes() {
 	unmap "$disk"
 }
 
+# A disk of the server's that takes its time is no reason not to let it go.
+test_the_adapter_goes_while_the_disk_waits() {
+	local disk
+	serve_full
+	disk=$(map "${THERE[@]}" nr_queues=2 keepalive=1)
+	udevadm settle -t "$(scaled 20)"
+	hold
+	fio --name=v --filename="/dev/$disk" --rw=randwrite --bs=4k --direct=1 \
+		--size=1M --ioengine=libaio --iodepth=100 --numjobs=2 \
+		--thread --output="$WORK/fio" &
+	WRITER=$!
+	sleep 2
+	within 20 rdma link delete rxe0
+	rxe_here
+	release
+	wait $WRITER || fail "fio: $(tail -n 3 "$WORK/fio")"
+	nothing_failed "$disk"
+	unmap "$disk"
+}
+
 # The server's modules go and come back, as in an upgrade.
 # kernels: 6.1 debug
 test_the_server_is_replaced_under_writes() {
@@ -241,29 +261,6 @@ test_strangers_are_refused_before_they_cost_anything() {
 	map_refused EACCES "${THERE[*]}" "it does not allow this address"
 	! grep 'chunks:' $TRACING/trace || fail "memory was allocated"
 	eventually 10 no_connections
-}
-
-# serve_held - a disk as vol0 that keeps what it is given while it is suspended,
-# and vol1, on a server that takes 64 requests at a time
-serve_held() {
-	local loop
-	need_module loop
-	loop=$(losetup -f --show "$(disk_file 64 held)")
-	defer losetup -d "$loop"
-	dmsetup create held --table "0 131072 linear $loop 0"
-	defer eval "dmsetup resume held; dmsetup remove --deferred held"
-	modprobe unbd-rdma-server sess_queue_depth=64
-	export_dev name=vol0 device_path=/dev/mapper/held
-	export_dev name=vol1 "device_path=$(disk_file 16 b)"
-	listen rdma:0.0.0.0:1234
-}
-
-hold() {
-	dmsetup suspend --nolockfs --noflush held
-}
-
-release() {
-	dmsetup resume held
 }
 
 opened() {
