@@ -197,11 +197,6 @@ static void srv_io_start(struct srv_request *req)
 /* ------------------------------------------------------------------ */
 /* What has come                                                      */
 
-static void srv_request_work(struct work_struct *work)
-{
-	srv_message(container_of(work, struct srv_request, work));
-}
-
 /**
  * srv_request_init() - prepare a path's requests
  * @path: new
@@ -216,7 +211,7 @@ void srv_request_init(struct srv_path *path)
 		req->path = path;
 		req->id = i;
 		INIT_LIST_HEAD(&req->entry);
-		INIT_WORK(&req->work, srv_request_work);
+		srv_message_init(req);
 	}
 }
 
@@ -260,7 +255,7 @@ static void srv_request_look(struct srv_request *req)
 	if (type == RNBD_MSG_IO)
 		srv_io_start(req);
 	else
-		queue_work(srv_message_wq, &req->work);
+		srv_message_start(req, type);
 }
 
 /**

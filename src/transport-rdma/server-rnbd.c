@@ -406,6 +406,9 @@ static int srv_message_obey(struct srv_request *req, char *why, size_t whylen)
 				"a message of %u bytes", wire->usr_len);
 	memcpy(msg, chunk + wire->usr_off, wire->usr_len);
 	type = rnbd_get_type(msg, wire->usr_len);
+	if (type != req->type)
+		return unbd_why(why, whylen, -EPROTO,
+				"a message that becomes another");
 	switch (type) {
 	case RNBD_MSG_SESS_INFO:
 		return srv_message_greet(req, msg, why, whylen);
@@ -419,17 +422,17 @@ static int srv_message_obey(struct srv_request *req, char *why, size_t whylen)
 	return unbd_why(why, whylen, -EPROTO, "a message of type %d", type);
 }
 
-/**
- * srv_message() - carry out what is no I/O
- * @req: with its chunk
- *
- * Process context, may sleep.
- */
-void srv_message(struct srv_request *req)
+static void srv_message(struct srv_request *req)
 {
 	char why[UNBD_WHY_LEN] = "";
-	int err = srv_message_obey(req, why, sizeof(why));
+	int err;
 
+	/* Nobody is there any more who would get an answer. */
+	if (srv_path_closing(req->path)) {
+		srv_request_forget(req);
+		return;
+	}
+	err = srv_message_obey(req, why, sizeof(why));
 	if (err == -EPROTO) {
 		srv_path_drop(req->path, "%s", why);
 		srv_request_forget(req);
@@ -439,4 +442,75 @@ void srv_message(struct srv_request *req)
 		pr_notice_ratelimited("%s: %s (%d)\n",
 				      req->path->base.peer_name, why, err);
 	srv_request_reply(req, err);
+}
+
+/* They end soon, and who comes back with I/O that waits depends on them. */
+static bool srv_message_is_urgent(const struct srv_request *req)
+{
+	return req->type == RNBD_MSG_UNBD_FENCE;
+}
+
+static void srv_message_next(struct srv_session *session)
+{
+	struct srv_request *req;
+
+	spin_lock(&session->message_lock);
+	req = list_first_entry_or_null(&session->messages, struct srv_request,
+				       entry);
+	if (req)
+		list_del_init(&req->entry);
+	else
+		session->nr_messages--;
+	spin_unlock(&session->message_lock);
+	if (req)
+		queue_work(srv_message_wq, &req->work);
+}
+
+static void srv_message_work(struct work_struct *work)
+{
+	struct srv_request *req = container_of(work, struct srv_request, work);
+	struct srv_session *session = req->path->session;
+	bool urgent = srv_message_is_urgent(req);
+
+	/* With the answer the path may go. */
+	refcount_inc(&session->refs);
+	srv_message(req);
+	if (!urgent)
+		srv_message_next(session);
+	srv_session_put(session);
+}
+
+/**
+ * srv_message_init() - prepare a request for being a message
+ * @req: new
+ */
+void srv_message_init(struct srv_request *req)
+{
+	INIT_WORK(&req->work, srv_message_work);
+}
+
+/**
+ * srv_message_start() - have what is no I/O carried out
+ * @req: with its chunk
+ * @type: of the message
+ *
+ * Process context. Does not wait for it: it may take long, but no client takes
+ * the workers of others.
+ */
+void srv_message_start(struct srv_request *req, int type)
+{
+	struct srv_session *session = req->path->session;
+	bool wait;
+
+	req->type = type;
+	spin_lock(&session->message_lock);
+	wait = !srv_message_is_urgent(req) &&
+		session->nr_messages == SRV_MESSAGES;
+	if (wait)
+		list_add_tail(&req->entry, &session->messages);
+	else if (!srv_message_is_urgent(req))
+		session->nr_messages++;
+	spin_unlock(&session->message_lock);
+	if (!wait)
+		queue_work(srv_message_wq, &req->work);
 }

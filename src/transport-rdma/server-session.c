@@ -68,6 +68,8 @@ static struct srv_session *srv_session_alloc(const u8 *uuid)
 	spin_lock_init(&session->fence_lock);
 	INIT_LIST_HEAD(&session->fenced);
 	INIT_WORK(&session->fence, srv_session_fence);
+	spin_lock_init(&session->message_lock);
+	INIT_LIST_HEAD(&session->messages);
 	INIT_LIST_HEAD(&session->paths);
 	mutex_init(&session->open_mutex);
 	xa_init_flags(&session->devices, XA_FLAGS_ALLOC);

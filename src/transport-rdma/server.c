@@ -27,7 +27,7 @@ MODULE_PARM_DESC(always_invalidate,
 
 /* Connecting, heartbeats, teardown. */
 struct workqueue_struct *srv_control_wq;
-/* Opening and closing, which may wait for storage, and as often as one likes. */
+/* Opening and closing, which may wait for storage; SRV_MESSAGES of a client. */
 struct workqueue_struct *srv_message_wq;
 /*
  * Requests that have come, where they have: each connection has one work, which
@@ -96,7 +96,8 @@ static int srv_create_queues(void)
 				    WQ_PERCPU | WQ_MEM_RECLAIM | WQ_HIGHPRI,
 				    WQ_MAX_ACTIVE);
 	srv_message_wq = alloc_workqueue("unbd-rdma-msg",
-					 WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+					 WQ_UNBOUND | WQ_MEM_RECLAIM,
+					 WQ_MAX_ACTIVE);
 	if (srv_control_wq && srv_io_wq && srv_message_wq)
 		return 0;
 	srv_destroy_queues();

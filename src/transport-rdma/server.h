@@ -77,6 +77,12 @@
 /* Registrations that are posted together */
 #define SRV_REG_BATCH		32
 
+/*
+ * Messages of a session that are obeyed at a time; they may have to wait for
+ * storage, and other sessions' for a worker.
+ */
+#define SRV_MESSAGES		8
+
 struct srv_request;
 
 /**
@@ -101,6 +107,9 @@ struct srv_listener {
  * @fence_lock: protects @fenced
  * @fenced: requests that wait for another path's use of their chunk to end
  * @fence: lets them go on
+ * @message_lock: protects the next two
+ * @messages: that wait until there are fewer than SRV_MESSAGES
+ * @nr_messages: that are being obeyed
  * @paths: under srv_mutex
  * @nr_paths: how many
  * @name: what the client calls itself; "" until it has said so. Under
@@ -121,6 +130,9 @@ struct srv_session {
 	spinlock_t fence_lock;		/* fenced */
 	struct list_head fenced;
 	struct work_struct fence;
+	spinlock_t message_lock;	/* the next two */
+	struct list_head messages;
+	unsigned int nr_messages;
 	struct list_head paths;
 	unsigned int nr_paths;
 	char name[RTRS_PATHNAME_LEN];
@@ -296,7 +308,8 @@ struct srv_path {
  * @bvec: the chunk's data
  * @copy: what the client cannot change any more, instead of @bvec
  * @nr_copy: pages in @copy
- * @entry: in con->deferred or session->fenced
+ * @type: of a message
+ * @entry: in con->deferred, session->fenced or session->messages
  * @arrived: in con->arrived
  * @work: of a message, which may take long
  */
@@ -315,6 +328,7 @@ struct srv_request {
 	struct bio_vec bvec;
 	struct bio_vec *copy;
 	unsigned int nr_copy;
+	int type;
 	struct list_head entry;
 	struct llist_node arrived;
 	struct work_struct work;
@@ -406,7 +420,8 @@ void srv_request_release(struct srv_request *req);
 void srv_request_forget(struct srv_request *req);
 
 /* server-rnbd.c */
-void srv_message(struct srv_request *req);
+void srv_message_init(struct srv_request *req);
+void srv_message_start(struct srv_request *req, int type);
 bool srv_device_is_closing(struct srv_session *session, const char *name);
 struct srv_device *srv_device_get(struct srv_session *session, u32 id);
 void srv_devices_look(struct srv_session *session);

@@ -422,6 +422,25 @@ def chunk_behind(address):
     path.dropped()
 
 
+@check(None)
+def opens_that_wait(address):
+    """More messages than a server has workers, each of which has to wait"""
+    path = Path(address)
+    device = path.open(b"vol0")
+    usr = rtrs.block_io(device, rtrs.OP_WRITE, 0, 4096)
+    path.request(usr, rtrs.write_msg(len(usr)), BLOCK, slot=path.depth - 1)
+    usr = rtrs.close_dev(device)
+    path.request(usr, rtrs.write_msg(len(usr)), cid=0, slot=path.depth - 2)
+    usr = rtrs.open_dev(b"vol0")
+    for slot in range(path.depth - 2):
+        path.request(usr, rtrs.read_msg(len(usr), path.room(56)), hole=56,
+                     cid=0, slot=slot)
+    print("waiting", flush=True)
+    for _ in range(path.depth - 1):
+        error = path.links[0].receive().error
+        expect(error == 0, f"errno {error}")
+
+
 @check("dropped: send: ")
 def read_elsewhere(address):
     """A read to memory that is not ours to give"""

@@ -136,6 +136,24 @@ test_requests_behind_one_that_waits() {
 	eventually 20 no_connections
 }
 
+# What a client asks for and has to wait for is its own affair.
+test_messages_that_wait_hold_up_nobody() {
+	local peer disk
+	serve_held 300
+	hold
+	python3 $PEERS/rtrs_hostile_client.py $ADDRESS opens-that-wait \
+		> "$WORK/hostile" &
+	peer=$!
+	defer kill -9 $peer
+	eventually 20 grep -q waiting "$WORK/hostile"
+	disk=$(map sessname=s path=rdma:$ADDRESS device_path=vol1)
+	compared "$disk" 2
+	unmap "$disk"
+	release
+	wait $peer || fail "$(tail -n 1 "$WORK/hostile")"
+	eventually 20 no_connections
+}
+
 test_servers_that_do_not_accept() {
 	load client
 	bad EPROTO 'does not speak RTRS' reject-garbage

@@ -88,11 +88,11 @@ held_disk() {
 	defer eval "dmsetup resume held; dmsetup remove --deferred held"
 }
 
-# serve_held - such a one as vol0, and vol1, on a server that takes 64 requests
-# at a time
+# serve_held [DEPTH] - such a one as vol0, and vol1, on a server that takes so
+# many requests of a client at a time
 serve_held() {
 	held_disk
-	modprobe unbd-rdma-server sess_queue_depth=64
+	modprobe unbd-rdma-server "sess_queue_depth=${1:-64}"
 	export_dev name=vol0 device_path=/dev/mapper/held
 	export_dev name=vol1 "device_path=$(disk_file 16 b)"
 	listen rdma:0.0.0.0:1234
