@@ -149,6 +149,8 @@ static int srv_cm_further(struct rdma_cm_id *id,
 	mutex_lock(&srv_mutex);
 	path = srv_path_find(params->sess_uuid);
 	if (!path || path->sealed || path->nr_cons != params->cid_num ||
+	    !unbd_rdma_same_host(&path->base.peer,
+				 &id->route.addr.dst_addr) ||
 	    memcmp(path->session->uuid, params->paths_uuid,
 		   sizeof(params->paths_uuid)))
 		err = -ECONNRESET;

@@ -484,14 +484,17 @@ void srv_path_abandon(struct srv_path *path)
 	complete(&path->made);
 }
 
-/* The client has noticed first; it will try again. */
-static int srv_path_kill_old(const struct rtrs_conn_params *params)
+/*
+ * The client has noticed first; it will try again. From elsewhere it may be
+ * somebody else, who knows the name.
+ */
+static int srv_path_kill_old(const struct srv_path *path)
 {
 	struct srv_path *old;
 
 	mutex_lock(&srv_mutex);
-	old = srv_path_find(params->sess_uuid);
-	if (old)
+	old = srv_path_find(path->uuid);
+	if (old && unbd_rdma_same_host(&old->base.peer, &path->base.peer))
 		srv_path_kill(old);
 	mutex_unlock(&srv_mutex);
 	return old ? -EEXIST : 0;
@@ -500,7 +503,7 @@ static int srv_path_kill_old(const struct rtrs_conn_params *params)
 static int srv_path_make(struct srv_path *path,
 			 const struct rtrs_conn_params *params)
 {
-	int err = srv_path_kill_old(params);
+	int err = srv_path_kill_old(path);
 
 	if (err)
 		return err;

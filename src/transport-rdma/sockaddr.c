@@ -5,6 +5,7 @@
 #include <linux/inet.h>
 #include <linux/kernel.h>
 #include <linux/string.h>
+#include <net/ipv6.h>
 #include <rdma/ib.h>
 #include <rdma/rdma_cm.h>
 
@@ -51,6 +52,31 @@ int unbd_rdma_resolve(struct net *net, const struct unbd_rdma_address *a,
 		return 0;
 	}
 	return -EINVAL;
+}
+
+/**
+ * unbd_rdma_same_host() - are two addresses the same but for their ports?
+ * @a: address
+ * @b: another one
+ */
+bool unbd_rdma_same_host(const struct sockaddr_storage *a,
+			 const struct sockaddr_storage *b)
+{
+	if (a->ss_family != b->ss_family)
+		return false;
+	switch (a->ss_family) {
+	case AF_INET:
+		return ((const struct sockaddr_in *)a)->sin_addr.s_addr ==
+			((const struct sockaddr_in *)b)->sin_addr.s_addr;
+	case AF_INET6:
+		return ipv6_addr_equal(&((const struct sockaddr_in6 *)a)->sin6_addr,
+				       &((const struct sockaddr_in6 *)b)->sin6_addr);
+	case AF_IB:
+		return !memcmp(&((const struct sockaddr_ib *)a)->sib_addr,
+			       &((const struct sockaddr_ib *)b)->sib_addr,
+			       sizeof(struct ib_addr));
+	}
+	return false;
 }
 
 /**

@@ -15,6 +15,8 @@
 
 int unbd_rdma_resolve(struct net *net, const struct unbd_rdma_address *a,
 		      struct sockaddr_storage *ss);
+bool unbd_rdma_same_host(const struct sockaddr_storage *a,
+			 const struct sockaddr_storage *b);
 void unbd_rdma_sockaddr_name(const struct sockaddr_storage *ss, char *buf,
 			     size_t len);
 

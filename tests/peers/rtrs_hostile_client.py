@@ -11,6 +11,7 @@ named.
 """
 
 import errno
+import ipaddress
 import os
 import random
 import signal
@@ -35,15 +36,20 @@ def check(log):
     return register
 
 
-def rejects(address, error, data):
+def rejects(address, error, data, **more):
     """The server does not accept a connection."""
     try:
-        rtrs.connect(address, data)
+        rtrs.connect(address, data, **more)
     except Rejected as e:
         got = rtrs.reject_errno(e.args[0])
         expect(got == error, f"rejected with {errno.errorcode.get(got, got)}")
         return
     raise Wrong("the server accepts it")
+
+
+def elsewhere(address):
+    """Return the address next to it, which this host must have, too."""
+    return str(ipaddress.ip_address(address) + 1)
 
 
 def request(**fields):
@@ -111,6 +117,25 @@ def conn_other_number(address):
     path = Path(address, cids=3, name=None)
     rejects(address, errno.ECONNRESET,
             request(cid=1, cid_num=4, sess=path.sess, paths=path.paths))
+
+
+@check("refused .*: its path is not there")
+def conn_from_elsewhere(address):
+    """A further connection that another host makes"""
+    sess, paths = os.urandom(16), os.urandom(16)
+    link = rtrs.connect(address, request(sess=sess, paths=paths))
+    rejects(address, errno.ECONNRESET, request(cid=1, sess=sess, paths=paths),
+            source=elsewhere(address))
+    expect(not link.gone, "the first one is gone")
+
+
+@check("refused .*: its path has not ended yet")
+def path_of_another(address):
+    """Another host has a path's name, and does it no harm"""
+    path = Path(address)
+    rejects(address, errno.EEXIST, request(sess=path.sess, paths=path.paths),
+            source=elsewhere(address))
+    path.open(b"vol0")
 
 
 # --- INFO_REQ -----------------------------------------------------------------

@@ -286,11 +286,11 @@ def next_event(channel, *wanted):
     return event
 
 
-def connect(address, data, first=None):
+def connect(address, data, first=None, source=None):
     """Return a Link whose connection request has these private data."""
     channel = CMEventChannel()
     cmid = CMID(creator=channel)
-    where = AddrInfo(dst=address, dst_service=str(PORT),
+    where = AddrInfo(src=source, dst=address, dst_service=str(PORT),
                      port_space=cm.RDMA_PS_TCP)
     cmid.resolve_addr(where)
     next_event(channel, cm.RDMA_CM_EVENT_ADDR_RESOLVED).close()

@@ -13,6 +13,7 @@ ADDRESS=10.0.9.1
 setup() {
 	need_module rdma_ucm ib_uverbs
 	rxe_alone $ADDRESS
+	ip addr replace 10.0.9.2/24 dev rdma0
 }
 
 MAPPING="sessname=s path=rdma:$ADDRESS device_path=vol0 nr_queues=1"
