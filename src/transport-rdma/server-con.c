@@ -269,7 +269,7 @@ void srv_con_reply(struct srv_con *con, struct srv_request *req)
 	spin_lock_irqsave(&con->lock, flags);
 	dead = con->dead;
 	if (!dead && list_empty(&con->deferred) &&
-	    con->sq_free >= SRV_REPLY_WRS) {
+	    con->sq_free >= SRV_REPLY_ROOM) {
 		srv_con_send_reply(con, req);
 	} else if (!dead) {
 		list_add_tail(&req->entry, &con->deferred);
@@ -301,7 +301,6 @@ bool srv_con_heartbeat(struct srv_con *con, bool ack, u32 news)
 	bool room;
 
 	spin_lock_irqsave(&con->lock, flags);
-	/* A full queue tells the client as much. */
 	room = !con->dead && con->sq_free;
 	if (room)
 		srv_con_post(con, &wr.wr, &wr.wr, 1);
@@ -317,7 +316,7 @@ static unsigned int srv_con_send_deferred(struct srv_con *con)
 
 	lockdep_assert_held(&con->lock);
 
-	while (!con->dead && con->sq_free >= SRV_REPLY_WRS) {
+	while (!con->dead && con->sq_free >= SRV_REPLY_ROOM) {
 		req = list_first_entry_or_null(&con->deferred,
 					       struct srv_request, entry);
 		if (!req)

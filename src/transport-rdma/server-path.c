@@ -16,6 +16,9 @@
 /* Heartbeats that may stay without an answer */
 #define SRV_MISSED_MAX		3
 
+/* Looks in the time between two of them */
+#define SRV_LOOKS		4
+
 static unsigned int keepalive = 5;
 module_param(keepalive, uint, 0644);
 MODULE_PARM_DESC(keepalive,
@@ -105,10 +108,11 @@ static void srv_path_heartbeat(struct work_struct *work)
 		return;
 	}
 	news = srv_path_news(path);
-	if ((silent >= interval / 2 || news != path->told) &&
+	if ((silent >= interval || news != path->told) &&
 	    srv_con_heartbeat(path->cons[0], false, news))
 		path->told = news;
-	queue_delayed_work(srv_control_wq, &path->heartbeat, interval);
+	queue_delayed_work(srv_control_wq, &path->heartbeat,
+			   interval / SRV_LOOKS);
 }
 
 /* ------------------------------------------------------------------ */

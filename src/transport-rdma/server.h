@@ -71,6 +71,9 @@
 /* Work requests of one answer: data, invalidation, immediate data */
 #define SRV_REPLY_WRS		3
 
+/* Room for one, and for a heartbeat: some clients take nothing else for one. */
+#define SRV_REPLY_ROOM		(SRV_REPLY_WRS + 1)
+
 /* A power of two and more than the send queue has batches, four */
 #define SRV_BATCHES		8
 
