@@ -11,6 +11,9 @@
 /* Looks in the time of one keepalive */
 #define LOOKS	4
 
+/* Seconds for them where nobody is to be asked: there is more to look at. */
+#define NO_KEEPALIVE	5
+
 static void beat(struct rdma_path *path, bool ack);
 
 static void beat_done(struct ib_cq *cq, struct ib_wc *wc)
@@ -84,12 +87,32 @@ static void look_at_sizes(struct rdma_path *path)
 	mutex_unlock(&session->mutex);
 }
 
+static void look_again(struct rdma_path *path)
+{
+	unsigned long keepalive = path->base.keepalive ?: NO_KEEPALIVE;
+
+	queue_delayed_work(rdma_wq, &path->beat, keepalive * HZ / LOOKS);
+}
+
+static void listen_to_server(struct rdma_path *path)
+{
+	unsigned long silence = jiffies - READ_ONCE(path->last_rx);
+	unsigned long keepalive = path->base.keepalive * HZ;
+
+	if (!keepalive)
+		return;
+	if (silence > 5 * keepalive / 2)
+		rdma_path_fail(path, -ETIMEDOUT,
+			       "nothing from the server for %u ms",
+			       jiffies_to_msecs(silence));
+	else if (silence >= keepalive)
+		beat(path, false);
+}
+
 static void beat_work(struct work_struct *work)
 {
 	struct rdma_path *path = container_of(to_delayed_work(work),
 					      struct rdma_path, beat);
-	unsigned long keepalive = path->base.keepalive * HZ;
-	unsigned long silence;
 
 	/* Whoever has waited for these may have gone away. */
 	poll_all(path);
@@ -97,14 +120,8 @@ static void beat_work(struct work_struct *work)
 	if (rdma_path_broken(path))
 		return;
 	look_at_sizes(path);
-	silence = jiffies - READ_ONCE(path->last_rx);
-	if (silence > 5 * keepalive / 2)
-		rdma_path_fail(path, -ETIMEDOUT,
-			       "nothing from the server for %u ms",
-			       jiffies_to_msecs(silence));
-	else if (silence >= keepalive)
-		beat(path, false);
-	queue_delayed_work(rdma_wq, &path->beat, keepalive / LOOKS);
+	listen_to_server(path);
+	look_again(path);
 }
 
 /**
@@ -133,9 +150,7 @@ void rdma_beat_start(struct rdma_path *path)
 	WRITE_ONCE(path->last_rx, jiffies);
 	WRITE_ONCE(path->news, 0);
 	path->known = 0;
-	if (path->base.keepalive)
-		queue_delayed_work(rdma_wq, &path->beat,
-				   path->base.keepalive * HZ / LOOKS);
+	look_again(path);
 }
 
 /**

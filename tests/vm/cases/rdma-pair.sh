@@ -118,7 +118,7 @@ test_devices_of_a_session() {
 	nothing_mapped
 }
 
-# Nobody writes to the file "resize".
+# Nobody writes to the file "resize", nor is a server asked that tells of it.
 test_the_disk_follows_the_servers_size() {
 	local disk mib
 	serve
@@ -134,6 +134,10 @@ test_the_disk_follows_the_servers_size() {
 		compared_end "$disk" $mib
 	done
 	end_writing
+	unmap "$disk"
+	disk=$(map "${THERE[@]}" keepalive=0)
+	on server <<< "truncate -s 48M \$WORK/disk"
+	eventually 20 is_mib "$disk" 48
 	unmap "$disk"
 }
 
