@@ -127,6 +127,17 @@ static blk_status_t failed(struct rdma_io *io, int err)
 	return err == -EINVAL ? BLK_STS_IOERR : BLK_STS_TRANSPORT;
 }
 
+/* A disk may have fewer queues than the path connections. */
+static struct rdma_conn *conn_of(struct rdma_leg *leg, unsigned int queue)
+{
+	struct rdma_path *path = path_of(leg);
+	unsigned int nr_queues = leg->base.nr_queues;
+
+	if (queue >= nr_queues)
+		queue += path->nr_irq - nr_queues;
+	return path->conns[1 + queue];
+}
+
 blk_status_t rdma_queue_rq(struct unbd_leg *base, unsigned int queue,
 			   struct request *rq, bool last)
 {
@@ -142,7 +153,7 @@ blk_status_t rdma_queue_rq(struct unbd_leg *base, unsigned int queue,
 		return BLK_STS_TRANSPORT;
 	if (fill_io(rq, &msg))
 		return BLK_STS_NOTSUPP;
-	io = rdma_io_get(path->conns[1 + queue], leg);
+	io = rdma_io_get(conn_of(leg, queue), leg);
 	if (!io)
 		return BLK_STS_RESOURCE;
 	io->rq = rq;
@@ -165,7 +176,7 @@ void rdma_commit_rqs(struct unbd_leg *leg, unsigned int queue)
 
 int rdma_poll(struct unbd_leg *base, unsigned int queue)
 {
-	struct rdma_conn *conn = path_of(to_rdma_leg(base))->conns[1 + queue];
+	struct rdma_conn *conn = conn_of(to_rdma_leg(base), queue);
 
 	return conn->polled ? rdma_conn_poll(conn) : 0;
 }
