@@ -27,12 +27,13 @@
 
 /**
  * struct rdma_stale - why a slot rests
- * @path: broke with the slot in flight, NULL: it does not rest
+ * @path: number of the one that broke with the slot in flight, 0: it does not
+ *	rest
  * @key: what named its connections to the server
  * @since: jiffies
  */
 struct rdma_stale {
-	const struct rdma_path *path;
+	u64 path;
 	struct unbd_key key;
 	unsigned long since;
 };
@@ -388,7 +389,7 @@ void rdma_slot_rest(struct rdma_path *path, u32 id)
 	struct rdma_session *session = path->session;
 
 	spin_lock(&session->stale_lock);
-	session->stale[id].path = path;
+	session->stale[id].path = path->number;
 	session->stale[id].key = path->key;
 	session->stale[id].since = jiffies;
 	session->nr_stale++;
@@ -397,7 +398,7 @@ void rdma_slot_rest(struct rdma_path *path, u32 id)
 
 static void wake(struct rdma_session *session, u32 id)
 {
-	session->stale[id].path = NULL;
+	session->stale[id].path = 0;
 	session->nr_stale--;
 	rdma_slot_put(session, id);
 }
@@ -410,6 +411,7 @@ static void wake(struct rdma_session *session, u32 id)
 void rdma_slots_wake(struct rdma_session *session,
 		     const struct rdma_path *path)
 {
+	u64 number = path ? path->number : 0;
 	unsigned long now = jiffies;
 	struct rdma_stale *stale;
 	u32 id;
@@ -419,7 +421,7 @@ void rdma_slots_wake(struct rdma_session *session,
 	spin_lock(&session->stale_lock);
 	for (id = 0; id < session->queue_depth && session->nr_stale; id++) {
 		stale = &session->stale[id];
-		if (stale->path && (stale->path == path ||
+		if (stale->path && (stale->path == number ||
 				    time_after(now, stale->since + REST_TIME)))
 			wake(session, id);
 	}

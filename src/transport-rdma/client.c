@@ -18,6 +18,9 @@
 
 struct workqueue_struct *rdma_wq;
 
+/* Of the path that was made last */
+static atomic64_t last_number = ATOMIC64_INIT(0);
+
 /**
  * rdma_path_fail() - a path has broken
  * @path: path, being connected or connected
@@ -100,6 +103,7 @@ static int rdma_path_init(struct unbd_path *base, char *why, size_t len)
 	spin_lock_init(&path->lock);
 	init_waitqueue_head(&path->wait);
 	generate_random_uuid(path->uuid);
+	path->number = atomic64_inc_return(&last_number);
 	if (strlen(base->session_name) >= RTRS_PATHNAME_LEN)
 		return unbd_why(why, len, -ENAMETOOLONG,
 				"sessname= is longer than %d bytes",

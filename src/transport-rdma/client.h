@@ -264,6 +264,7 @@ enum {
  * @has_src: there is one
  * @session: shared with the other paths
  * @uuid: names the path to the server
+ * @number: no other path has had it
  * @key: names its connections to a server that fences
  * @attempts: to connect, so far
  * @reached: by one of them the server knows the path
@@ -307,6 +308,7 @@ struct rdma_path {
 	bool has_src;
 	struct rdma_session *session;
 	u8 uuid[RTRS_UUID_LEN];
+	u64 number;
 	struct unbd_key key;
 	u16 attempts;
 	bool reached;
