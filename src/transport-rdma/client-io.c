@@ -286,7 +286,7 @@ static void fill_registration(struct rdma_io *io, struct ib_reg_wr *reg,
  * @usr_len: length of the user header
  *
  * Process context. Return: 0, and there will be an answer or a broken path;
- * or -errno, and the path is broken.
+ * or -ESHUTDOWN, and the path is broken.
  */
 int rdma_io_post(struct rdma_io *io, struct ib_sge *sge, unsigned int nr_sge,
 		 u32 data_len, u32 usr_len)
@@ -325,8 +325,10 @@ int rdma_io_post(struct rdma_io *io, struct ib_sge *sge, unsigned int nr_sge,
 		io->registered = false;
 		rdma_path_fail(path, err, "connection %u: cannot send",
 			       conn->cid);
+		/* Whatever the adapter says of it, the medium is not bad. */
+		return -ESHUTDOWN;
 	}
-	return err;
+	return 0;
 }
 
 /* ------------------------------------------------------------------ */
