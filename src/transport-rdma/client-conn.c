@@ -31,7 +31,8 @@
 
 static void step_done(struct rdma_conn *conn, int result)
 {
-	WRITE_ONCE(conn->result, result);
+	/* Pairs with rdma_wait_for(): so do the others of the kind. */
+	smp_store_release(&conn->result, result);
 	wake_up_all(&conn->path->wait);
 }
 
@@ -131,7 +132,8 @@ int rdma_wait_for(struct rdma_path *path, const int *result,
 	wait_event_timeout(path->wait, READ_ONCE(*result) != -EINPROGRESS ||
 			   READ_ONCE(path->aborted) || rdma_path_broken(path),
 			   timeout);
-	err = READ_ONCE(*result);
+	/* Pairs with step_done(): what came with it is there. */
+	err = smp_load_acquire(result);
 	if (!err)
 		return 0;
 	if (READ_ONCE(path->aborted))

@@ -144,7 +144,8 @@ static void info_step(struct rdma_conn *conn)
 
 	if (--path->info_left)
 		return;
-	WRITE_ONCE(conn->result, 0);
+	/* Pairs with rdma_wait_for(). */
+	smp_store_release(&conn->result, 0);
 	wake_up_all(&path->wait);
 }
 

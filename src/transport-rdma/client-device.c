@@ -97,7 +97,8 @@ void rdma_user_done(struct rdma_user *user, int err)
 
 	ib_dma_unmap_single(path->dev, user->buf_addr,
 			    user->data_len + MSG_ROOM, DMA_TO_DEVICE);
-	WRITE_ONCE(user->result, err);
+	/* Pairs with rdma_wait_for(). */
+	smp_store_release(&user->result, err);
 	wake_up_all(&path->wait);
 	put_user_msg(user);
 }

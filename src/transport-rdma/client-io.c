@@ -193,7 +193,8 @@ struct rdma_io *rdma_io_get(struct rdma_conn *conn, struct rdma_leg *leg)
 	io->user = NULL;
 	io->mapped = 0;
 	io->err = 0;
-	WRITE_ONCE(io->state, RDMA_IO_FILLING);
+	/* Pairs with take_back() in client.c: whose it is shows before. */
+	smp_store_release(&io->state, RDMA_IO_FILLING);
 	return io;
 full:
 	atomic_dec(&conn->inflight);

@@ -159,7 +159,8 @@ static void take_back(struct rdma_path *path, struct rdma_leg *leg)
 
 	for (id = 0; path->ios && id < path->nr_ios; id++) {
 		io = &path->ios[id];
-		if (io->state == RDMA_IO_FREE)
+		/* Pairs with rdma_io_get(), which others may be in still. */
+		if (smp_load_acquire(&io->state) == RDMA_IO_FREE)
 			continue;
 		user = io->user;
 		if (!user && io->leg != leg)
