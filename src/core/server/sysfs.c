@@ -5,10 +5,11 @@
  */
 #define pr_fmt(fmt) "unbd-server: " fmt
 
-#include <linux/capability.h>
 #include <linux/device.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+
+#include <unbd/sysfs.h>
 
 #include "server.h"
 
@@ -18,35 +19,9 @@ static struct device *ctl_device;
 struct kobject *unbd_exports_kobj;
 struct kobject *unbd_connections_kobj;
 
-/*
- * The files' modes let in whoever is called root, also in a container or a
- * unit that has nothing else of root's.
- */
-static int may_order(const char *file)
-{
-	if (capable(CAP_SYS_ADMIN))
-		return 0;
-	pr_err_ratelimited("%s: CAP_SYS_ADMIN is needed (%d)\n", file, -EPERM);
-	return -EPERM;
-}
-
-static ssize_t show_object(struct kobject *kobj, struct attribute *attr,
-			   char *page)
-{
-	return kobj_sysfs_ops.show(kobj, attr, page);
-}
-
-static ssize_t store_object(struct kobject *kobj, struct attribute *attr,
-			    const char *page, size_t count)
-{
-	int err = may_order(attr->name);
-
-	return err ? err : kobj_sysfs_ops.store(kobj, attr, page, count);
-}
-
 const struct sysfs_ops unbd_sysfs_ops = {
-	.show = show_object,
-	.store = store_object,
+	.show = unbd_show_object,
+	.store = unbd_store_object,
 };
 
 /* Carries out one line that was written; logs why if it cannot be done. */
@@ -58,7 +33,7 @@ static ssize_t obey(const struct device_attribute *attr, const char *page,
 	char *line;
 	int err;
 
-	err = may_order(attr->attr.name);
+	err = unbd_may_order(attr->attr.name);
 	if (err)
 		return err;
 	/* sysfs passes a page at a time: what fills it may go on behind. */
