@@ -123,20 +123,18 @@ class Lab:
                   BOOT_TIMEOUT, "the guests do not boot")
         self.rest()
 
-    def rest(self):
+    def rest(self, command="stop"):
         """Stop guests in virtual time that have nothing to do.
 
         They would be busy with letting it pass.
         """
         for guest in self.guests.values() if self.virtual else ():
             if guest.alive:
-                guest.tell_qemu("stop")
+                guest.tell_qemu(command)
 
     def wake(self):
         """Let guests go on that rest."""
-        for guest in self.guests.values() if self.virtual else ():
-            if guest.alive:
-                guest.tell_qemu("cont")
+        self.rest("cont")
 
     def start(self, name, then=None, words=()):
         """Start one guest; call then(text, status) when it is ready or ends.

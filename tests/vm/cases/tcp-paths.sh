@@ -82,92 +82,82 @@ test_vsock() {
 	use vsock:1
 }
 
+# map_descriptor [KEY=VALUE...] - 8, a connected socket of this process, to a
+# server that is started, as DISK
+map_descriptor() {
+	load client
+	connect_descriptor
+	write_sysfs "$CLIENT/map_device" \
+		"sessname=s path=fd:8 device_path=vol0 $*"
+	DISK=$(unbd_disks)
+}
+
+connect_descriptor() {
+	start_nbdkit memory 32M
+	exec 8<> /dev/tcp/127.0.0.1/10809
+}
+
 # A connected socket of the writing process. It belongs to the kernel then,
 # whatever becomes of the process, and cannot be connected again.
 test_a_descriptor() {
-	local disk
-	load client
-	start_nbdkit memory 16M
-	exec 8<> /dev/tcp/127.0.0.1/10809
-	bedctl write "$CLIENT/map_device" \
-		"sessname=s path=fd:8 device_path=vol0"
+	map_descriptor
 	exec 8>&-
-	disk=$(unbd_disks)
 	pattern "$WORK/pattern" 1
-	dd if="$WORK/pattern" of="/dev/$disk" bs=1M seek=1 oflag=direct \
+	dd if="$WORK/pattern" of="/dev/$DISK" bs=1M seek=1 oflag=direct \
 		status=none
-	direct_read "$disk" 1 | cmp - "$WORK/pattern"
+	direct_read "$DISK" 1 | cmp - "$WORK/pattern"
 	udevadm settle
-	unmap "$disk"
+	unmap "$DISK"
 }
 
 test_a_descriptor_serves_one_device_once() {
-	local disk
-	load client
-	start_nbdkit memory 16M
-	exec 8<> /dev/tcp/127.0.0.1/10809
-	bedctl write "$CLIENT/map_device" \
-		"sessname=s path=fd:8 device_path=vol0 fail_timeout=2"
-	disk=$(unbd_disks)
-	allow_log "dev $disk"
+	map_descriptor fail_timeout=2
+	allow_log "dev $DISK"
 	refused ENOTCONN "$CLIENT/map_device" \
 		"sessname=s device_path=vol1" 'serves one device, once'
 	refused EBUSY "$CLIENT/map_device" \
 		"sessname=t path=fd:8 device_path=vol1" 'in use by the kernel'
 	same "$(ls "$CLIENT/sessions")" s sessions
-	direct_read "$disk" 1 > /dev/null
+	direct_read "$DISK" 1 > /dev/null
 	refused EOPNOTSUPP "$CLIENT/sessions/s/paths/0/reconnect" 1 \
 		'connected a second time'
 	stop_peer "$PEER_PID"
 	eventually 10 path_is s failed
-	must_fail timeout 20 dd if="/dev/$disk" of=/dev/null bs=1M count=1 \
+	must_fail timeout 20 dd if="/dev/$DISK" of=/dev/null bs=1M count=1 \
 		iflag=direct 2> "$WORK/dd"
 	grep -q 'Input/output error' "$WORK/dd" ||
 		fail "the read ended with: $(tail -n 1 "$WORK/dd")"
 	same "$(path_state s)" failed "state of a socket that has broken"
-	unmap "$disk" force
+	unmap "$DISK" force
 	exec 8>&-
 }
 
 # The number of a descriptor is used again, its connection is another one.
 test_a_new_descriptor_in_place_of_a_broken_one() {
-	local disk
-	load client
-	start_nbdkit memory 16M
-	exec 8<> /dev/tcp/127.0.0.1/10809
-	bedctl write "$CLIENT/map_device" \
-		"sessname=s path=fd:8 device_path=vol0 fail_timeout=-1"
+	map_descriptor fail_timeout=-1
 	exec 8>&-
-	disk=$(unbd_disks)
 	stop_peer "$PEER_PID"
 	eventually 10 path_is s failed
-	start_nbdkit memory 16M
-	exec 8<> /dev/tcp/127.0.0.1/10809
+	connect_descriptor
 	bedctl write "$CLIENT/sessions/s/add_path" fd:8
 	exec 8>&-
-	eventually 5 state_is "$disk" live
-	direct_read "$disk" 1 > /dev/null
-	unmap "$disk"
+	eventually 5 state_is "$DISK" live
+	direct_read "$DISK" 1 > /dev/null
+	unmap "$DISK"
 }
 
 # What the server has not taken when the path is lost is never sent: the pages
 # are somebody else's then.
 test_a_descriptor_has_nothing_left_to_send() {
-	local disk
-	load client
-	start_nbdkit memory 32M
-	exec 8<> /dev/tcp/127.0.0.1/10809
-	bedctl write "$CLIENT/map_device" \
-		"sessname=s path=fd:8 device_path=vol0 io_timeout=5 fail_timeout=2"
-	disk=$(unbd_disks)
-	allow_log "[Dd]ev $disk"
+	map_descriptor io_timeout=5 fail_timeout=2
+	allow_log "[Dd]ev $DISK"
 	kill -STOP "$PEER_PID"
-	must_fail timeout 60 dd if=/dev/zero of="/dev/$disk" bs=16M count=1 \
+	must_fail timeout 60 dd if=/dev/zero of="/dev/$DISK" bs=16M count=1 \
 		oflag=direct 2> /dev/null
 	eventually 20 path_is s failed
 	same "$(ss -Htan 'dport = :10809' | awk '$3 > 0')" "" "data to be sent"
 	kill -CONT "$PEER_PID"
-	unmap "$disk" force
+	unmap "$DISK" force
 	exec 8>&-
 }
 

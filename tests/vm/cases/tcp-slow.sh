@@ -72,36 +72,35 @@ took_about() {
 	(( took >= $1 * 1000 )) || fail "took $took ms, not $1 s: not slow at all"
 }
 
+# written_slowly SECONDS MIB DD... - that much of DISK, by dd with these words,
+# takes about so long, and is there once. It ends what the client's link is slow
+# at, and the mapping.
+written_slowly() {
+	local begin
+	begin=$(milliseconds)
+	dd if="$WORK/data" of="/dev/$DISK" status=none "${@:3}"
+	took_about "$1" "$begin"
+	nothing_twice
+	fast_link client
+	direct_read "$DISK" 0 "$2" | cmp - "$WORK/data"
+	unmap "$DISK"
+}
 
 test_one_large_write_over_a_slow_link() {
-	local begin
 	serve_file io_timeout=4 fail_timeout=20
 	head -c 2M /dev/urandom > "$WORK/data"
 	slow_link client 1mbit
-	begin=$(milliseconds)
-	dd if="$WORK/data" of="/dev/$DISK" bs=2M oflag=direct status=none
-	took_about 14 "$begin"
-	nothing_twice
-	fast_link client
-	direct_read "$DISK" 0 2 | cmp - "$WORK/data"
-	unmap "$DISK"
+	written_slowly 14 2 bs=2M oflag=direct
 }
 
 # The last of them waits for longer than io_timeout before its turn comes.
 test_many_small_writes_over_a_slow_link() {
-	local begin
 	serve_file io_timeout=4 fail_timeout=20
 	head -c 16M /dev/urandom > "$WORK/data"
 	slow_link client 8mbit
 	echo 64 > "/sys/block/$DISK/queue/max_sectors_kb"
 	echo 0 > "/sys/block/$DISK/queue/wbt_lat_usec"
-	begin=$(milliseconds)
-	dd if="$WORK/data" of="/dev/$DISK" bs=1M conv=fsync status=none
-	took_about 12 "$begin"
-	nothing_twice
-	fast_link client
-	direct_read "$DISK" 0 16 | cmp - "$WORK/data"
-	unmap "$DISK"
+	written_slowly 12 16 bs=1M conv=fsync
 }
 
 # 256 kbit/s with the defaults, in either direction
@@ -117,13 +116,7 @@ test_a_modem() {
 	fast_link server
 	slow_link client 256kbit
 	head -c 1M /dev/urandom > "$WORK/data"
-	begin=$(milliseconds)
-	dd if="$WORK/data" of="/dev/$DISK" bs=1M oflag=direct status=none
-	took_about 30 "$begin"
-	nothing_twice
-	fast_link client
-	direct_read "$DISK" 0 | cmp - "$WORK/data"
-	unmap "$DISK"
+	written_slowly 30 1 bs=1M oflag=direct
 }
 
 test_zeroes_at_64_mib_a_second() {

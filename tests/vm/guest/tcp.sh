@@ -130,6 +130,18 @@ state_is() {
 	[[ $(state "$1") == "$2" ]]
 }
 
+# cut_is_noticed - the network is cut now; the session s, whose keepalive is one
+# second, finds out by three probes without an answer
+cut_is_noticed() {
+	local begin took
+	drop_network
+	begin=$(milliseconds)
+	eventually 5 path_is s reconnecting
+	took=$(( $(milliseconds) - begin ))
+	(( took <= 3000 + $(scaled 500) )) ||
+		fail "noticed after $took ms, keepalive x 3 is 3000"
+}
+
 # milliseconds - now
 milliseconds() {
 	local now=$EPOCHREALTIME
