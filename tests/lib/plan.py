@@ -14,7 +14,7 @@ SPARSE_KERNELS = {False: ("6.1",), True: ("6.1", "6.12")}
 DKMS_KERNELS = ("6.1",)
 INSTALLED_KERNELS = ("5.10", "6.1", "6.12")  # Debian 11, 12, 13
 SLOW = "1/4"  # of the usual speed; the cases that are run so, too:
-SLOW_CASES = "^(tcp-recovery|tcp-paths|server-hostile)"
+SLOW_CASES = "^(tcp-recovery|tcp-legs|tcp-paths|server-hostile)"
 
 
 @dataclasses.dataclass

@@ -333,11 +333,6 @@ test_min_inflight_counts_what_other_disks_send() {
 	unmap "$DISK"
 }
 
-# connected_to PORT NUMBER
-connected_to() {
-	[[ $(ss -Htn state established "dport = :$1" | wc -l) == "$2" ]]
-}
-
 # Their flushes would miss what went over the other one.
 test_servers_whose_connections_share_no_cache_have_one_path_at_a_time() {
 	local policy first=$CLIENT/sessions/s/paths/0

@@ -117,6 +117,11 @@ path_stat() {
 	sed -n "s/^$2 //p" "$CLIENT/sessions/$1/paths/${3:-0}/stats"
 }
 
+# connected_to PORT NUMBER - so many connections to it are there
+connected_to() {
+	[[ $(ss -Htn state established "dport = :$1" | wc -l) == "$2" ]]
+}
+
 # path_live SESSION N
 path_live() {
 	[[ $(path_state "$1" "$2") == live ]]
