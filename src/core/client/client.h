@@ -209,11 +209,13 @@ struct unbd_device {
 };
 
 /*
- * For paths; for their legs, whose ends a path's work waits for; for what waits
- * for tags of a device while its paths may be waiting; and for what waits for
- * data of one. With one queue for all there were no way on without memory.
+ * For paths; for what waits for no peer and must not be behind those that do;
+ * for legs, whose ends a path's work waits for; for what waits for tags of a
+ * device while its paths may be waiting; and for what waits for data of one.
+ * With one queue for all there were no way on without memory.
  */
 extern struct workqueue_struct *unbd_wq;
+extern struct workqueue_struct *unbd_urgent_wq;
 extern struct workqueue_struct *unbd_leg_wq;
 extern struct workqueue_struct *unbd_split_wq;
 extern struct workqueue_struct *unbd_scan_wq;

@@ -139,7 +139,7 @@ static void start_fail_timer(struct unbd_device *dev)
 	if (dev->fail_timeout < 0)
 		return;
 	outage_begins(dev);
-	mod_delayed_work(unbd_wq, &dev->fail_work,
+	mod_delayed_work(unbd_urgent_wq, &dev->fail_work,
 			 time_before(now, dev->fail_at) ?
 			 dev->fail_at - now : 0);
 }

@@ -13,20 +13,28 @@
 #include "trace.h"
 
 struct workqueue_struct *unbd_wq;
+struct workqueue_struct *unbd_urgent_wq;
 struct workqueue_struct *unbd_leg_wq;
 struct workqueue_struct *unbd_split_wq;
 struct workqueue_struct *unbd_scan_wq;
 
+static const struct {
+	struct workqueue_struct **wq;
+	const char *name;
+} queues[] = {
+	{ &unbd_wq, "unbd-client" },
+	{ &unbd_urgent_wq, "unbd-urgent" },
+	{ &unbd_leg_wq, "unbd-legs" },
+	{ &unbd_split_wq, "unbd-split" },
+	{ &unbd_scan_wq, "unbd-scan" },
+};
+
 static void destroy_queues(void)
 {
-	if (unbd_scan_wq)
-		destroy_workqueue(unbd_scan_wq);
-	if (unbd_split_wq)
-		destroy_workqueue(unbd_split_wq);
-	if (unbd_leg_wq)
-		destroy_workqueue(unbd_leg_wq);
-	if (unbd_wq)
-		destroy_workqueue(unbd_wq);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(queues) && *queues[i].wq; i++)
+		destroy_workqueue(*queues[i].wq);
 }
 
 /*
@@ -35,16 +43,16 @@ static void destroy_queues(void)
  */
 static int create_queues(void)
 {
-	unbd_wq = alloc_workqueue("unbd-client", WQ_UNBOUND | WQ_MEM_RECLAIM,
-				  0);
-	unbd_leg_wq = alloc_workqueue("unbd-legs", WQ_UNBOUND | WQ_MEM_RECLAIM,
-				      0);
-	unbd_split_wq = alloc_workqueue("unbd-split",
-					WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	unbd_scan_wq = alloc_workqueue("unbd-scan",
-				       WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	return unbd_wq && unbd_leg_wq && unbd_split_wq && unbd_scan_wq ?
-		0 : -ENOMEM;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(queues); i++) {
+		*queues[i].wq = alloc_workqueue("%s",
+						WQ_UNBOUND | WQ_MEM_RECLAIM, 0,
+						queues[i].name);
+		if (!*queues[i].wq)
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 static int __init unbd_client_init(void)

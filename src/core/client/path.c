@@ -136,7 +136,7 @@ void unbd_leg_failed(struct unbd_leg *leg, int error, const char *fmt, ...)
 		return;
 	/* What breaks while it is being attached waits for the end of that. */
 	if (READ_ONCE(leg->live))
-		queue_work(unbd_wq, &path->mend_work);
+		queue_work(unbd_urgent_wq, &path->mend_work);
 	else
 		unbd_path_kick(path);
 }
