@@ -137,6 +137,8 @@ struct unbd_replay {
  * @fail_at: jiffies, when the outage has lasted for @fail_timeout
  * @unproven: requests were taken back when the device was parked, and nothing
  *	was answered since: if it is parked again, it is the same outage
+ * @given_up: @unproven since it was @failing: what a server takes and does not
+ *	answer now fails without another wait
  * @fail_work: ends the parking
  * @geometry: of the disk, what all legs so far can do
  * @server_size: bytes, what the server said last
@@ -176,6 +178,7 @@ struct unbd_device {
 	int fail_timeout;
 	unsigned long fail_at;
 	bool unproven;
+	bool given_up;
 	struct delayed_work fail_work;
 	atomic_t refresh;
 	int refresh_error;
@@ -318,11 +321,19 @@ int unbd_device_adopt(struct unbd_device *dev, struct unbd_leg *leg,
 		      char *why, size_t len);
 void unbd_device_complete(struct request *rq);
 void unbd_device_update(struct unbd_device *dev);
+void unbd_device_unanswered(struct unbd_device *dev);
 void unbd_device_fail(struct unbd_device *dev);
 bool unbd_device_has_leg(struct unbd_device *dev);
 bool unbd_device_attached(struct unbd_device *dev);
 const char *unbd_device_state(const struct unbd_device *dev);
 void unbd_device_kick_paths(struct unbd_device *dev);
+
+/* Any context: an answer has come. */
+static inline void unbd_device_proven(struct unbd_device *dev)
+{
+	WRITE_ONCE(dev->given_up, false);
+	WRITE_ONCE(dev->unproven, false);
+}
 
 static inline bool unbd_device_read_only(const struct unbd_device *dev)
 {

@@ -124,11 +124,12 @@ static void resume(struct unbd_device *dev)
 
 /*
  * A server that breaks each connection with its first answer does not end an
- * outage by accepting the next one.
+ * outage by accepting the next one. One that has been asked nothing since the
+ * disk failed may have done so: see unbd_device_unanswered().
  */
 static void outage_begins(struct unbd_device *dev)
 {
-	if (!READ_ONCE(dev->unproven))
+	if (!READ_ONCE(dev->unproven) || READ_ONCE(dev->given_up))
 		dev->fail_at = jiffies + dev->fail_timeout * HZ;
 }
 
@@ -168,10 +169,28 @@ static void fail_work(struct work_struct *work)
 		pr_err("unbd%u: no path for fail_timeout (%d s), I/O fails until one is back\n",
 		       dev->index, dev->fail_timeout);
 		WRITE_ONCE(dev->failing, true);
-		WRITE_ONCE(dev->unproven, false);
+		WRITE_ONCE(dev->given_up, true);
+		WRITE_ONCE(dev->unproven, true);
 		resume(dev);
 		state_changed(dev);
 		unbd_fence_let_go(dev);
+	}
+	mutex_unlock(&dev->mutex);
+}
+
+/**
+ * unbd_device_unanswered() - a leg that is down had requests without an answer
+ * @dev: the device, after unbd_device_update()
+ *
+ * If it has no other, it is in the outage of before. May sleep.
+ */
+void unbd_device_unanswered(struct unbd_device *dev)
+{
+	mutex_lock(&dev->mutex);
+	if (dev->disk && dev->parked) {
+		WRITE_ONCE(dev->unproven, true);
+		if (READ_ONCE(dev->given_up))
+			mod_delayed_work(unbd_urgent_wq, &dev->fail_work, 0);
 	}
 	mutex_unlock(&dev->mutex);
 }

@@ -159,14 +159,14 @@ static void take_back_requests(struct unbd_leg *leg)
 	struct unbd_device *dev = leg->dev;
 	unsigned int i;
 
+	if (unbd_leg_busy(leg))
+		unbd_device_unanswered(dev);
 	for (i = 0; i < leg->nr_slots; i++) {
 		struct request *rq = leg->slots[i];
 
 		if (!rq)
 			continue;
 		unbd_leg_drop_request(leg, rq);
-		if (READ_ONCE(dev->parked))
-			WRITE_ONCE(dev->unproven, true);
 		unbd_request(rq)->retry = true;
 		atomic_inc(&dev->stats[UNBD_STAT_REQUEUED]);
 		trace_unbd_rq_lost(rq);

@@ -267,7 +267,7 @@ void unbd_device_complete(struct request *rq)
 
 	if (likely(!req->retry)) {
 		if (unlikely(READ_ONCE(dev->unproven)))
-			WRITE_ONCE(dev->unproven, false);
+			unbd_device_proven(dev);
 		if (unlikely(req->kept || req->epoch))
 			unbd_replay_ended(rq);
 		blk_mq_end_request(rq, req->status);

@@ -119,6 +119,57 @@ test_an_outage_by_a_resize_has_its_fail_timeout() {
 	unmap "$DISK"
 }
 
+# A server that accepts and does not answer has not ended the outage.
+test_fail_timeout_is_waited_for_once() {
+	local began took
+	start_script "$SCRIPT_FLAGS"
+	DISK=$(map sessname=s "$HERE" device_path= nr_queues=1 io_timeout=3 \
+		fail_timeout=8)
+	allow_log "dev $DISK|Buffer I/O error"
+	udevadm settle -t "$(scaled 20)"
+	server_dies
+	eventually 3 state_is "$DISK" parked
+	read_fails_after 8 0
+	start_script "$SCRIPT_FLAGS"
+	script stall,cmd=READ
+	eventually 5 state_is "$DISK" live
+	began=$(milliseconds)
+	must_fail direct_read "$DISK" 1
+	took=$(( $(milliseconds) - began ))
+	(( took < $(scaled 6000) )) || fail "it took $took ms"
+	expect_log "$DISK: no path for fail_timeout" 2
+	# One that answers has.
+	script
+	eventually 5 state_is "$DISK" live
+	direct_read "$DISK" 1 > /dev/null
+	began=$(milliseconds)
+	server_dies
+	eventually 3 state_is "$DISK" parked
+	read_fails_after 8 "$began"
+	unmap "$DISK"
+}
+
+test_a_path_that_never_stays_up_does_not_fill_the_log() {
+	local reader
+	start_script "$SCRIPT_FLAGS"
+	DISK=$(map sessname=s "$HERE" device_path= nr_queues=1 fail_timeout=-1)
+	udevadm settle -t "$(scaled 20)"
+	log_from_here
+	script drop,cmd=READ
+	direct_read "$DISK" 1 > /dev/null &
+	reader=$!
+	sleep 60
+	script
+	wait $reader
+	(( $(path_stat s failures) > 40 )) || fail "it was stable"
+	(( $(our_log | grep -c "s path 0 ") <= 100 )) || fail "it fills the log"
+	sleep 250
+	write_sysfs "$CLIENT/sessions/s/paths/0/reconnect" 1
+	eventually 3 said "s path 0 .*: [0-9]* lines about it were left out"
+	eventually 3 state_is "$DISK" live
+	unmap "$DISK"
+}
+
 test_fail_timeout_of_nothing() {
 	local begin took
 	begin fail_timeout=0
