@@ -20,6 +20,7 @@
 #include <linux/kobject.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/ratelimit.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
 #include <net/net_namespace.h>
@@ -30,7 +31,7 @@
 #include <unbd/parse.h>
 
 /* Raised with every change of a structure or an operation below. */
-#define UNBD_TRANSPORT_API	7
+#define UNBD_TRANSPORT_API	8
 
 /* Bytes of every request that belong to the transport. */
 #define UNBD_REQUEST_PRIV	256
@@ -257,7 +258,7 @@ struct unbd_path {
 	struct mutex abort_mutex;	/* aborters */
 	unsigned int aborters;
 	unsigned int aborts;		/* so far */
-	spinlock_t lock;		/* state, broken, error, why */
+	spinlock_t lock;		/* state, broken, error, why, log */
 	bool broken;			/* to be taken down */
 	bool claimed;			/* someone is removing it */
 	unsigned int wanted;		/* how often it was asked for */
@@ -275,6 +276,8 @@ struct unbd_path {
 	atomic_t reconnects;
 	atomic_t failures;
 	atomic_t inflight;		/* requests of all its legs */
+	struct ratelimit_state log;	/* of its comings and goings */
+	unsigned int left_out;		/* lines that were too many for that */
 };
 
 /**

@@ -268,6 +268,7 @@ int unbd_session_remove_path(struct unbd_path *path, char *why, size_t len);
 
 /* path.c: the state machine */
 const char *unbd_path_state_name(enum unbd_path_state state);
+bool unbd_path_may_log(struct unbd_path *path);
 struct unbd_path *unbd_path_create(struct unbd_session *session,
 				   const struct unbd_path_option *o,
 				   char *why, size_t len);

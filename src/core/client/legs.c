@@ -127,7 +127,8 @@ bool unbd_legs_mend(struct unbd_path *path,
 /* Why a mapped disk is not there yet is said once, not at every attempt. */
 static void report(struct unbd_leg *leg, int error, const char *why)
 {
-	if (error && error != leg->error && leg->dev->disk)
+	if (error && error != leg->error && leg->dev->disk &&
+	    unbd_path_may_log(leg->path))
 		pr_warn("%s: unbd%u: %s (%d)\n", leg->path->name,
 			leg->dev->index, why, error);
 }

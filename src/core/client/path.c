@@ -35,6 +35,10 @@
 /* For as long a server may be busy with a predecessor of a new path. */
 #define BUSY_TIMEOUT		(10 * HZ)
 
+/* A path that never stays up says so that often, and is silent then. */
+#define LOG_INTERVAL		(300 * HZ)
+#define LOG_BURST		100
+
 /* A path that breaks sooner than this after it came up has not recovered. */
 #define PROVEN_AFTER		(1 * HZ)
 
@@ -49,6 +53,32 @@ const char *unbd_path_state_name(enum unbd_path_state state)
 	};
 
 	return names[state];
+}
+
+/**
+ * unbd_path_may_log() - is there room for another line about a path?
+ * @path: the path
+ *
+ * One that comes and goes for hours must not fill the log. How many lines were
+ * left out is said before the next one. Process context.
+ */
+bool unbd_path_may_log(struct unbd_path *path)
+{
+	unsigned int left_out = 0;
+	bool may;
+
+	/* Legs may ask at a time, and who finds its lock taken is told no. */
+	spin_lock_irq(&path->lock);
+	may = __ratelimit(&path->log);
+	if (may)
+		swap(left_out, path->left_out);
+	else
+		path->left_out++;
+	spin_unlock_irq(&path->lock);
+	if (left_out)
+		pr_warn("%s: %u lines about it were left out\n", path->name,
+			left_out);
+	return may;
 }
 
 /* The only place where a path's state changes. */
@@ -67,7 +97,11 @@ static void set_state(struct unbd_path *path, enum unbd_path_state state,
 	if (old == state || old == UNBD_PATH_REMOVING)
 		return;
 	trace_unbd_path_state(path, old, error);
-	if (state == UNBD_PATH_REMOVING)
+	unbd_path_event(path, state);
+	/* A mapping that fails says why, once. */
+	if (old == UNBD_PATH_CONNECTING && state == UNBD_PATH_REMOVING)
+		return;
+	if (!unbd_path_may_log(path))
 		return;
 	if (error)
 		pr_warn("%s: %s -> %s: %s (%d)\n", path->name,
@@ -76,7 +110,6 @@ static void set_state(struct unbd_path *path, enum unbd_path_state state,
 	else
 		pr_info("%s: %s -> %s\n", path->name,
 			unbd_path_state_name(old), unbd_path_state_name(state));
-	unbd_path_event(path, state);
 }
 
 void unbd_path_kick(struct unbd_path *path)
@@ -217,8 +250,9 @@ static void leg_lost(struct unbd_path *path, struct unbd_leg *leg)
 
 	count_attempt(path, leg->live, leg->live_since);
 	if (unbd_legs_others_live(leg)) {
-		pr_warn("%s: unbd%u: %s (%d)\n", path->name, leg->dev->index,
-			why, error);
+		if (unbd_path_may_log(path))
+			pr_warn("%s: unbd%u: %s (%d)\n", path->name,
+				leg->dev->index, why, error);
 	} else if (path->state == UNBD_PATH_LIVE) {
 		atomic_inc(&path->failures);
 		path->lost_at = jiffies;
@@ -274,8 +308,9 @@ static void path_up(struct unbd_path *path)
 	path->live_since = now;
 	if (path->state != UNBD_PATH_CONNECTING) {
 		atomic_inc(&path->reconnects);
-		pr_info("%s: was away for %u ms\n", path->name,
-			jiffies_to_msecs(now - path->lost_at));
+		if (unbd_path_may_log(path))
+			pr_info("%s: was away for %u ms\n", path->name,
+				jiffies_to_msecs(now - path->lost_at));
 	}
 	set_state(path, UNBD_PATH_LIVE, 0, NULL);
 }
@@ -500,6 +535,8 @@ static struct unbd_path *alloc_path(struct unbd_session *session,
 	mutex_init(&path->mutex);
 	mutex_init(&path->abort_mutex);
 	spin_lock_init(&path->lock);
+	ratelimit_state_init(&path->log, LOG_INTERVAL, LOG_BURST);
+	ratelimit_set_flags(&path->log, RATELIMIT_MSG_ON_RELEASE);
 	INIT_DELAYED_WORK(&path->work, path_work);
 	INIT_WORK(&path->mend_work, mend_work);
 	if ((o->src && !path->src) || !path->dst || !path->name) {

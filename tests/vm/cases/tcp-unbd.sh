@@ -324,12 +324,14 @@ test_each_state_is_announced() {
 	export_dev name=vol0 "device_path=$WORK/disk"
 	eventually 20 told_last "s 0 live"
 	unmap "$disk"
+	eventually 5 told_last "s 0 removing"
 	same "$(told)" "s 0 live
 s 0 reconnecting
 s $disk parked
 s $disk failing
 s $disk live
-s 0 live" "what was told"
+s 0 live
+s 0 removing" "what was told"
 }
 
 # kernels: 6.1 7.2
