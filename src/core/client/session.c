@@ -16,6 +16,7 @@ static DEFINE_MUTEX(sessions_mutex);	/* the list, users, closing */
 static LIST_HEAD(sessions);
 static DECLARE_WAIT_QUEUE_HEAD(gone);	/* a session or a path has gone */
 static atomic_t nr_sessions = ATOMIC_INIT(0);
+static atomic_t nr_closed = ATOMIC_INIT(0);	/* so far */
 
 struct unbd_session *unbd_session_get(struct unbd_session *session)
 {
@@ -98,16 +99,49 @@ static struct unbd_session *create_session(const struct unbd_map_options *o)
 	return session;
 }
 
-static bool is_closing(const char *name)
+/* What a session has is not changed by the mappings that join it. */
+static void say_what_stays(const struct unbd_session *session,
+			   const struct unbd_map_options *o)
+{
+	enum unbd_policy policy = READ_ONCE(session->policy);
+
+	if (unbd_map_given(o, UNBD_KEY_POLICY) && o->policy != policy)
+		pr_warn("%s: its policy stays %s, not %s: write to %s/policy\n",
+			session->name, unbd_policy_name(policy),
+			unbd_policy_name(o->policy), session->name);
+	if (unbd_map_given(o, UNBD_KEY_KEEPALIVE) &&
+	    o->keepalive != session->keepalive)
+		pr_warn("%s: its keepalive stays %u, not %u: that is as first mapped\n",
+			session->name, session->keepalive, o->keepalive);
+}
+
+/* NULL while one of that name is being closed */
+static struct unbd_session *try_to_enter(const struct unbd_map_options *o,
+					 char *why, size_t len)
 {
 	struct unbd_session *session;
-	bool closing;
 
 	mutex_lock(&sessions_mutex);
-	session = find_session(name);
-	closing = session && session->closing;
+	session = find_session(o->sessname);
+	if (session && session->closing) {
+		session = NULL;
+	} else if (session) {
+		session->users++;
+		say_what_stays(session, o);
+	} else if (!o->nr_paths) {
+		session = ERR_PTR(-ENOENT);
+		snprintf(why, len, "a new session needs path=");
+	} else {
+		session = create_session(o);
+		if (IS_ERR(session)) {
+			snprintf(why, len, "cannot make the session");
+		} else {
+			session->users = 1;
+			list_add_tail(&session->entry, &sessions);
+		}
+	}
 	mutex_unlock(&sessions_mutex);
-	return closing;
+	return session;
 }
 
 /**
@@ -123,31 +157,17 @@ struct unbd_session *unbd_session_enter(const struct unbd_map_options *o,
 					char *why, size_t len)
 {
 	struct unbd_session *session;
+	int before;
 
-	if (wait_event_killable(gone, !is_closing(o->sessname)))
-		return ERR_PTR(-EINTR);
-
-	mutex_lock(&sessions_mutex);
-	session = find_session(o->sessname);
-	if (session && session->closing) {
-		session = ERR_PTR(-EAGAIN);
-		snprintf(why, len, "the session is being closed");
-	} else if (session) {
-		session->users++;
-	} else if (!o->nr_paths) {
-		session = ERR_PTR(-ENOENT);
-		snprintf(why, len, "a new session needs path=");
-	} else {
-		session = create_session(o);
-		if (IS_ERR(session)) {
-			snprintf(why, len, "cannot make the session");
-		} else {
-			session->users = 1;
-			list_add_tail(&session->entry, &sessions);
-		}
-	}
-	mutex_unlock(&sessions_mutex);
-	return session;
+	do {
+		before = atomic_read(&nr_closed);
+		session = try_to_enter(o, why, len);
+	} while (!session &&
+		 !wait_event_killable(gone, atomic_read(&nr_closed) != before));
+	if (session)
+		return session;
+	snprintf(why, len, "interrupted");
+	return ERR_PTR(-EINTR);
 }
 
 /*
@@ -196,6 +216,8 @@ static void close_session(struct unbd_session *session)
 	list_del(&session->entry);
 	mutex_unlock(&sessions_mutex);
 	unbd_session_put(session);
+	/* Pairs with unbd_session_enter(): its name is free. */
+	atomic_inc(&nr_closed);
 	wake_up_all(&gone);
 }
 
