@@ -40,6 +40,7 @@ struct unbd_device;
 struct unbd_fence;
 struct unbd_leg;
 struct unbd_path;
+struct unbd_path_counters;
 struct unbd_session;
 struct unbd_write;
 
@@ -275,7 +276,8 @@ struct unbd_path {
 	struct work_struct mend_work;
 	atomic_t reconnects;
 	atomic_t failures;
-	atomic_t inflight;		/* requests of all its legs */
+	atomic_t inflight;		/* requests of disks with several legs */
+	struct unbd_path_counters __percpu *counters;
 	struct ratelimit_state log;	/* of its comings and goings */
 	unsigned int left_out;		/* lines that were too many for that */
 };
@@ -366,6 +368,7 @@ struct unbd_request {
 	u16 queue;
 	bool retry;
 	bool counted;
+	bool slow;
 	blk_status_t status;
 	u64 sent_ns;
 	struct list_head held;

@@ -41,7 +41,9 @@ static const struct file {
 	{ PATH0 "transport", "tcp\n" },
 	{ PATH0 "src", "10.0.0.2:40000\n" },
 	{ PATH0 "dst", "tcp:10.0.0.1\n" },
-	{ PATH0 "stats", "failures 3\nreconnects 2\n" },
+	{ PATH0 "stats", "failures 3\nreconnects 2\nreads 10\n"
+		"read_bytes 40960\nerrors 1\ntime_us 123456\nnews 5\n"
+		"in_flight 2\n" },
 	{ PATH0 "reconnect", "" },
 	{ PATH0 "disconnect", "" },
 	{ PATH0 "remove", "" },
@@ -270,6 +272,34 @@ PATHS, NULL },
 "  parked          0\n"
 "  timeouts        0\n"
 "  failed          1\n", NULL },
+	{ "stats|blya", 0, NULL, NULL,
+"session blya\n"
+"  path 0\n"
+"    dst             tcp:10.0.0.1\n"
+"    failures        3\n"
+"    reconnects      2\n"
+"    reads           10\n"
+"    read_bytes      40960\n"
+"    writes          0\n"
+"    write_bytes     0\n"
+"    others          0\n"
+"    other_bytes     0\n"
+"    errors          1\n"
+"    time_us         123456\n"
+"    in_flight       2\n"
+"  path 1\n"
+"    dst             tcp:10.1.0.1\n"
+"    failures        0\n"
+"    reconnects      0\n"
+"    reads           0\n"
+"    read_bytes      0\n"
+"    writes          0\n"
+"    write_bytes     0\n"
+"    others          0\n"
+"    other_bytes     0\n"
+"    errors          0\n"
+"    time_us         0\n"
+"    in_flight       0\n", NULL },
 	{ "top|--once|--interval=0.01", 0, NULL, NULL,
 "NAME                STATE         READ/s  WRITE/s  READ B/s  WRITE B/s  "
 "LATENCY ms  IN FLIGHT  LOST\n"

@@ -156,10 +156,10 @@ static void look_at_paths(const struct model *m, const struct session *s)
 	for (p = s->paths; p < s->paths + s->nr_paths; p++) {
 		live = !strcmp(p->state, "live");
 		about = make_text("%s path %s", s->name, p->number);
-		if (live && p->failures)
+		if (live && p->stats[PATH_FAILURES])
 			found(NOTE, about, "see the kernel's log for the reasons",
 			      "%s is live, but was lost %llu times", p->dst,
-			      p->failures);
+			      p->stats[PATH_FAILURES]);
 		else
 			found(live ? OK : FAULT, about, NULL, "%s is %s",
 			      p->dst, p->state);

@@ -392,6 +392,7 @@ static void stats_session(struct view *v, const struct model *m,
 			  const struct session *s)
 {
 	const struct path *p;
+	size_t i;
 
 	(void)m;
 	view_object(v, "session", "session", s->name);
@@ -399,8 +400,8 @@ static void stats_session(struct view *v, const struct model *m,
 	for (p = s->paths; p < s->paths + s->nr_paths; p++) {
 		view_object(v, "path", "path", p->number);
 		view_text(v, "dst", p->dst);
-		view_number(v, "failures", p->failures);
-		view_number(v, "reconnects", p->reconnects);
+		for (i = 0; i < PATH_NR_STATS; i++)
+			view_number(v, path_stat_names[i], p->stats[i]);
 		view_object_end(v);
 	}
 	view_list_end(v);

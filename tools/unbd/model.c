@@ -18,6 +18,20 @@ const char * const disk_stat_names[DISK_NR_STATS] = {
 	[STAT_FAILED] = "failed",
 };
 
+const char * const path_stat_names[PATH_NR_STATS] = {
+	[PATH_FAILURES] = "failures",
+	[PATH_RECONNECTS] = "reconnects",
+	[PATH_READS] = "reads",
+	[PATH_READ_BYTES] = "read_bytes",
+	[PATH_WRITES] = "writes",
+	[PATH_WRITE_BYTES] = "write_bytes",
+	[PATH_OTHERS] = "others",
+	[PATH_OTHER_BYTES] = "other_bytes",
+	[PATH_ERRORS] = "errors",
+	[PATH_TIME_US] = "time_us",
+	[PATH_IN_FLIGHT] = "in_flight",
+};
+
 const char * const served_stat_names[SERVED_NR_STATS] = {
 	[SERVED_READS] = "reads",
 	[SERVED_WRITES] = "writes",
@@ -144,27 +158,36 @@ static void free_path(struct path *p)
 	free(p->dst);
 }
 
-/* Lines of a name and a number */
-static unsigned long long named_number(const char *text, const char *name)
+/* Lines of a name and a number; older modules have fewer */
+static void read_path_stats(const char *dir, unsigned long long *stats)
 {
-	const char *at = strstr(text, name);
+	char *text = read_or_empty(dir, "stats");
+	unsigned long long number;
+	const char *line = text;
+	char name[32];
+	size_t i;
 
-	return at ? strtoull(at + strlen(name), NULL, 10) : 0;
+	while (line && sscanf(line, "%31s %llu", name, &number) == 2) {
+		for (i = 0; i < PATH_NR_STATS; i++)
+			if (!strcmp(name, path_stat_names[i]))
+				stats[i] = number;
+		line = strchr(line, '\n');
+		line = line ? line + 1 : NULL;
+	}
+	free(text);
 }
 
 static bool read_path(const char *paths, const char *number, struct path *p)
 {
 	char *dir = make_text("%s/%s", paths, number);
-	char *stats = read_or_empty(dir, "stats");
 
 	p->number = copy_text(number);
 	p->state = sysfs_read(dir, "state");
 	p->transport = read_or_empty(dir, "transport");
 	p->src = read_or_empty(dir, "src");
 	p->dst = sysfs_read(dir, "dst");
-	p->failures = named_number(stats, "failures ");
-	p->reconnects = named_number(stats, "reconnects ");
-	free(stats);
+	memset(p->stats, 0, sizeof(p->stats));
+	read_path_stats(dir, p->stats);
 	free(dir);
 	if (p->state && p->dst)
 		return true;

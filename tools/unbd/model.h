@@ -34,6 +34,24 @@ enum disk_stat {
 
 extern const char * const disk_stat_names[DISK_NR_STATS];
 
+/* Lines in the file stats of a path */
+enum path_stat {
+	PATH_FAILURES,
+	PATH_RECONNECTS,
+	PATH_READS,
+	PATH_READ_BYTES,
+	PATH_WRITES,
+	PATH_WRITE_BYTES,
+	PATH_OTHERS,
+	PATH_OTHER_BYTES,
+	PATH_ERRORS,
+	PATH_TIME_US,
+	PATH_IN_FLIGHT,
+	PATH_NR_STATS,
+};
+
+extern const char * const path_stat_names[PATH_NR_STATS];
+
 /* Files in stats of an export and of a connection */
 enum served_stat {
 	SERVED_READS,
@@ -75,8 +93,7 @@ struct path {
 	char *transport;
 	char *src;
 	char *dst;
-	unsigned long long failures;
-	unsigned long long reconnects;
+	unsigned long long stats[PATH_NR_STATS];
 };
 
 struct session {

@@ -211,7 +211,7 @@ static void session_rows(struct table *t, const struct picture *p,
 		table_set(t, COLUMN_NAME, "  %s %s", path->number, path->dst);
 		table_set(t, COLUMN_STATE, "%s", path->state);
 		set_traffic(t, &traffic, p->seconds);
-		table_set(t, COLUMN_LOST, "%llu", path->failures);
+		table_set(t, COLUMN_LOST, "%llu", path->stats[PATH_FAILURES]);
 	}
 	for (d = p->now.disks; d < p->now.disks + p->now.nr_disks; d++) {
 		if (strcmp(d->session, s->name))
@@ -298,7 +298,7 @@ static void json_session(struct json *j, const struct picture *p,
 		json_text(j, "path", path->number);
 		json_text(j, "dst", path->dst);
 		json_text(j, "state", path->state);
-		json_number(j, "failures", "%llu", path->failures);
+		json_number(j, "failures", "%llu", path->stats[PATH_FAILURES]);
 		json_traffic(j, &traffic, p->seconds);
 	}
 }

@@ -108,8 +108,8 @@ static void view_paths(struct view *v, const struct session *s)
 		view_text(v, "transport", p->transport);
 		view_text(v, "src", p->src);
 		view_text(v, "dst", p->dst);
-		view_number(v, "failures", p->failures);
-		view_number(v, "reconnects", p->reconnects);
+		view_number(v, "failures", p->stats[PATH_FAILURES]);
+		view_number(v, "reconnects", p->stats[PATH_RECONNECTS]);
 		view_object_end(v);
 	}
 	view_list_end(v);

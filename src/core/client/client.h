@@ -68,6 +68,34 @@ enum unbd_device_stat {
 	UNBD_NR_STATS,
 };
 
+/* What a path counts answers by */
+enum unbd_path_io {
+	UNBD_IO_READ,
+	UNBD_IO_WRITE,
+	UNBD_IO_OTHER,		/* flushes, discards, zeroes: they move no data */
+	UNBD_NR_IO,
+};
+
+/**
+ * struct unbd_path_counters - what has gone over a path, from one processor
+ * @sent: requests that were handed to the transport
+ * @returned: of those, requests that it did not take, or that came back from it
+ *	without an answer
+ * @requests: that were answered
+ * @bytes: of those
+ * @errors: answers that were one
+ * @time_ns: that answers took, added up: where there are other paths to compare
+ *	with, since clocks cost more than all the rest
+ */
+struct unbd_path_counters {
+	u64 sent;
+	u64 returned;
+	u64 requests[UNBD_NR_IO];
+	u64 bytes[UNBD_NR_IO];
+	u64 errors;
+	u64 time_ns;
+};
+
 /* The geometry is asked for by any path's work that is live, and just once. */
 enum unbd_refresh {
 	UNBD_REFRESH_DONE,

@@ -277,13 +277,15 @@ void unbd_leg_add_request(struct unbd_leg *leg, struct request *rq,
 	req->queue = unbd_leg_queue(leg, hctx);
 	req->generation++;
 	req->retry = false;
-	if (unlikely(takes_its_time(rq)))
+	req->slow = takes_its_time(rq);
+	if (unlikely(req->slow))
 		atomic_inc(&leg->slow);
 	req->counted = leg->dev->nr_legs > 1;
 	if (req->counted) {
 		atomic_inc(&leg->path->inflight);
 		req->sent_ns = ktime_get_ns();
 	}
+	this_cpu_inc(leg->path->counters->sent);
 	/* Pairs with unbd_request_find(): the slot shows a complete request. */
 	smp_store_release(&leg->slots[slot_of(leg, blk_mq_unique_tag(rq))], rq);
 }
@@ -311,21 +313,48 @@ static void account_latency(struct unbd_leg *leg, u64 ns)
 	WRITE_ONCE(leg->latency_ns, old ? old - old / 8 + ns / 8 : ns);
 }
 
-/**
- * unbd_leg_drop_request() - a request is no longer in flight on its leg
- * @leg: the leg
- * @rq: the request
- */
-void unbd_leg_drop_request(struct unbd_leg *leg, struct request *rq)
+static void count_answer(struct unbd_leg *leg, struct request *rq,
+			 blk_status_t status)
+{
+	struct unbd_path_counters __percpu *c = leg->path->counters;
+	struct unbd_request *req = unbd_request(rq);
+	enum unbd_path_io io = UNBD_IO_OTHER;
+	u64 ns;
+
+	if (likely(!req->slow))
+		io = op_is_write(req_op(rq)) ? UNBD_IO_WRITE : UNBD_IO_READ;
+	this_cpu_inc(c->requests[io]);
+	this_cpu_add(c->bytes[io], blk_rq_bytes(rq));
+	if (unlikely(status))
+		this_cpu_inc(c->errors);
+	if (req->counted) {
+		ns = ktime_get_ns() - req->sent_ns;
+		this_cpu_add(c->time_ns, ns);
+		account_latency(leg, ns);
+	}
+}
+
+static void forget_request(struct unbd_leg *leg, struct request *rq)
 {
 	struct unbd_request *req = unbd_request(rq);
 
 	WRITE_ONCE(leg->slots[slot_of(leg, blk_mq_unique_tag(rq))], NULL);
-	if (unlikely(takes_its_time(rq)))
+	if (unlikely(req->slow))
 		atomic_dec(&leg->slow);
 	if (req->counted)
 		atomic_dec(&leg->path->inflight);
 	WRITE_ONCE(req->leg, NULL);
+}
+
+/**
+ * unbd_leg_drop_request() - a request is no longer in flight, without an answer
+ * @leg: the leg that had it
+ * @rq: the request
+ */
+void unbd_leg_drop_request(struct unbd_leg *leg, struct request *rq)
+{
+	forget_request(leg, rq);
+	this_cpu_inc(leg->path->counters->returned);
 }
 
 struct request *unbd_request_find(struct unbd_leg *leg, unsigned int queue,
@@ -358,12 +387,11 @@ void unbd_complete_request(struct request *rq, blk_status_t status)
 	unsigned long now = jiffies;
 
 	/* Nothing else is an answer. */
-	if (req->counted)
-		account_latency(leg, ktime_get_ns() - req->sent_ns);
+	count_answer(leg, rq, status);
 	/* All queues share it. */
 	if (READ_ONCE(leg->answered_at) != now)
 		WRITE_ONCE(leg->answered_at, now);
-	unbd_leg_drop_request(leg, rq);
+	forget_request(leg, rq);
 	req->status = status;
 	if (!blk_mq_complete_request_remote(rq))
 		unbd_device_complete(rq);

@@ -11,6 +11,7 @@
 #define pr_fmt(fmt) "unbd: " fmt
 
 #include <linux/sched/mm.h>
+#include <linux/percpu.h>
 #include <linux/slab.h>
 
 #include "client.h"
@@ -496,6 +497,7 @@ void unbd_path_release(struct unbd_path *path)
 
 	put_net(path->net);
 	unbd_transport_put(path->ops);
+	free_percpu(path->counters);
 	kfree(path->name);
 	kfree(path->src);
 	kfree(path->dst);
@@ -529,6 +531,7 @@ static struct unbd_path *alloc_path(struct unbd_session *session,
 	path->dst = kstrdup(o->dst, GFP_KERNEL);
 	path->name = kasprintf(GFP_KERNEL, "%s path %u (%s)", session->name,
 			       path->index, o->dst);
+	path->counters = alloc_percpu(struct unbd_path_counters);
 	INIT_LIST_HEAD(&path->entry);
 	INIT_LIST_HEAD(&path->legs);
 	init_waitqueue_head(&path->legs_wait);
@@ -539,7 +542,8 @@ static struct unbd_path *alloc_path(struct unbd_session *session,
 	ratelimit_set_flags(&path->log, RATELIMIT_MSG_ON_RELEASE);
 	INIT_DELAYED_WORK(&path->work, path_work);
 	INIT_WORK(&path->mend_work, mend_work);
-	if ((o->src && !path->src) || !path->dst || !path->name) {
+	if ((o->src && !path->src) || !path->dst || !path->name ||
+	    !path->counters) {
 		kobject_put(&path->kobj);
 		return NULL;
 	}

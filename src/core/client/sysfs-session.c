@@ -183,14 +183,60 @@ static ssize_t dst_show(struct kobject *kobj, struct kobj_attribute *attr,
 	return show_address(to_path(kobj), false, page);
 }
 
+static struct unbd_path_counters sum_counters(const struct unbd_path *path)
+{
+	struct unbd_path_counters sum = {};
+	const struct unbd_path_counters *c;
+	unsigned int cpu, i;
+
+	for_each_possible_cpu(cpu) {
+		c = per_cpu_ptr(path->counters, cpu);
+		for (i = 0; i < UNBD_NR_IO; i++) {
+			sum.requests[i] += c->requests[i];
+			sum.bytes[i] += c->bytes[i];
+		}
+		sum.errors += c->errors;
+		sum.time_ns += c->time_ns;
+		sum.sent += c->sent;
+		sum.returned += c->returned;
+	}
+	return sum;
+}
+
+/* One may have ended between a look at this and at that processor. */
+static u64 in_flight(const struct unbd_path_counters *sum)
+{
+	u64 ended = sum->returned;
+	unsigned int i;
+
+	for (i = 0; i < UNBD_NR_IO; i++)
+		ended += sum->requests[i];
+	return sum->sent > ended ? sum->sent - ended : 0;
+}
+
 static ssize_t stats_show(struct kobject *kobj, struct kobj_attribute *attr,
 			  char *page)
 {
 	struct unbd_path *path = to_path(kobj);
+	struct unbd_path_counters sum = sum_counters(path);
+	int len;
 
-	return sysfs_emit(page, "failures %d\nreconnects %d\n",
-			  atomic_read(&path->failures),
-			  atomic_read(&path->reconnects));
+	len = sysfs_emit(page, "failures %d\nreconnects %d\n",
+			 atomic_read(&path->failures),
+			 atomic_read(&path->reconnects));
+	len += sysfs_emit_at(page, len, "reads %llu\nread_bytes %llu\n",
+			     sum.requests[UNBD_IO_READ],
+			     sum.bytes[UNBD_IO_READ]);
+	len += sysfs_emit_at(page, len, "writes %llu\nwrite_bytes %llu\n",
+			     sum.requests[UNBD_IO_WRITE],
+			     sum.bytes[UNBD_IO_WRITE]);
+	len += sysfs_emit_at(page, len, "others %llu\nother_bytes %llu\n",
+			     sum.requests[UNBD_IO_OTHER],
+			     sum.bytes[UNBD_IO_OTHER]);
+	len += sysfs_emit_at(page, len, "errors %llu\ntime_us %llu\n",
+			     sum.errors, div_u64(sum.time_ns, NSEC_PER_USEC));
+	return len + sysfs_emit_at(page, len, "in_flight %llu\n",
+				   in_flight(&sum));
 }
 
 static int check_one(struct unbd_path *path, const char *what,

@@ -355,6 +355,91 @@ test_servers_whose_connections_share_no_cache_have_one_path_at_a_time() {
 	unmap "$DISK"
 }
 
+# total NAME - of the counters of both paths
+total() {
+	echo $(( $(path_stat s "$1" 0) + $(path_stat s "$1" 1) ))
+}
+
+# has_come NAME BEFORE COUNT
+has_come() {
+	same $(( $(total "$1") - $2 )) "$3" "$1"
+}
+
+# kernels: 5.10 6.1 7.2
+test_each_path_counts_what_goes_over_it() {
+	local errors file first flags i reader reads others time writes
+	file=$(disk_file 16)
+	flags=(--filter=delay --filter=error file "$file" rdelay=20ms
+		error-pread-rate=100% "error-file=$WORK/errors")
+	start_nbdkit "${flags[@]}"
+	first=$PEER_PID
+	PORT=10810 start_nbdkit "${flags[@]}"
+	DISK=$(map sessname=s "$HERE" path=tcp:127.0.0.1:10810 \
+		device_path=vol0 nr_queues=1 policy=round-robin)
+	eventually 20 path_live s 1
+	udevadm settle
+
+	writes=$(path_stat s writes 0)
+	dd if=/dev/zero of="/dev/$DISK" bs=64k count=64 oflag=direct status=none
+	udevadm settle	# who closes what he wrote to has udev look at it
+	has_come writes 0 64
+	same $(( $(path_stat s writes 0) - writes )) 32 "writes over the first"
+	for i in 0 1; do
+		same "$(path_stat s write_bytes $i)" \
+			$(( $(path_stat s writes $i) << 16 )) "bytes over $i"
+	done
+
+	reads=$(total reads) time=$(total time_us)
+	dd if="/dev/$DISK" of=/dev/null bs=4k count=10 iflag=direct status=none
+	has_come reads "$reads" 10
+	(( $(total time_us) - time >= 200000 )) ||
+		fail "10 times 20 ms make $(( $(total time_us) - time )) us"
+
+	others=$(total others)
+	blkdiscard -l 1M "/dev/$DISK"
+	has_come others "$others" 1
+	has_come other_bytes 0 $(( 1 << 20 ))
+	sync "/dev/$DISK"
+	has_come others "$others" 2
+	udevadm settle
+
+	errors=$(total errors)
+	allow_log "dev $DISK"
+	touch "$WORK/errors"
+	must_fail direct_read "$DISK" 1
+	rm "$WORK/errors"
+	has_come errors "$errors" 1
+
+	same "$(total in_flight)" 0 "in flight"
+	kill -STOP "$PEER_PID" "$first"
+	direct_read "$DISK" 1 > /dev/null &
+	reader=$!
+	eventually 5 has_come in_flight 0 1
+	kill -CONT "$PEER_PID" "$first"
+	wait $reader
+	same "$(total in_flight)" 0 "in flight"
+	unmap "$DISK"
+}
+
+test_a_mapping_that_joins_a_session_changes_nothing_of_it() {
+	local other
+	start_nbdkit memory 16M
+	DISK=$(map sessname=s "$HERE" device_path=a policy=prefer keepalive=7)
+	log_from_here
+	other=$(map sessname=s device_path=b policy=round-robin keepalive=9)
+	said 's: its policy stays prefer, not round-robin' ||
+		fail "nothing is said of the policy"
+	said 's: its keepalive stays 7, not 9' ||
+		fail "nothing is said of keepalive"
+	same "$(cat "$CLIENT/sessions/s/policy")" prefer policy
+	unmap "$other"
+	log_from_here
+	other=$(map sessname=s device_path=b policy=prefer keepalive=7)
+	! said stays || fail "something is said of what is the same"
+	unmap "$other"
+	unmap "$DISK"
+}
+
 # A path that comes later is the last choice, also in the place of an older one.
 test_prefer_keeps_the_order() {
 	start_nbdkit memory 16M
