@@ -7,29 +7,13 @@
 # tags: tcp server
 
 . /bed/tcp.sh
+. /bed/held.sh
 
-# make_held [SECTOR_SIZE] - a disk of 64 MiB that "hold" stops
-make_held() {
-	need_module loop
-	LOOP=$(losetup -f --show --sector-size "${1:-512}" "$(disk_file 64)")
-	defer losetup -d "$LOOP"
-	dmsetup create held --table "0 131072 linear $LOOP 0"
-	defer eval "dmsetup resume held; dmsetup remove --deferred held"
-}
-
-# serve_held [SECTOR_SIZE] - the same as vol0
+# serve_held [SECTOR_SIZE] - a held disk as vol0
 serve_held() {
-	make_held "$@"
-	export_dev name=vol0 device_path=/dev/mapper/held
+	held_disk "$@"
+	export_dev name=vol0 "device_path=$HELD"
 	listen tcp:127.0.0.1:10809
-}
-
-hold() {
-	dmsetup suspend --nolockfs --noflush held
-}
-
-release() {
-	dmsetup resume held
 }
 
 # held ORDER [COUNT] - start the client and wait until it has sent all
@@ -167,21 +151,21 @@ test_a_long_write_beside_the_blocks() {
 # for that as a queue of all exports would let run.
 test_reads_of_a_file_that_hangs() {
 	local i
-	make_held
+	held_disk
 	export_dev name=well "device_path=$(disk_file 1 well)"
 	listen tcp:127.0.0.1:10809
 	modprobe unbd-tcp-server
 	echo 600 > /sys/module/unbd_tcp_server/parameters/max_requests
 	allow_log 'operation not supported error, dev loop'
-	mkfs.ext4 -q /dev/mapper/held
-	mounted /dev/mapper/held "$WORK/mnt"
+	mkfs.ext4 -q "$HELD"
+	mounted "$HELD" "$WORK/mnt"
 	truncate -s 32M "$WORK/mnt/file"
 	for i in {0..511}; do
 		echo data | dd of="$WORK/mnt/file" bs=64k seek="$i" \
 			conv=notrunc status=none
 	done
 	umount "$WORK/mnt"
-	mount /dev/mapper/held "$WORK/mnt"
+	mount "$HELD" "$WORK/mnt"
 	export_dev name=vol0 "device_path=$WORK/mnt/file"
 	sync
 	hold
@@ -197,9 +181,9 @@ test_reads_of_a_file_that_hangs() {
 
 # Who has not heard of it asks again.
 test_a_failed_flush_is_not_forgotten() {
-	make_held
-	mkfs.ext4 -q -O ^has_journal /dev/mapper/held
-	mounted /dev/mapper/held "$WORK/mnt"
+	held_disk
+	mkfs.ext4 -q -O ^has_journal "$HELD"
+	mounted "$HELD" "$WORK/mnt"
 	dd if=/dev/zero of="$WORK/mnt/file" bs=1M count=1 conv=fsync status=none
 	export_dev name=vol0 "device_path=$WORK/mnt/file"
 	listen tcp:127.0.0.1:10809
@@ -306,7 +290,7 @@ test_nothing_of_a_reset_connection_is_executed() {
 	go_to_the_end
 	eventually 20 no_connections
 	same "$(cat "$SERVER/exports/vol0/stats/writes")" 2 "writes"
-	cmp -n $(( 1 << 20 )) -i $(( 48 << 20 )):0 /dev/mapper/held /dev/zero ||
+	cmp -n $(( 1 << 20 )) -i $(( 48 << 20 )):0 "$HELD" /dev/zero ||
 		fail "what was reset is on the disk"
 }
 
@@ -331,14 +315,14 @@ test_an_export_that_takes_long_to_go() {
 # What somebody wrote to it has to be written back first, which hangs.
 test_a_device_that_hangs_when_it_is_exported() {
 	local file writer
-	make_held
+	held_disk
 	file=$(disk_file 1 well)
 	listen tcp:127.0.0.1:10809
 	hold
-	exec 9<> /dev/mapper/held
+	exec 9<> "$HELD"
 	dd if=/dev/zero bs=64k count=1 status=none >&9
 	bedctl write "$SERVER/export_device" \
-		"name=vol0 device_path=/dev/mapper/held" &
+		"name=vol0 device_path=$HELD" &
 	writer=$!
 	sleep 2
 	within 20 bedctl write "$SERVER/export_device" \

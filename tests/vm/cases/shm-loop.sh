@@ -9,6 +9,7 @@
 
 . /bed/tcp.sh
 . /bed/shm.sh
+. /bed/held.sh
 share loop@a
 
 test_disks_appear_and_carry_file_systems() {
@@ -188,33 +189,14 @@ test_a_session_by_hand() {
 	unmap "$disk"
 }
 
-# held_disk - print a disk of 64 MiB that keeps what it is given while it is
-# suspended
-held_disk() {
-	local loop
-	need_module loop
-	loop=$(losetup -f --show "$(disk_file 64 held)")
-	defer losetup -d "$loop"
-	dmsetup create held --table "0 131072 linear $loop 0"
-	defer eval "dmsetup resume held; dmsetup remove --deferred held"
-	echo /dev/mapper/held
-}
-
-hold() {
-	dmsetup suspend --nolockfs --noflush held
-}
-
-release() {
-	dmsetup resume held
-}
-
-# beside_a_held_disk [PARAMETER...] - HELD, and OTHER, which is another one of
-# the same connection
+# beside_a_held_disk [PARAMETER...] - FIRST, which is held, and OTHER, of the same
+# connection
 beside_a_held_disk() {
-	serve "$(held_disk)" "$(disk_file 16)"
+	held_disk
+	serve "$HELD" "$(disk_file 16)"
 	attach "$@"
 	eventually 10 nr_disks 2
-	HELD=$(by_letter a)
+	FIRST=$(by_letter a)
 	OTHER=$(by_letter b)
 	udevadm settle -t "$(scaled 20)"
 	hold
@@ -228,9 +210,9 @@ other_works() {
 end_held() {
 	release
 	wait "$@" || fail "a request of the disk that was held has failed"
-	nothing_failed "$HELD"
+	nothing_failed "$FIRST"
 	same "$(path_stat shm1 failures)" 0 "failures of the path"
-	unmap "$HELD"
+	unmap "$FIRST"
 	unmap "$OTHER"
 }
 
@@ -240,11 +222,11 @@ test_flushes_that_wait_hold_up_nobody() {
 	local i pids=()
 	beside_a_held_disk map_options=keepalive=1
 	for i in 1 2 3; do
-		dd if=/dev/zero of="/dev/$HELD" bs=4k seek=$i count=1 \
+		dd if=/dev/zero of="/dev/$FIRST" bs=4k seek=$i count=1 \
 			oflag=direct status=none &
 		pids+=($!)
 		sleep 0.2
-		sync "/dev/$HELD" &
+		sync "/dev/$FIRST" &
 		pids+=($!)
 		sleep 0.2
 	done
@@ -260,7 +242,7 @@ test_a_disk_that_waits_leaves_room() {
 	echo 1 > /sys/module/unbd_shm/parameters/loop_buffer_mib
 	defer eval "echo 16 > /sys/module/unbd_shm/parameters/loop_buffer_mib"
 	beside_a_held_disk
-	fio --name=v --filename="/dev/$HELD" --rw=randwrite --bs=4k --direct=1 \
+	fio --name=v --filename="/dev/$FIRST" --rw=randwrite --bs=4k --direct=1 \
 		--size=1M --ioengine=libaio --iodepth=64 \
 		--output="$WORK/fio" &
 	sleep 2

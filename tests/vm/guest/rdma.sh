@@ -3,6 +3,7 @@
 # What the cases about RDMA share. Sourced by them, after lib.sh.
 
 . /bed/tcp.sh
+. /bed/held.sh
 
 # rxe_here [INTERFACE] - soft RoCE on this guest's network, or on another one,
 # with packets of 4 KiB. It stays for the checks to come. rdma_rxe of 6.1 wants
@@ -78,22 +79,12 @@ slow_round_trip() {
 	${UNMAP_BY:-unmap} "$disk"
 }
 
-# held_disk - a disk that keeps what it is given while it is suspended
-held_disk() {
-	local loop
-	need_module loop
-	loop=$(losetup -f --show "$(disk_file 64 held)")
-	defer losetup -d "$loop"
-	dmsetup create held --table "0 131072 linear $loop 0"
-	defer eval "dmsetup resume held; dmsetup remove --deferred held"
-}
-
-# serve_held [DEPTH] - such a one as vol0, and vol1, on a server that takes so
+# serve_held [DEPTH] - a held disk as vol0, and vol1, on a server that takes so
 # many requests of a client at a time
 serve_held() {
 	held_disk
 	modprobe unbd-rdma-server "sess_queue_depth=${1:-64}"
-	export_dev name=vol0 device_path=/dev/mapper/held
+	export_dev name=vol0 "device_path=$HELD"
 	export_dev name=vol1 "device_path=$(disk_file 16 b)"
 	listen rdma:0.0.0.0:1234
 }
@@ -103,20 +94,12 @@ serve_held() {
 serve_full() {
 	local loop
 	held_disk
-	loop=$(losetup -f --show --direct-io=on /dev/mapper/held)
+	loop=$(losetup -f --show --direct-io=on "$HELD")
 	defer losetup -d "$loop"
 	echo none > "/sys/block/${loop#/dev/}/queue/scheduler"
 	modprobe unbd-rdma-server sess_queue_depth=160
 	export_dev name=vol0 "device_path=$loop"
 	listen rdma:0.0.0.0:1234
-}
-
-hold() {
-	dmsetup suspend --nolockfs --noflush held
-}
-
-release() {
-	dmsetup resume held
 }
 
 # large_blocks_there - /dev/loop0 of the other guest, with blocks of 4 KiB
