@@ -43,6 +43,7 @@ struct unbd_listener;
 #define UNBD_EXPORT_FAST_ZERO	BIT(5)	/* can tell that zeroing is slow */
 #define UNBD_EXPORT_EXTENTS	BIT(6)	/* knows its holes */
 #define UNBD_EXPORT_SECURE_ERASE BIT(7)
+#define UNBD_EXPORT_STABLE_WRITES BIT(8) /* data may not change meanwhile */
 
 /**
  * struct unbd_export_info - what an export is at this moment

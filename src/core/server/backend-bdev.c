@@ -465,6 +465,8 @@ static void bdev_info(struct unbd_export *export, struct unbd_export_info *info)
 	}
 	if (bdev_max_secure_erase_sectors(bdev))
 		info->features |= UNBD_EXPORT_SECURE_ERASE;
+	if (bdev_stable_writes(bdev))
+		info->features |= UNBD_EXPORT_STABLE_WRITES;
 }
 
 static void free_store(struct bdev_store *store)

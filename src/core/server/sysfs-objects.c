@@ -140,6 +140,7 @@ static ssize_t features_show(struct kobject *kobj, struct kobj_attribute *attr,
 	static const char * const names[] = {
 		"read-only", "rotational", "write-cache", "discard",
 		"write-zeroes", "fast-zero", "extents", "secure-erase",
+		"stable-writes",
 	};
 	struct unbd_export_info info;
 	unsigned int i;
