@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where a request's data are: in the pages of the buffer, or where it has none,
- * in copies. The storage is asked for one piece after the other, so that a
- * request needs no memory however much a client asks for.
+ * Where a request's data are: in the pages of the buffer; or in copies, where it
+ * has none, or where the client could change what must stay. The storage is
+ * asked for one piece after the other, so that a request needs no memory however
+ * much a client asks for.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -31,9 +32,36 @@ static int alloc_copy(struct srv_copy *copy)
 	unsigned int i;
 
 	for (i = 0; i < COPY_PAGES; i++) {
-		copy->pages[i] = alloc_page(GFP_KERNEL);
+		copy->pages[i] = alloc_page(GFP_NOIO);
 		if (!copy->pages[i])
 			return -ENOMEM;
+	}
+	return 0;
+}
+
+/**
+ * srv_data_make_room() - from now on data are copied
+ * @conn: connection; nobody else looks at its copies
+ *
+ * The room stays until srv_data_free(). Return: 0 or -ENOMEM.
+ */
+int srv_data_make_room(struct srv_conn *conn)
+{
+	unsigned int i;
+
+	if (conn->all_copies)
+		return 0;
+	conn->all_copies = kvcalloc(COPIES, sizeof(*conn->all_copies),
+				    GFP_NOIO);
+	if (!conn->all_copies)
+		return -ENOMEM;
+	for (i = 0; i < COPIES; i++) {
+		if (alloc_copy(&conn->all_copies[i])) {
+			srv_data_free(conn);
+			return -ENOMEM;
+		}
+		conn->all_copies[i].next = conn->copies;
+		conn->copies = &conn->all_copies[i];
 	}
 	return 0;
 }
@@ -46,22 +74,9 @@ static int alloc_copy(struct srv_copy *copy)
  */
 int srv_data_init(struct srv_conn *conn)
 {
-	unsigned int i;
-
 	conn->last_hungry = &conn->hungry;
-	if (shm_region_page(&conn->base.regions.buffer, 0))
-		return 0;
-	conn->all_copies = kvcalloc(COPIES, sizeof(*conn->all_copies),
-				    GFP_KERNEL);
-	if (!conn->all_copies)
-		return -ENOMEM;
-	for (i = 0; i < COPIES; i++) {
-		if (alloc_copy(&conn->all_copies[i]))
-			return -ENOMEM;
-		conn->all_copies[i].next = conn->copies;
-		conn->copies = &conn->all_copies[i];
-	}
-	return 0;
+	conn->has_pages = shm_region_page(&conn->base.regions.buffer, 0);
+	return conn->has_pages ? 0 : srv_data_make_room(conn);
 }
 
 /**
@@ -127,6 +142,12 @@ static void use_buffer(struct srv_request *req)
 	req->io.nr_bvec = bv - req->vecs;
 }
 
+static bool needs_copy(const struct srv_request *req)
+{
+	return !req->conn->has_pages ||
+	       (req->io.op == UNBD_IO_WRITE && req->device->stable);
+}
+
 /* Returns whether there is any. */
 static bool take_copy(struct srv_request *req)
 {
@@ -153,7 +174,7 @@ bool srv_data_next(struct srv_request *req)
 {
 	u64 done = req->wire.length - req->left;
 	struct unbd_io *io = &req->io;
-	bool copies = req->conn->all_copies;
+	bool copies = needs_copy(req);
 	u64 most = copies ? COPY_PAGES * PAGE_SIZE : PIECE_BYTES;
 
 	if (copies && !req->copy && !take_copy(req))

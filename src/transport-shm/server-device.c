@@ -64,6 +64,9 @@ static int open_device(struct srv_conn *conn, unsigned int nr)
 	}
 	err = unbd_export_open(&device->base, conn->exports[nr].name,
 			       &device->info);
+	device->stable = device->info.features & UNBD_EXPORT_STABLE_WRITES;
+	if (!err && device->stable)
+		err = srv_data_make_room(conn);
 	if (err) {
 		unbd_conn_remove(&device->base);
 		return err;

@@ -41,6 +41,7 @@ struct srv_conn;
  * @nr: number of the device
  * @info: what it is
  * @block: bytes of a block
+ * @stable: what is written to it must not change meanwhile
  * @generation: of the requests that come; 0 or 1, see server-sync.c
  * @under_way: requests of each generation that are not over
  * @syncs: flushes that wait for those
@@ -52,6 +53,7 @@ struct srv_device {
 	unsigned int nr;
 	struct unbd_export_info info;
 	u32 block;
+	bool stable;
 	int generation;
 	unsigned int under_way[2];
 	struct srv_request *syncs[2];
@@ -70,7 +72,7 @@ struct srv_device {
  * @generation: of the device that it is counted in, or SRV_NO_GENERATION
  * @left: bytes of data that the storage has not been asked for
  * @place: where the piece that it has been asked for is in the buffer
- * @copy: of that piece, where the buffer has no pages
+ * @copy: of that piece, if one is needed
  * @vecs: its pages
  */
 struct srv_request {
@@ -129,8 +131,9 @@ struct srv_export {
  * @inflight: requests at the storage
  * @free: requests that are not in use
  * @requests: all of them
+ * @has_pages: the buffer has, so that most data need no copy
  * @copies: room to copy that is not in use
- * @all_copies: all of it; NULL where the buffer has pages
+ * @all_copies: all of it, if it has been needed
  * @hungry: requests that wait for some, first to last
  * @last_hungry: where the next one is to be put
  * @done: come back from the storage; lockless
@@ -154,6 +157,7 @@ struct srv_conn {
 	unsigned int inflight;
 	struct srv_request *free;
 	struct srv_request *requests;
+	bool has_pages;
 	struct srv_copy *copies;
 	struct srv_copy *all_copies;
 	struct srv_request *hungry;
@@ -212,6 +216,7 @@ bool srv_reap(struct srv_conn *conn);
 
 /* server-data.c: pieces of data, in the buffer or copied */
 int srv_data_init(struct srv_conn *conn);
+int srv_data_make_room(struct srv_conn *conn);
 void srv_data_free(struct srv_conn *conn);
 bool srv_data_next(struct srv_request *req);
 void srv_data_came(struct srv_request *req);

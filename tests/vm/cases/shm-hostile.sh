@@ -9,6 +9,7 @@
 # devices: ivshmem
 
 . /bed/shmpeer.sh
+. /bed/held.sh
 
 # What is random is the same each time.
 SEED=20
@@ -68,6 +69,43 @@ test_requests_that_change_while_they_are_read() {
 	serve_pattern
 	hostile_client epochs storm
 	few_lines
+}
+
+# change_block FROM TO - those bytes, wherever the memory has a block of them
+change_block() {
+	python3 - "$1" "$2" <<-EOF
+		import sys
+		sys.path.insert(0, "$PEERS")
+		import muenblock_wire as wire
+		old, new = (4096 * word.encode() for word in sys.argv[1:])
+		buffer = wire.Memory("$MEMORY").buffer
+		places = [at for at in range(0, len(buffer), 4096)
+		          if buffer[at:at + 4096] == old]
+		for at in places:
+		    buffer[at:at + 4096] = new
+		sys.exit(not places)
+	EOF
+}
+
+# A disk that wants its data to stay what they are gets such data.
+# kernels: 5.10 6.1 7.2
+test_data_that_change_while_they_are_written() {
+	held_disk
+	wants_stable_writes
+	serve "$HELD"
+	attach
+	eventually 10 nr_disks 1
+	DISK=$(by_letter a)
+	udevadm settle -t "$(scaled 20)"
+	hold
+	head -c 4096 /dev/zero | tr '\0' A |
+		dd of="/dev/$DISK" bs=4k oflag=direct iflag=fullblock \
+			status=none &
+	eventually 10 change_block A B
+	release
+	wait $! || fail "the write has failed"
+	held_block A
+	detach
 }
 
 # hostile WORD... - a server with a fault instead of the one there is

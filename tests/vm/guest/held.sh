@@ -24,3 +24,17 @@ hold() {
 release() {
 	dmsetup resume held
 }
+
+# wants_stable_writes - it computes something from data that are written to it,
+# as RAID 5 does, so they must not change meanwhile
+wants_stable_writes() {
+	local disk
+	disk=$(basename "$(readlink -f "$HELD")")
+	echo 1 > "/sys/block/$disk/queue/stable_writes"
+}
+
+# held_block BYTE - its first block is of that
+held_block() {
+	dd if="$HELD" bs=4k count=1 iflag=direct status=none |
+		cmp - <(head -c 4096 /dev/zero | tr '\0' "$1")
+}
