@@ -3,8 +3,8 @@
  * Requests: from a chunk to the storage, and to their answers.
  *
  * A client can change its chunk at any time. Headers are copied once, checked
- * and used; data are the client's own affair, unless always_invalidate says
- * that the storage shall see something that stays as it is.
+ * and used; data are the client's own affair, unless always_invalidate or the
+ * storage says that it shall see something that stays as it is.
  */
 #define pr_fmt(fmt) "unbd-rdma-server: " fmt
 
@@ -162,7 +162,8 @@ static int srv_io_prepare(struct srv_request *req)
 	}
 	bvec_set_page(&req->bvec, session->chunks[req->id],
 		      req->wire.data_len, 0);
-	if (rnbd->op == RNBD_OP_WRITE && READ_ONCE(srv_copy_writes))
+	if (rnbd->op == RNBD_OP_WRITE &&
+	    (req->device->stable || READ_ONCE(srv_copy_writes)))
 		return srv_io_copy(req);
 	return 0;
 }

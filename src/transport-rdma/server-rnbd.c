@@ -194,6 +194,7 @@ static struct srv_device *srv_device_open(struct srv_path *path,
 	percpu_ref_get(&device->refs);
 	*err = unbd_export_open_device(&device->base, path->session->name,
 				       name, mode, info);
+	device->stable = info->features & UNBD_EXPORT_STABLE_WRITES;
 	if (!*err)
 		*err = srv_device_publish(device);
 	if (!*err)

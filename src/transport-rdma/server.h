@@ -154,6 +154,7 @@ struct srv_session {
  * @id: device_id
  * @mode: what it was opened for
  * @size: bytes, as it was when somebody looked last
+ * @stable: what is written to it must not change meanwhile
  * @closed: completed when it is gone; under open_mutex
  * @remove: lets go of it when all requests have come back
  * @rcu: requests look it up under RCU
@@ -167,6 +168,7 @@ struct srv_device {
 	u32 id;
 	enum unbd_access_mode mode;
 	atomic64_t size;
+	bool stable;
 	struct completion *closed;
 	struct work_struct remove;
 	struct rcu_head rcu;

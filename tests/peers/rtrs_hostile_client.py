@@ -466,6 +466,20 @@ def opens_that_wait(address):
         expect(error == 0, f"errno {error}")
 
 
+@check(None)
+def data_change(address):
+    """Data that change while the server's disk holds their write"""
+    path = Path(address)
+    device = path.open(b"vol0")
+    usr = rtrs.block_io(device, rtrs.OP_WRITE, 0, 4096)
+    path.request(usr, rtrs.write_msg(len(usr)), b"A" * 4096)
+    time.sleep(2)
+    addr, key = path.descs[0]
+    expect(path.links[1].write(b"B" * 4096, addr, key), "cannot write")
+    print("changed", flush=True)
+    expect(path.answer() == 0, "the write has failed")
+
+
 @check("dropped: send: ")
 def read_elsewhere(address):
     """A read to memory that is not ours to give"""

@@ -137,6 +137,27 @@ test_requests_behind_one_that_waits() {
 	eventually 20 no_connections
 }
 
+# A disk that wants its data to stay what they are gets such data.
+# kernels: 5.10 6.1 7.2
+test_data_that_change_while_they_are_written() {
+	local peer
+	held_disk
+	wants_stable_writes
+	modprobe unbd-rdma-server sess_queue_depth=9
+	export_dev name=vol0 "device_path=$HELD"
+	listen rdma:$ADDRESS:1234
+	hold
+	python3 $PEERS/rtrs_hostile_client.py $ADDRESS data-change \
+		> "$WORK/hostile" &
+	peer=$!
+	defer kill -9 $peer
+	eventually 20 grep -q changed "$WORK/hostile"
+	release
+	wait $peer || fail "$(tail -n 1 "$WORK/hostile")"
+	held_block A
+	eventually 20 no_connections
+}
+
 # What a client asks for and has to wait for is its own affair.
 test_messages_that_wait_hold_up_nobody() {
 	local peer disk
