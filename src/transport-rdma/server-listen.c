@@ -14,6 +14,12 @@
 /* Connection requests that may wait */
 #define SRV_BACKLOG		64
 
+/* How often to look whether a device has come back */
+#define SRV_LOOK		HZ
+
+/* Of a listener: id, lost, ended. Inside what the connection manager holds. */
+static DEFINE_MUTEX(srv_listen_mutex);
+
 static unsigned int max_queues = 4096;
 module_param(max_queues, uint, 0644);
 MODULE_PARM_DESC(max_queues,
@@ -194,16 +200,26 @@ static int srv_cm_connect(struct rdma_cm_id *id, struct rdma_cm_event *event)
 	return err;
 }
 
-/* A listener's device goes; the return value destroys @id, or does not. */
+/*
+ * A listener's device goes; the return value destroys @id, or does not: then
+ * somebody else is about to.
+ */
 static int srv_cm_listener_gone(struct rdma_cm_id *id)
 {
 	struct srv_listener *lst = id->context;
+	bool ours;
 
-	if (!xchg(&lst->id, NULL))
-		return 0;
-	pr_warn("%s: its device has gone, nobody listens\n",
-		lst->base.address);
-	return 1;
+	mutex_lock(&srv_listen_mutex);
+	ours = lst->id == id;
+	lst->lost = true;
+	if (ours) {
+		lst->id = NULL;
+		pr_warn("%s: its device has gone, nobody listens until it is back\n",
+			lst->base.address);
+		queue_delayed_work(srv_control_wq, &lst->again, SRV_LOOK);
+	}
+	mutex_unlock(&srv_listen_mutex);
+	return ours;
 }
 
 static int srv_cm_listener_event(struct rdma_cm_id *id,
@@ -236,30 +252,58 @@ static const char *srv_listen_error(int err)
 	return "cannot listen";
 }
 
-static int srv_listen_id(struct srv_listener *lst,
-			 struct sockaddr_storage *ss)
+static struct rdma_cm_id *srv_listen_begin(struct srv_listener *lst, int *err)
 {
-	enum rdma_ucm_port_space ps = ss->ss_family == AF_IB ? RDMA_PS_IB :
-		RDMA_PS_TCP;
+	struct sockaddr_storage ss;
+	enum rdma_ucm_port_space ps;
+	struct rdma_cm_id *id;
+
+	*err = unbd_rdma_resolve(lst->base.net, &lst->address, &ss);
+	if (*err)
+		return NULL;
+	ps = ss.ss_family == AF_IB ? RDMA_PS_IB : RDMA_PS_TCP;
+	id = rdma_create_id(lst->base.net, srv_cm_listener_event, lst, ps,
+			    IB_QPT_RC);
+	if (IS_ERR(id)) {
+		*err = PTR_ERR(id);
+		return NULL;
+	}
+	*err = rdma_set_reuseaddr(id, 1);
+	if (!*err)
+		*err = rdma_bind_addr(id, (struct sockaddr *)&ss);
+	/* Clients may come before this function returns. */
+	if (!*err)
+		*err = rdma_listen(id, SRV_BACKLOG);
+	return id;
+}
+
+static int srv_listen_id(struct srv_listener *lst)
+{
 	struct rdma_cm_id *id;
 	int err;
 
-	id = rdma_create_id(lst->base.net, srv_cm_listener_event, lst, ps,
-			    IB_QPT_RC);
-	if (IS_ERR(id))
-		return PTR_ERR(id);
-	/* Clients may come before this function returns. */
-	lst->id = id;
-	err = rdma_set_reuseaddr(id, 1);
+	lst->lost = false;
+	id = srv_listen_begin(lst, &err);
+	mutex_lock(&srv_listen_mutex);
+	if (!err && (lst->lost || lst->ended))
+		err = -ENODEV;
 	if (!err)
-		err = rdma_bind_addr(id, (struct sockaddr *)ss);
-	if (!err)
-		err = rdma_listen(id, SRV_BACKLOG);
-	if (err) {
-		lst->id = NULL;
+		lst->id = id;
+	mutex_unlock(&srv_listen_mutex);
+	if (err && id)
 		rdma_destroy_id(id);
-	}
 	return err;
+}
+
+static void srv_listen_again(struct work_struct *work)
+{
+	struct srv_listener *lst = container_of(to_delayed_work(work),
+						struct srv_listener, again);
+
+	if (srv_listen_id(lst))
+		queue_delayed_work(srv_control_wq, &lst->again, SRV_LOOK);
+	else
+		pr_info("%s: is listened on again\n", lst->base.address);
 }
 
 /**
@@ -273,17 +317,14 @@ static int srv_listen_id(struct srv_listener *lst,
 int srv_listen(struct unbd_listener *listener, char *why, size_t len)
 {
 	struct srv_listener *lst = to_srv_listener(listener);
-	struct unbd_rdma_address a;
-	struct sockaddr_storage ss;
 	int err;
 
-	err = unbd_rdma_parse_address(listener->address, RTRS_DEFAULT_PORT, &a,
-				      why, len);
+	err = unbd_rdma_parse_address(listener->address, RTRS_DEFAULT_PORT,
+				      &lst->address, why, len);
 	if (err)
 		return err;
-	err = unbd_rdma_resolve(listener->net, &a, &ss);
-	if (!err)
-		err = srv_listen_id(lst, &ss);
+	INIT_DELAYED_WORK(&lst->again, srv_listen_again);
+	err = srv_listen_id(lst);
 	if (err)
 		return unbd_why(why, len, err, "%s: %s", listener->address,
 				srv_listen_error(err));
@@ -297,8 +338,14 @@ int srv_listen(struct unbd_listener *listener, char *why, size_t len)
 void srv_unlisten(struct unbd_listener *listener)
 {
 	struct srv_listener *lst = to_srv_listener(listener);
-	struct rdma_cm_id *id = xchg(&lst->id, NULL);
+	struct rdma_cm_id *id;
 
+	mutex_lock(&srv_listen_mutex);
+	lst->ended = true;
+	id = lst->id;
+	lst->id = NULL;
+	mutex_unlock(&srv_listen_mutex);
+	cancel_delayed_work_sync(&lst->again);
 	/* Waits for its handlers; what they have accepted stays. */
 	if (id)
 		rdma_destroy_id(id);

@@ -47,6 +47,7 @@
 #include <unbd/compat.h>
 #include <unbd/target.h>
 
+#include "address.h"
 #include "rnbd-codec.h"
 #include "rtrs-codec.h"
 
@@ -91,11 +92,20 @@ struct srv_request;
 /**
  * struct srv_listener - an address that connection requests come to
  * @base: the core's part
- * @id: of the connection manager; NULL when its device has gone
+ * @address: the same, taken apart
+ * @id: of the connection manager; NULL when its device has gone, and while that
+ *	is not known
+ * @lost: it has gone since it was begun to listen
+ * @ended: nobody shall listen any more
+ * @again: listens when the device has come back
  */
 struct srv_listener {
 	struct unbd_listener base;
+	struct unbd_rdma_address address;
 	struct rdma_cm_id *id;
+	bool lost;
+	bool ended;
+	struct delayed_work again;
 };
 
 /**

@@ -204,6 +204,37 @@ test_the_adapter_goes_under_writes() {
 	unmap "$disk"
 }
 
+# Who listens at an address of the adapter listens there again, without a word
+# from anybody; and not when it has been told not to.
+# kernels: 5.10 6.1 7.2
+test_a_listener_comes_back_with_its_adapter() {
+	local disk
+	serve
+	on server <<-'EOF'
+		unlisten rdma:0.0.0.0:1234
+		listen rdma:10.0.0.1:1234
+		listen rdma:10.0.0.2:1234
+	EOF
+	disk=$(map "${THERE[@]}")
+	write_steadily "$disk"
+	for _ in 1 2; do
+		rdma link delete rxe0
+		eventually 10 path_away s 0
+		rxe_here
+		eventually 20 path_is s live
+		writing_goes_on
+	done
+	end_writing
+	unmap "$disk"
+	rdma link delete rxe0
+	unlisten rdma:10.0.0.2:1234
+	rxe_here
+	eventually 20 bedctl write $CLIENT/map_device "${THERE[*]}" > /dev/null
+	must_fail bedctl write $CLIENT/map_device \
+		"sessname=t path=rdma:10.0.0.2 device_path=vol0"
+	unmap "$(unbd_disks)"
+}
+
 # A disk of the server's that takes its time is no reason not to let it go.
 test_the_adapter_goes_while_the_disk_waits() {
 	local disk
