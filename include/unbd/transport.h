@@ -459,6 +459,18 @@ __printf(3, 4)
 void unbd_leg_failed(struct unbd_leg *leg, int error, const char *fmt, ...);
 
 /**
+ * unbd_leg_closed() - the server has closed a leg, and nothing else
+ * @leg: leg that was attached
+ * @error: -errno
+ * @fmt: what happened, for the log; without a newline
+ *
+ * As unbd_leg_failed(), but other disks of the session are left alone whatever
+ * they share with it.
+ */
+__printf(3, 4)
+void unbd_leg_closed(struct unbd_leg *leg, int error, const char *fmt, ...);
+
+/**
  * unbd_leg_has_others() - is its device reached over other paths, too?
  * @leg: a leg
  *

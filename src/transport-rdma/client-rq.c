@@ -191,9 +191,11 @@ void rdma_rq_done(struct rdma_io *io)
 	int err = io->err;
 
 	if (unlikely(err == -ENOTCONN)) {
-		/* The request is taken back with the leg. */
-		rdma_path_fail(io->path, err,
-			       "the server does not know the device any more");
+		WRITE_ONCE(io->leg->closed, true);
+		unbd_leg_closed(&io->leg->base, err,
+				"the server does not know the device any more");
+		/* The request is taken back with the leg, which waits for us. */
+		rdma_io_free(io);
 		return;
 	}
 	/* The memory is the request's until then, the io is ours after. */

@@ -16,6 +16,9 @@
 /* For so long a request that has its answer may take to end */
 #define END_TRIES	20
 
+/* And one of a device that the server has closed, to be answered */
+#define CLOSED_TRIES	500
+
 struct workqueue_struct *rdma_wq;
 
 /* Of the path that was made last */
@@ -193,7 +196,7 @@ static bool busy(struct rdma_path *path, struct rdma_leg *leg)
  */
 static void let_requests_end(struct rdma_path *path, struct rdma_leg *leg)
 {
-	int tries = END_TRIES;
+	int tries = READ_ONCE(leg->closed) ? CLOSED_TRIES : END_TRIES;
 
 	while (!rdma_path_broken(path) && busy(path, leg)) {
 		if (!tries--) {
@@ -327,6 +330,7 @@ static int rdma_attach(struct unbd_leg *base, char *why, size_t len)
 		return err;
 	base->nr_queues = min(base->want_queues, path->nr_irq);
 	base->nr_poll_queues = min(base->want_poll_queues, path->nr_poll);
+	leg->closed = false;
 	remember_leg(leg);
 	err = introduce(leg, why, len);
 	if (err && forget_leg(leg) && !rdma_path_broken(path))
@@ -342,10 +346,14 @@ static void rdma_detach(struct unbd_leg *base)
 	bool last = forget_leg(leg);
 
 	let_requests_end(path, leg);
-	if (rdma_path_broken(path))
+	if (rdma_path_broken(path)) {
 		take_back(path, leg);
-	else if (base->polite && last)
-		rdma_close(leg);
+	} else {
+		/* All is answered: nothing of it is at the server any more. */
+		base->fences = false;
+		if (base->polite && last)
+			rdma_close(leg);
+	}
 	memalloc_noreclaim_restore(noreclaim);
 }
 

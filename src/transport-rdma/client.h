@@ -357,6 +357,7 @@ struct rdma_path {
  * @device_id: names it to the server
  * @owner: whose slots it has, RDMA_MAX_OWNERS if none
  * @can_fence: the server is unbd's own
+ * @closed: it has closed the device
  */
 struct rdma_leg {
 	struct unbd_leg base;
@@ -364,6 +365,7 @@ struct rdma_leg {
 	u32 device_id;
 	u32 owner;
 	bool can_fence;
+	bool closed;
 };
 
 static inline struct rdma_path *to_rdma_path(struct unbd_path *path)

@@ -142,30 +142,20 @@ void unbd_path_failed(struct unbd_path *path, int error, const char *fmt, ...)
 }
 EXPORT_SYMBOL_UNBD(unbd_path_failed);
 
-void unbd_leg_failed(struct unbd_leg *leg, int error, const char *fmt, ...)
+static void leg_broken(struct unbd_leg *leg, int error, struct va_format *vaf)
 {
 	struct unbd_path *path = leg->path;
-	struct va_format vaf = { .fmt = fmt };
 	unsigned long flags;
 	bool first = false;
-	va_list args;
 
-	va_start(args, fmt);
-	vaf.va = &args;
-	if (path->ops->connect) {
-		unbd_path_failed(path, error, "%pV", &vaf);
-		va_end(args);
-		return;
-	}
 	spin_lock_irqsave(&path->lock, flags);
 	if (!leg->broken && path->state != UNBD_PATH_REMOVING) {
 		first = true;
 		leg->broken = true;
 		leg->lost_error = error;
-		snprintf(leg->lost_why, sizeof(leg->lost_why), "%pV", &vaf);
+		snprintf(leg->lost_why, sizeof(leg->lost_why), "%pV", vaf);
 	}
 	spin_unlock_irqrestore(&path->lock, flags);
-	va_end(args);
 	if (!first)
 		return;
 	/* What breaks while it is being attached waits for the end of that. */
@@ -174,7 +164,33 @@ void unbd_leg_failed(struct unbd_leg *leg, int error, const char *fmt, ...)
 	else
 		unbd_path_kick(path);
 }
+
+void unbd_leg_failed(struct unbd_leg *leg, int error, const char *fmt, ...)
+{
+	struct va_format vaf = { .fmt = fmt };
+	va_list args;
+
+	va_start(args, fmt);
+	vaf.va = &args;
+	if (leg->path->ops->connect)
+		unbd_path_failed(leg->path, error, "%pV", &vaf);
+	else
+		leg_broken(leg, error, &vaf);
+	va_end(args);
+}
 EXPORT_SYMBOL_UNBD(unbd_leg_failed);
+
+void unbd_leg_closed(struct unbd_leg *leg, int error, const char *fmt, ...)
+{
+	struct va_format vaf = { .fmt = fmt };
+	va_list args;
+
+	va_start(args, fmt);
+	vaf.va = &args;
+	leg_broken(leg, error, &vaf);
+	va_end(args);
+}
+EXPORT_SYMBOL_UNBD(unbd_leg_closed);
 
 void unbd_leg_changed(struct unbd_leg *leg)
 {
@@ -259,6 +275,16 @@ static void leg_lost(struct unbd_path *path, struct unbd_leg *leg)
 		path->lost_at = jiffies;
 		path_lost(path, error, why);
 	}
+}
+
+/* What legs share goes with the last one: then its server may go, too. */
+static bool mend_legs(struct unbd_path *path)
+{
+	bool mended = unbd_legs_mend(path, leg_lost);
+
+	if (mended && path->ops->connect && path->state != UNBD_PATH_LIVE)
+		take_down(path, false);
+	return mended;
 }
 
 static void count_wanted_queues(struct unbd_path *path)
@@ -394,7 +420,7 @@ static void mend_work(struct work_struct *work)
 					      mend_work);
 	unsigned int noio = unbd_path_lock_abort(path);
 
-	if (path->state != UNBD_PATH_REMOVING && unbd_legs_mend(path, leg_lost))
+	if (path->state != UNBD_PATH_REMOVING && mend_legs(path))
 		mod_delayed_work(unbd_wq, &path->work, backoff(path));
 	unbd_path_unlock(path, noio);
 }
@@ -435,7 +461,7 @@ static void path_work(struct work_struct *work)
 		handle_failure(path);
 		mended = true;
 	} else {
-		mended = unbd_legs_mend(path, leg_lost);
+		mended = mend_legs(path);
 	}
 	/* Whoever waits in a handshake must not delay the others. */
 	if (mended && path->attempts) {

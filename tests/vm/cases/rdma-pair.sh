@@ -141,6 +141,47 @@ test_the_disk_follows_the_servers_size() {
 	unmap "$disk"
 }
 
+# closed_there EXPORT - by the server, until the client asks for it again
+closed_there() {
+	local conn
+	for conn in "$SERVER"/connections/*; do
+		[[ $(cat "$conn/export") != "$1" ]] ||
+			write_sysfs "$conn/force_close" 1
+	done
+}
+
+# The other disks of the session do not notice.
+test_a_device_that_the_server_closes() {
+	local disk other file
+	serve_two
+	file=$WORK/b
+	disk=$(map "${THERE[@]}")
+	other=$(map sessname=s device_path=vol1)
+	udevadm settle -t "$(scaled 20)"
+	pattern "$WORK/pattern" 1
+	write_steadily "$disk"
+	for _ in 1 2 3; do
+		on server <<< "closed_there vol1"
+		dd if="$WORK/pattern" of="/dev/$other" bs=64k oflag=direct \
+			conv=fsync status=none
+		direct_read "$other" 0 | cmp - "$WORK/pattern"
+	done
+	on server <<< "unexport vol1 force"
+	dd if=/dev/zero of="/dev/$other" bs=64k count=4 oflag=direct \
+		status=none &
+	sleep 3
+	kill -0 $! || fail "nothing waits for the device"
+	writing_goes_on
+	on server <<< "export_dev name=vol1 device_path=$file"
+	wait $! || fail "what waited for the device has failed"
+	end_writing
+	same "$(path_stat s failures)" 0 "failures of the path"
+	nothing_failed "$disk"
+	nothing_failed "$other"
+	unmap "$disk"
+	unmap "$other"
+}
+
 test_a_hundred_rounds_of_mapping() {
 	serve
 	load client
