@@ -281,18 +281,19 @@ test_the_adapter_goes_while_the_disk_waits() {
 	local disk
 	serve_full
 	disk=$(map "${THERE[@]}" nr_queues=2 keepalive=1)
-	udevadm settle -t "$(scaled 20)"
+	for_us_alone "$disk"
 	hold
 	fio --name=v --filename="/dev/$disk" --rw=randwrite --bs=4k --direct=1 \
 		--size=1M --ioengine=libaio --iodepth=100 --numjobs=2 \
 		--thread --output="$WORK/fio" &
 	WRITER=$!
-	sleep 2
+	eventually 10 under_way "$disk" 100
 	within 20 rdma link delete rxe0
 	rxe_here
 	release
 	wait $WRITER || fail "fio: $(tail -n 3 "$WORK/fio")"
 	nothing_failed "$disk"
+	exec 8>&-
 	unmap "$disk"
 }
 
@@ -350,13 +351,13 @@ test_a_disk_that_waits_leaves_room() {
 	serve_held
 	disk=$(map "${THERE[@]}" nr_queues=2)
 	same "$disk" unbd0
-	udevadm settle -t "$(scaled 20)"
+	for_us_alone "$disk"
 	hold
 	fio --name=v --filename="/dev/$disk" --rw=randwrite --bs=4k --direct=1 \
 		--size=1M --ioengine=libaio --iodepth=200 --numjobs=2 \
 		--thread --output="$WORK/fio" &
 	WRITER=$!
-	sleep 2
+	eventually 10 under_way "$disk" 50
 	write_sysfs $CLIENT/map_device "sessname=s device_path=vol1"
 	eventually 10 test -b /dev/$other
 	within 5 dd if=/dev/zero of=/dev/$other bs=4k count=4 oflag=direct \
@@ -369,6 +370,7 @@ test_a_disk_that_waits_leaves_room() {
 	release
 	wait $WRITER || fail "a request of the disk that was held has failed"
 	nothing_failed "$disk"
+	exec 8>&-
 	same "$(path_stat s failures)" 0 "failures of the path"
 	unmap "$disk"
 }
@@ -379,13 +381,13 @@ test_a_path_that_goes_leaves_its_slots() {
 	serve_held
 	disk=$(map "${THERE[@]}" path=rdma:10.0.0.2 nr_queues=2 policy=prefer)
 	eventually 20 path_live s 1
-	udevadm settle -t "$(scaled 20)"
+	for_us_alone "$disk"
 	hold
 	fio --name=v --filename="/dev/$disk" --rw=randwrite --bs=4k --direct=1 \
 		--size=1M --ioengine=libaio --iodepth=200 --numjobs=2 \
 		--thread --output="$WORK/fio" &
 	WRITER=$!
-	sleep 2
+	eventually 10 under_way "$disk" 50
 	write_sysfs "$CLIENT/sessions/s/paths/0/remove" 1
 	begin=$(milliseconds)
 	release
@@ -394,5 +396,6 @@ test_a_path_that_goes_leaves_its_slots() {
 	echo "$begin ms"
 	(( begin < 15000 )) || fail "it took $begin ms"
 	nothing_failed "$disk"
+	exec 8>&-
 	unmap "$disk"
 }

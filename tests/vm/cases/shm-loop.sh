@@ -189,17 +189,21 @@ test_a_session_by_hand() {
 	unmap "$disk"
 }
 
-# beside_a_held_disk [PARAMETER...] - FIRST, which is held, and OTHER, of the same
-# connection
-beside_a_held_disk() {
-	held_disk
-	serve "$HELD" "$(disk_file 16)"
+# beside [PARAMETER...] - of what serve has been called with: FIRST, and OTHER,
+# which is of the same connection; FIRST is held from now on
+beside() {
 	attach "$@"
 	eventually 10 nr_disks 2
 	FIRST=$(by_letter a)
 	OTHER=$(by_letter b)
-	udevadm settle -t "$(scaled 20)"
+	for_us_alone "$FIRST"
 	hold
+}
+
+beside_a_held_disk() {
+	held_disk
+	serve "$HELD" "$(disk_file 16)"
+	beside "$@"
 }
 
 other_works() {
@@ -212,6 +216,7 @@ end_held() {
 	wait "$@" || fail "a request of the disk that was held has failed"
 	nothing_failed "$FIRST"
 	same "$(path_stat shm1 failures)" 0 "failures of the path"
+	exec 8>&-
 	unmap "$FIRST"
 	unmap "$OTHER"
 }
@@ -245,7 +250,7 @@ test_a_disk_that_waits_leaves_room() {
 	fio --name=v --filename="/dev/$FIRST" --rw=randwrite --bs=4k --direct=1 \
 		--size=1M --ioengine=libaio --iodepth=64 \
 		--output="$WORK/fio" &
-	sleep 2
+	eventually 10 under_way "$FIRST" 4
 	other_works
 	end_held $!
 }

@@ -38,3 +38,16 @@ held_block() {
 	dd if="$HELD" bs=4k count=1 iflag=direct status=none |
 		cmp - <(head -c 4096 /dev/zero | tr '\0' "$1")
 }
+
+# for_us_alone DISK - from now on, until "exec 8>&-": udev heeds the lock, and does
+# not read the partitions, for ever, of a disk that is held
+for_us_alone() {
+	exec 8<> "/dev/$1"
+	flock 8
+	udevadm settle -t "$(scaled 20)"
+}
+
+# under_way DISK NUMBER - so many of its requests are, or more
+under_way() {
+	(( $(awk '{ print $1 + $2 }' "/sys/block/$1/inflight") >= $2 ))
+}
