@@ -287,6 +287,13 @@ static inline bool bdev_fua(struct block_device *bdev)
 }
 #endif
 
+#ifndef HAVE_BDEV_NOWAIT
+static inline bool bdev_nowait(struct block_device *bdev)
+{
+	return blk_queue_nowait(bdev_get_queue(bdev));
+}
+#endif
+
 #ifndef HAVE_BDEV_STABLE_WRITES
 static inline bool bdev_stable_writes(struct block_device *bdev)
 {

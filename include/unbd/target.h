@@ -78,6 +78,7 @@ enum unbd_io_op {
 #define UNBD_IO_FUA		BIT(0)	/* stable before done() is called */
 #define UNBD_IO_NO_UNMAP	BIT(1)	/* WRITE_ZEROES keeps blocks allocated */
 #define UNBD_IO_FAST_ONLY	BIT(2)	/* WRITE_ZEROES fails if it is slow */
+#define UNBD_IO_NOWAIT		BIT(3)	/* -EAGAIN, for lack of tags */
 
 /* Bytes that the storage back end may use in every unbd_io. */
 #define UNBD_IO_PRIV		320
@@ -406,7 +407,9 @@ int unbd_export_list(struct unbd_conn *conn,
  * Checks range and access (-ENOSPC for a write past the end, -EINVAL for
  * another request past it, -EPERM for a change of a read-only export) and
  * starts the storage. Process context; may wait for a block layer tag, not
- * for the medium, except for work that it hands to its own workers.
+ * for the medium, except for work that it hands to its own workers. With
+ * UNBD_IO_NOWAIT it ends with -EAGAIN instead, where the device can tell, and
+ * is to be submitted again without.
  */
 void unbd_export_submit(struct unbd_conn *conn, struct unbd_io *io);
 

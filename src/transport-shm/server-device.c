@@ -45,6 +45,7 @@ static struct srv_device *alloc_device(struct srv_conn *conn, unsigned int nr)
 	device->base.admission = UNBD_ADMIT_GUARDED;
 	device->base.transport = "shm";
 	device->base.release = release_device;
+	INIT_WORK(&device->work, srv_io_wait);
 	snprintf(device->base.peer_name, sizeof(device->base.peer_name),
 		 "shm:%u device %u", conn->base.option.id, nr);
 	return device;
@@ -114,6 +115,8 @@ void srv_devices_close(struct srv_conn *conn, bool all)
 		if (!device || (!all && !READ_ONCE(device->closing)))
 			continue;
 		conn->devices[nr] = NULL;
+		/* It may be returning from the last request. */
+		flush_work(&device->work);
 		unbd_conn_remove(&device->base);
 	}
 }

@@ -15,6 +15,8 @@
 /* Requests that are taken before the responses get their turn */
 #define MOST_AT_ONCE	64
 
+struct workqueue_struct *srv_io_wq;
+
 /**
  * srv_respond() - write a response
  * @conn: connection
@@ -130,7 +132,6 @@ static void fill_io(struct srv_request *req)
 	struct unbd_io *io = &req->io;
 
 	io->op = op_of(req->wire.kind);
-	io->flags = 0;
 	io->offset = 0;
 	io->length = 0;
 	io->bvec = NULL;
@@ -145,11 +146,36 @@ static void fill_io(struct srv_request *req)
 		req->left = req->wire.length;
 }
 
-/* With its next piece, if it has data */
+/* With its next piece, if it has data. The thread has others to answer. */
 static void go_on(struct srv_request *req)
 {
+	req->io.flags = UNBD_IO_NOWAIT;
 	if (!req->left || srv_data_next(req))
 		unbd_export_submit(&req->device->base, &req->io);
+}
+
+/**
+ * srv_io_wait() - submit what had to wait
+ * @work: of the device
+ */
+void srv_io_wait(struct work_struct *work)
+{
+	struct srv_device *device = container_of(work, struct srv_device, work);
+	struct llist_node *list = llist_del_all(&device->waiting);
+	struct srv_request *req, *next;
+
+	list = llist_reverse_order(list);
+	llist_for_each_entry_safe(req, next, list, node)
+		unbd_export_submit(&device->base, &req->io);
+}
+
+static void wait_for_room(struct srv_request *req)
+{
+	struct srv_device *device = req->device;
+
+	req->io.flags = 0;
+	if (llist_add(&req->node, &device->waiting))
+		queue_work(srv_io_wq, &device->work);
 }
 
 /**
@@ -195,6 +221,10 @@ static void end(struct srv_request *req)
 {
 	struct srv_conn *conn = req->conn;
 
+	if (unlikely(req->error == -EAGAIN) && !conn->barrier) {
+		wait_for_room(req);
+		return;
+	}
 	srv_data_came(req);
 	if (req->left && !req->error && !conn->barrier) {
 		go_on(req);

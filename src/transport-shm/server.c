@@ -61,10 +61,16 @@ struct unbd_target_ops srv_target_ops = {
 
 static int __init srv_init(void)
 {
-	int err = srv_fences_init();
+	int err;
 
+	/* A worker for each disk that has no room */
+	srv_io_wq = alloc_workqueue("unbd-shm-io", WQ_UNBOUND | WQ_MEM_RECLAIM,
+				    WQ_MAX_ACTIVE);
+	if (!srv_io_wq)
+		return -ENOMEM;
+	err = srv_fences_init();
 	if (err)
-		return err;
+		goto err_wq;
 	err = unbd_register_target(&srv_target_ops);
 	if (err)
 		goto err_fences;
@@ -78,6 +84,8 @@ err_conns:
 	unbd_unregister_target(&srv_target_ops);
 err_fences:
 	srv_fences_exit();
+err_wq:
+	destroy_workqueue(srv_io_wq);
 	return err;
 }
 
@@ -86,6 +94,7 @@ static void __exit srv_exit(void)
 	srv_conns_exit();
 	unbd_unregister_target(&srv_target_ops);
 	srv_fences_exit();
+	destroy_workqueue(srv_io_wq);
 }
 
 module_init(srv_init);

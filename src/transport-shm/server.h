@@ -12,6 +12,7 @@
 
 #include <linux/llist.h>
 #include <linux/mutex.h>
+#include <linux/workqueue.h>
 
 #include <unbd/target.h>
 
@@ -46,6 +47,8 @@ struct srv_conn;
  * @under_way: requests of each generation that are not over
  * @syncs: flushes that wait for those
  * @closing: the core wants it closed
+ * @waiting: requests that its disk has no room for at this moment
+ * @work: waits until it has
  */
 struct srv_device {
 	struct unbd_conn base;
@@ -58,6 +61,8 @@ struct srv_device {
 	unsigned int under_way[2];
 	struct srv_request *syncs[2];
 	bool closing;
+	struct llist_head waiting;
+	struct work_struct work;
 };
 
 /**
@@ -66,7 +71,7 @@ struct srv_device {
  * @conn: the connection
  * @device: the device
  * @wire: what the client asked for
- * @node: in conn->done
+ * @node: in conn->done or device->waiting
  * @error: how it ended
  * @next: in conn->free, or where it waits
  * @generation: of the device that it is counted in, or SRV_NO_GENERATION
@@ -201,6 +206,8 @@ u64 srv_device_blocks(struct srv_device *device);
 void srv_close(struct unbd_conn *base);
 
 /* server-io.c: the thread's work */
+extern struct workqueue_struct *srv_io_wq;
+void srv_io_wait(struct work_struct *work);
 int srv_io_init(struct srv_conn *conn, char *why, size_t len);
 void srv_io_exit(struct srv_conn *conn);
 int srv_io_start(struct srv_conn *conn);

@@ -144,7 +144,8 @@ static void bdev_put(struct unbd_io *io)
 
 	if (!atomic_dec_and_test(&b->pending))
 		return;
-	if (io->op != UNBD_IO_WRITE_ZEROES || !b->error) {
+	if (io->op != UNBD_IO_WRITE_ZEROES || !b->error ||
+	    unbd_io_would_wait(io, b->error)) {
 		bdev_done(io, b->error);
 		return;
 	}
@@ -175,6 +176,8 @@ static struct bio *first_bio(struct bdev_store *store, struct unbd_io *io,
 {
 	struct bio *bio = &bdev_io(io)->bio;
 
+	if (io->flags & UNBD_IO_NOWAIT && bdev_nowait(store->bdev))
+		opf |= REQ_NOWAIT;
 	bio_init(bio, store->bdev, NULL, 0, opf);
 	bio->bi_iter.bi_sector = offset >> SECTOR_SHIFT;
 	bio->bi_private = io;

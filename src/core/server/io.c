@@ -112,6 +112,11 @@ void unbd_io_done(struct unbd_io *io, int error)
 {
 	struct unbd_conn *conn = io->conn;
 
+	/* It has not begun. */
+	if (unlikely(unbd_io_would_wait(io, error))) {
+		io->done(io, error);
+		return;
+	}
 	error = plain_error(error);
 	/* A hint that the storage cannot take is no failure. */
 	if (io->op == UNBD_IO_DISCARD && error == -EOPNOTSUPP)

@@ -190,6 +190,11 @@ void unbd_instance_init(void);
 /* io.c: requests on their way to the storage and back */
 extern struct bio_vec unbd_zeroes[UNBD_ZERO_VECS];
 void unbd_io_init(void);
+static inline bool unbd_io_would_wait(const struct unbd_io *io, int error)
+{
+	return error == -EAGAIN && io->flags & UNBD_IO_NOWAIT;
+}
+
 void unbd_io_done(struct unbd_io *io, int error);
 bool unbd_io_unwanted(const struct unbd_io *io);
 u64 unbd_conn_count(const struct unbd_conn *conn, unsigned int which);

@@ -255,6 +255,26 @@ test_a_disk_that_waits_leaves_room() {
 	end_held $!
 }
 
+# Likewise where it is the disk that has no place for more requests.
+# kernels: 5.10 6.1 7.2
+test_a_disk_that_is_full_holds_up_nobody() {
+	load shm
+	echo 64 > /sys/module/unbd_shm/parameters/loop_buffer_mib
+	defer eval "echo 16 > /sys/module/unbd_shm/parameters/loop_buffer_mib"
+	shallow_disk
+	serve "$SHALLOW" "$(disk_file 16)"
+	beside map_options=keepalive=1
+	fio --name=v --filename="/dev/$FIRST" --rw=randwrite --bs=4k \
+		--direct=1 --size=60M --io_size=2M --ioengine=libaio \
+		--iodepth=128 --numjobs=2 --thread --cpus_allowed=0,1 \
+		--cpus_allowed_policy=split --output="$WORK/fio" &
+	eventually 10 under_way "$FIRST" 200
+	other_works
+	sleep 10
+	other_works
+	end_held $!
+}
+
 # Nobody asks; the other disk goes on. That the connection could not be removed
 # before is forgotten.
 test_a_disk_is_added() {

@@ -7,6 +7,7 @@
 HELD=/dev/mapper/held
 
 # held_disk [SECTOR_SIZE] - make one of 64 MiB; below it is the device LOOP
+# shellcheck disable=SC2120 # some cases pass one
 held_disk() {
 	need_module loop
 	LOOP=$(losetup -f --show --sector-size "${1:-512}" \
@@ -14,6 +15,14 @@ held_disk() {
 	defer losetup -d "$LOOP"
 	dmsetup create held --table "0 131072 linear $LOOP 0"
 	defer eval "dmsetup resume held; dmsetup remove --deferred held"
+}
+
+# shallow_disk - SHALLOW, above such a one, which takes 128 requests at a time
+shallow_disk() {
+	held_disk
+	SHALLOW=$(losetup -f --show --direct-io=on "$HELD")
+	defer losetup -d "$SHALLOW"
+	echo none > "/sys/block/${SHALLOW#/dev/}/queue/scheduler"
 }
 
 # hold, release - what comes to it meanwhile waits there

@@ -89,16 +89,12 @@ serve_held() {
 	listen rdma:0.0.0.0:1234
 }
 
-# serve_full - such a one as vol0, below a disk that holds 128 requests, on a
-# server that takes more: while it is suspended, they wait for their turn
+# serve_full - a shallow disk as vol0, on a server that takes more than that:
+# while it is held, requests wait for their turn
 serve_full() {
-	local loop
-	held_disk
-	loop=$(losetup -f --show --direct-io=on "$HELD")
-	defer losetup -d "$loop"
-	echo none > "/sys/block/${loop#/dev/}/queue/scheduler"
+	shallow_disk
 	modprobe unbd-rdma-server sess_queue_depth=160
-	export_dev name=vol0 "device_path=$loop"
+	export_dev name=vol0 "device_path=$SHALLOW"
 	listen rdma:0.0.0.0:1234
 }
 
