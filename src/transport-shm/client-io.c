@@ -323,16 +323,16 @@ static void watch_server(struct shm_conn *conn)
 	if (!keepalive || conn->broken || conn->resetting ||
 	    silence < keepalive * HZ)
 		return;
-	if (silence > MISSED * keepalive * HZ) {
+	/* It is we who may have been away: it is asked before it is blamed. */
+	if (!conn->pinged) {
+		conn->pinged = true;
+		conn->asked = jiffies;
+		shm_control_ping(conn);
+	} else if (jiffies - conn->asked > (MISSED - 1) * keepalive * HZ) {
 		shm_conn_fail(conn, -ETIMEDOUT,
 			      "nothing from the server for %u ms",
 			      jiffies_to_msecs(silence));
-		return;
 	}
-	if (conn->pinged)
-		return;
-	conn->pinged = true;
-	shm_control_ping(conn);
 }
 
 static struct shm_conn *conn_of_thread(struct shm_thread *thread)

@@ -84,6 +84,7 @@ struct shm_slot {
  * @resetting: drop what comes until the answer to the reset
  * @heard: jiffies when the server last answered
  * @pinged: it was asked since
+ * @asked: jiffies when
  * @up: the core knows it as connected, or will in a moment
  * @broken: reported; no more I/O until it has been connected again
  * @warned: about responses to nothing
@@ -129,6 +130,7 @@ struct shm_conn {
 	bool resetting;
 	unsigned long heard;
 	bool pinged;
+	unsigned long asked;
 	bool up;
 	bool broken;
 	bool warned;

@@ -292,3 +292,34 @@ test_a_disk_is_added() {
 	unmap "$(by_letter a)"
 	unmap "$(by_letter b)"
 }
+
+# hog_processors SECONDS - nobody else gets any, but for interrupts
+hog_processors() {
+	local cpu pids=() limit=/proc/sys/kernel/sched_rt_runtime_us
+	defer eval "echo $(< $limit) > $limit"
+	echo -1 > $limit
+	for (( cpu = 0; cpu < $(nproc); cpu++ )); do
+		taskset -c $cpu chrt -f 50 python3 - "$1" <<-'EOF' &
+			import sys, time
+			end = time.monotonic() + float(sys.argv[1])
+			while time.monotonic() < end:
+			    pass
+		EOF
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+}
+
+# Who was away himself has not asked anything.
+test_a_client_that_gets_no_processor() {
+	serve "$(disk_file 16)"
+	attach map_options=keepalive=1
+	eventually 10 nr_disks 1
+	DISK=$(by_letter a)
+	udevadm settle -t "$(scaled 20)"
+	direct_read "$DISK" 0 > /dev/null
+	hog_processors 4
+	direct_read "$DISK" 0 > /dev/null
+	same "$(path_stat shm1 failures)" 0 "failures of the path"
+	unmap "$DISK"
+}
