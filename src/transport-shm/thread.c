@@ -42,7 +42,11 @@ EXPORT_SYMBOL_UNBD(shm_thread_kick);
 
 static void notified(struct shm_watch *watch)
 {
-	shm_thread_kick(container_of(watch, struct shm_thread, watch));
+	struct shm_thread *thread = container_of(watch, struct shm_thread,
+						 watch);
+
+	WRITE_ONCE(thread->untold, false);
+	shm_thread_kick(thread);
 }
 
 static bool wanted(struct shm_thread *thread)
@@ -72,7 +76,7 @@ static unsigned int next_nap(struct shm_thread *thread)
 {
 	unsigned int most;
 
-	if (!thread->region->polled)
+	if (!thread->region->polled && !READ_ONCE(thread->untold))
 		return TICK_US;
 	most = thread->ops->busy(thread) ? BUSY_NAP_US : LAST_NAP_US;
 	thread->nap = clamp(2 * thread->nap, FIRST_NAP_US + 0U, most);
@@ -90,6 +94,9 @@ static void take_a_nap(struct shm_thread *thread)
 		schedule_hrtimeout_range(&timeout, us * (NSEC_PER_USEC / 4),
 					 HRTIMER_MODE_REL);
 	finish_wait(&thread->wait, &wait);
+	/* Until it is notified again it looks, as where nobody ever is. */
+	if (!READ_ONCE(thread->kicked) && thread->ops->pending(thread))
+		WRITE_ONCE(thread->untold, true);
 }
 
 static int run(void *arg)
@@ -158,6 +165,7 @@ int shm_thread_start(struct shm_thread *thread,
 	thread->region = region;
 	thread->watch.notified = notified;
 	thread->nap = 0;
+	thread->untold = false;
 	err = paused ? 0 : create(thread, role, id);
 	if (err)
 		return err;

@@ -38,6 +38,7 @@ struct shm_thread_ops {
  * @wait: where it sleeps
  * @kicked: somebody wants it to look
  * @nap: microseconds that it last slept without a notification
+ * @untold: the peer has written without one: it may have none to give
  */
 struct shm_thread {
 	const struct shm_thread_ops *ops;
@@ -48,6 +49,7 @@ struct shm_thread {
 	wait_queue_head_t wait;
 	bool kicked;
 	unsigned int nap;
+	bool untold;
 };
 
 int shm_thread_start(struct shm_thread *thread,

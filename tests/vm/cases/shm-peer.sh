@@ -93,6 +93,26 @@ test_each_habit_of_servers() {
 	nothing_wrong
 }
 
+# Its end has names, ours windows in the same memory: it waits to be told, and
+# nobody can.
+test_a_peer_that_cannot_ring() {
+	local took doorbell=ivshmem@0000:00:11.0
+	modprobe unbd-shm-server devices="$(disk_file 16):1" \
+		connections="1:$doorbell/q:$doorbell/r:$doorbell/m"
+	modprobe unbd-shm-client connections="1:$doorbell+0x1000+0x8000:$doorbell+0x9000+0x4000:$doorbell+0xd000+0x1000000"
+	eventually 10 nr_disks 1
+	DISK=$(by_letter a)
+	udevadm settle -t "$(scaled 20)"
+	took=$(milliseconds)
+	fio --name=v --filename="/dev/$DISK" --rw=randread --bs=4k --direct=1 \
+		--size=1M --number_ios=100 --output=/dev/null
+	took=$(( $(milliseconds) - took ))
+	echo "100 reads in $took ms"
+	(( took < 5000 )) || fail "100 reads in $took ms"
+	compared "$DISK" 1
+	detach
+}
+
 test_discards_are_refused() {
 	two_disks -q no-discard
 	# Of which the kernel thinks that it may be left out.
