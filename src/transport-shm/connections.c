@@ -24,6 +24,16 @@ bool shm_ready;
 static unsigned int nr_connections;
 static char *initial;			/* connections= when loading */
 
+static struct shm_connection *find_in(struct list_head *list, u32 id)
+{
+	struct shm_connection *conn;
+
+	list_for_each_entry(conn, list, entry)
+		if (conn->option.id == id)
+			return conn;
+	return NULL;
+}
+
 /**
  * shm_connection_find() - the connection of a number, or NULL
  * @id: number
@@ -32,14 +42,9 @@ static char *initial;			/* connections= when loading */
  */
 struct shm_connection *shm_connection_find(u32 id)
 {
-	struct shm_connection *conn;
-
 	lockdep_assert_held(&shm_connections_mutex);
 
-	list_for_each_entry(conn, &shm_connections, entry)
-		if (conn->option.id == id)
-			return conn;
-	return NULL;
+	return find_in(&shm_connections, id);
 }
 
 /* What it has besides what the end made of it */
@@ -56,13 +61,16 @@ static void free_connection(struct shm_connection *conn)
 	release_connection(conn);
 }
 
-static int open_connection(struct shm_connection *conn, char *why, size_t len)
+/* @fresh: those that are being made with it */
+static int open_connection(struct shm_connection *conn,
+			   struct list_head *fresh, char *why, size_t len)
 {
+	u32 id = conn->option.id;
 	int err;
 
 	lockdep_assert_held(&shm_connections_mutex);
 
-	if (shm_connection_find(conn->option.id))
+	if (shm_connection_find(id) || find_in(fresh, id))
 		return unbd_why(why, len, -EEXIST, "there is one already");
 	if (nr_connections >= SHM_MAX_CONNECTIONS)
 		return unbd_why(why, len, -ENOSPC, "%u are the most",
@@ -74,8 +82,9 @@ static int open_connection(struct shm_connection *conn, char *why, size_t len)
 	return err;
 }
 
-static int add_connection(const struct shm_connection_option *option,
-			  const char *text, size_t text_len)
+static int make_connection(const struct shm_connection_option *option,
+			   const char *text, size_t text_len,
+			   struct list_head *fresh)
 {
 	struct shm_connection *conn;
 	char why[UNBD_WHY_LEN] = "out of memory";
@@ -86,24 +95,19 @@ static int add_connection(const struct shm_connection_option *option,
 		return -ENOMEM;
 	conn->option = *option;
 	conn->text = kstrndup(text, text_len, GFP_KERNEL);
-	mutex_lock(&shm_connections_mutex);
 	if (conn->text)
-		err = open_connection(conn, why, sizeof(why));
-	if (!err) {
-		list_add_tail(&conn->entry, &shm_connections);
-		nr_connections++;
-		if (shm_connection_ops.added)
-			shm_connection_ops.added(conn);
+		err = open_connection(conn, fresh, why, sizeof(why));
+	if (err) {
+		pr_err("connection %u: %s (%d)\n", option->id, why, err);
+		release_connection(conn);
+		return err;
 	}
-	mutex_unlock(&shm_connections_mutex);
-	if (!err)
-		return 0;
-	pr_err("connection %u: %s (%d)\n", option->id, why, err);
-	release_connection(conn);
-	return err;
+	list_add_tail(&conn->entry, fresh);
+	nr_connections++;
+	return 0;
 }
 
-static int add_connections(const char *text)
+static int make_connections(const char *text, struct list_head *fresh)
 {
 	struct shm_connection_option *o;
 	char why[UNBD_WHY_LEN];
@@ -119,9 +123,34 @@ static int add_connections(const char *text)
 		if (err)
 			pr_err("connections=: %s (%d)\n", why, err);
 		else
-			err = add_connection(o, start, strcspn(start, ",\n"));
+			err = make_connection(o, start, strcspn(start, ",\n"),
+					      fresh);
 	}
 	kfree(o);
+	return err;
+}
+
+/* All of them or none */
+static int add_connections(const char *text)
+{
+	struct shm_connection *conn, *next;
+	LIST_HEAD(fresh);
+	int err;
+
+	mutex_lock(&shm_connections_mutex);
+	err = make_connections(text, &fresh);
+	list_for_each_entry_safe(conn, next, &fresh, entry) {
+		if (err) {
+			nr_connections--;
+			continue;
+		}
+		list_move_tail(&conn->entry, &shm_connections);
+		if (shm_connection_ops.added)
+			shm_connection_ops.added(conn);
+	}
+	mutex_unlock(&shm_connections_mutex);
+	list_for_each_entry_safe(conn, next, &fresh, entry)
+		free_connection(conn);
 	return err;
 }
 

@@ -88,7 +88,7 @@ static int add_device(const struct shm_device_option *o, char *why, size_t len)
 				"there is no connection %u, see connections=",
 				o->id);
 	conn = to_srv_conn(base);
-	nr = conn->nr_exports;
+	nr = conn->nr_filled;
 	if (nr == SHM_MAX_DEVICES)
 		return unbd_why(why, len, -ENOSPC,
 				"connection %u has %u devices already", o->id,
@@ -98,18 +98,33 @@ static int add_device(const struct shm_device_option *o, char *why, size_t len)
 		remove_export(&conn->exports[nr]);
 		return err;
 	}
+	conn->nr_filled++;
+	return 0;
+}
+
+static void offer_added(struct srv_conn *conn)
+{
+	if (conn->nr_filled == conn->nr_exports)
+		return;
 	/* Pairs with srv_nr_exports(). */
-	smp_store_release(&conn->nr_exports, nr + 1);
+	smp_store_release(&conn->nr_exports, conn->nr_filled);
 	/* A client that is there counts them from time to time. */
 	WRITE_ONCE(conn->added, true);
 	if (shm_ready)
 		shm_thread_kick(&conn->thread);
-	return 0;
 }
 
+static void forget_added(struct srv_conn *conn)
+{
+	while (conn->nr_filled > conn->nr_exports)
+		remove_export(&conn->exports[--conn->nr_filled]);
+}
+
+/* All of them or none */
 static int add_devices(const char *text)
 {
 	struct shm_device_option *o;
+	struct srv_conn *conn;
 	char why[UNBD_WHY_LEN] = "";
 	int err = 0;
 
@@ -127,6 +142,12 @@ static int add_devices(const char *text)
 		if (err)
 			pr_err("devices=%s:%u: %s (%d)\n", o->path, o->id, why,
 			       err);
+	}
+	list_for_each_entry(conn, &shm_connections, base.entry) {
+		if (err)
+			forget_added(conn);
+		else
+			offer_added(conn);
 	}
 	mutex_unlock(&shm_connections_mutex);
 	kfree(o);

@@ -144,6 +144,7 @@ struct srv_export {
  * @done: come back from the storage; lockless
  * @exports: what is offered, by number of the device
  * @nr_exports: how many
+ * @nr_filled: and with those that are being added; under shm_connections_mutex
  * @added: there are more than when devices were opened last
  * @devices: those that are open
  */
@@ -172,6 +173,7 @@ struct srv_conn {
 
 	struct srv_export exports[SHM_MAX_DEVICES];
 	unsigned int nr_exports;
+	unsigned int nr_filled;
 	bool added;
 	struct srv_device *devices[SHM_MAX_DEVICES];
 };

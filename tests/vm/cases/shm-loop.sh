@@ -323,3 +323,38 @@ test_a_client_that_gets_no_processor() {
 	same "$(path_stat shm1 failures)" 0 "failures of the path"
 	unmap "$DISK"
 }
+
+# none_of ERRNO FILE TEXT - it fails, and FILE is as it was
+none_of() {
+	local before
+	before=$(< "$2")
+	expect_errno "$1" "$2" "$3"
+	same "$(< "$2")" "$before" "${2##*/}"
+}
+
+# A list of which a part cannot be leaves nothing.
+test_lists_that_are_wrong_in_the_end() {
+	local a b end other=2:loop@b/q:loop@b/r:loop@b/m
+	a=$(disk_file 16 a)
+	b=$(disk_file 17 b)
+	serve "$a"
+	attach
+	eventually 10 nr_disks 1
+	for end in $SHM_CLIENT $SHM_SERVER; do
+		none_of EINVAL "$end/connections" "$other,3:x"
+		none_of EEXIST "$end/connections" "$other,$other"
+		none_of EEXIST "$end/connections" "$other,$CONNECTION"
+		expect_errno ENOENT "$end/remove_connection" 2
+		allow_log 'unbd-shm-'
+	done
+	echo "$other" > $SHM_SERVER/connections
+	none_of ENOENT $SHM_SERVER/devices "$b:2,$b:3"
+	none_of ENOENT $SHM_SERVER/devices "$b:2,$WORK/none:1"
+	same "$(ls "$SERVER/exports")" shm1.0 exports
+	echo "$b:2" > $SHM_SERVER/devices
+	echo "$other" > $SHM_CLIENT/connections
+	eventually 10 nr_disks 2
+	is_mib "$(by_letter b)" 17
+	unmap "$(by_letter a)"
+	unmap "$(by_letter b)"
+}
