@@ -54,6 +54,7 @@ static struct srv_device *alloc_device(struct srv_conn *conn, unsigned int nr)
 static int open_device(struct srv_conn *conn, unsigned int nr)
 {
 	struct srv_device *device = alloc_device(conn, nr);
+	struct unbd_export_info info;
 	int err;
 
 	if (!device)
@@ -63,18 +64,16 @@ static int open_device(struct srv_conn *conn, unsigned int nr)
 		kfree(device);
 		return err;
 	}
-	err = unbd_export_open(&device->base, conn->exports[nr].name,
-			       &device->info);
-	device->stable = device->info.features & UNBD_EXPORT_STABLE_WRITES;
-	if (!err && device->stable)
+	err = unbd_export_open(&device->base, conn->exports[nr].name, &info);
+	device->stable = !err && info.features & UNBD_EXPORT_STABLE_WRITES;
+	if (device->stable)
 		err = srv_data_make_room(conn);
 	if (err) {
 		unbd_conn_remove(&device->base);
 		return err;
 	}
 	/* Files have no blocks; some disk has none that this can tell. */
-	device->block = clamp(device->info.min_io, SHM_MIN_BLOCK,
-			      SHM_MAX_BLOCK);
+	device->block = clamp(info.min_io, SHM_MIN_BLOCK, SHM_MAX_BLOCK);
 	if (!is_power_of_2(device->block))
 		device->block = SHM_MIN_BLOCK;
 	conn->devices[nr] = device;
@@ -201,9 +200,7 @@ unsigned int srv_nr_devices(struct srv_conn *conn)
 u64 srv_device_blocks(struct srv_device *device)
 {
 	struct unbd_export_info info;
-	const char *name = device->conn->exports[device->nr].name;
 
-	if (!unbd_export_probe(&device->base, name, &info))
-		device->info.size = info.size;
-	return device->info.size >> ilog2(device->block);
+	unbd_export_current(&device->base, &info);
+	return info.size >> ilog2(device->block);
 }

@@ -40,7 +40,6 @@ struct srv_conn;
  * @base: the core's part
  * @conn: the connection
  * @nr: number of the device
- * @info: what it is
  * @block: bytes of a block
  * @stable: what is written to it must not change meanwhile
  * @generation: of the requests that come; 0 or 1, see server-sync.c
@@ -54,7 +53,6 @@ struct srv_device {
 	struct unbd_conn base;
 	struct srv_conn *conn;
 	unsigned int nr;
-	struct unbd_export_info info;
 	u32 block;
 	bool stable;
 	int generation;

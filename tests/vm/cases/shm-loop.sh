@@ -358,3 +358,20 @@ test_lists_that_are_wrong_in_the_end() {
 	unmap "$(by_letter a)"
 	unmap "$(by_letter b)"
 }
+
+# A question is answered whatever else the server is about.
+test_the_size_is_asked_without_a_lock() {
+	local events=$TRACING/kprobe_events
+	serve "$(disk_file 16)"
+	attach
+	eventually 10 nr_disks 1
+	DISK=$(by_letter a)
+	defer eval "echo > $events"
+	echo 'p:bed/probe unbd_export_probe' >> "$events"
+	trace_events bed
+	truncate -s 17M "$WORK/disk"
+	write_sysfs "/sys/block/$DISK/unbd/resize" 0
+	is_mib "$DISK" 17
+	! grep 'probe:' $TRACING/trace || fail "the server looked for it"
+	unmap "$DISK"
+}
