@@ -13,8 +13,9 @@
 
 #include "client.h"
 
-/* How often to look whether there is a server */
-#define LOOK	msecs_to_jiffies(5)
+/* How often to look whether there is a server: at first, and in the end */
+#define FIRST_WAIT	msecs_to_jiffies(5)
+#define LAST_WAIT	msecs_to_jiffies(50)
 
 /* Room that a channel needs at all, and beside the requests in flight */
 #define LEAST_ELEMENTS	16
@@ -243,6 +244,7 @@ int shm_control_io(struct shm_leg *leg, struct shm_request *rq, char *why,
 static int wait_for_server(struct shm_path *path, char *why, size_t len)
 {
 	unsigned long end = jiffies + path->base.connect_timeout;
+	unsigned long wait = FIRST_WAIT;
 	struct shm_conn *conn = path->conn;
 	const struct shm_stream_header *h = conn->reader.header;
 
@@ -253,7 +255,8 @@ static int wait_for_server(struct shm_path *path, char *why, size_t len)
 			return unbd_why(why, len, -ECONNREFUSED,
 					"there is no server");
 		wait_event_timeout(conn->control_wait,
-				   READ_ONCE(path->aborted), LOOK);
+				   READ_ONCE(path->aborted), wait);
+		wait = min(2 * wait, LAST_WAIT);
 	}
 	switch (shm_reader_drain(&conn->reader)) {
 	case SHM_READ_EMPTY:

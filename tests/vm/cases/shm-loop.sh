@@ -375,3 +375,22 @@ test_the_size_is_asked_without_a_lock() {
 	! grep 'probe:' $TRACING/trace || fail "the server looked for it"
 	unmap "$DISK"
 }
+
+test_a_server_that_is_away_costs_little() {
+	local events=$TRACING/kprobe_events count
+	serve "$(disk_file 16)"
+	attach
+	eventually 10 nr_disks 1
+	DISK=$(by_letter a)
+	udevadm settle -t "$(scaled 20)"
+	echo "1 force" > $SHM_SERVER/remove_connection
+	eventually 10 path_is shm1 reconnecting
+	defer eval "echo > $events"
+	echo 'p:bed/look unbd_shm_client:shm_reader_active' >> "$events"
+	trace_events bed
+	sleep 10
+	count=$(grep -c 'look:' $TRACING/trace) || :
+	echo "$count looks"
+	(( count >= 20 && count <= 400 )) || fail "$count looks in ten seconds"
+	unmap "$DISK" force
+}
