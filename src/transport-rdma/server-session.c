@@ -260,8 +260,16 @@ static bool srv_may_open(struct srv_session *session, const char *name)
  */
 void srv_session_wait(struct srv_session *session, const char *name)
 {
-	if (!wait_event_timeout(srv_gone, srv_may_open(session, name),
-				SRV_OPEN_TIMEOUT))
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	long left = SRV_OPEN_TIMEOUT;
+	bool may;
+
+	/* Looking takes a mutex: that is no condition of wait_event(). */
+	add_wait_queue(&srv_gone, &wait);
+	while (!(may = srv_may_open(session, name)) && left)
+		left = wait_woken(&wait, TASK_UNINTERRUPTIBLE, left);
+	remove_wait_queue(&srv_gone, &wait);
+	if (!may)
 		pr_warn_ratelimited("session %s: the storage is still busy with what it had open before\n",
 				    session->name);
 }
