@@ -446,6 +446,7 @@ static const struct shm_thread_ops srv_thread_ops = {
 	.work = srv_work,
 	.pending = srv_pending,
 	.busy = srv_busy,
+	.freezes = true,
 };
 
 /* ------------------------------------------------------------------ */

@@ -2,6 +2,7 @@
 /*
  * The thread that reads a channel.
  */
+#include <linux/freezer.h>
 #include <linux/hrtimer.h>
 #include <linux/kthread.h>
 
@@ -104,7 +105,10 @@ static int run(void *arg)
 	struct shm_thread *thread = arg;
 	bool awake = true;
 
+	if (thread->ops->freezes)
+		set_freezable();
 	while (!kthread_should_stop()) {
+		try_to_freeze();
 		if (kthread_should_park()) {
 			kthread_parkme();
 			/* It may be woken to end. */

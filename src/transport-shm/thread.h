@@ -21,11 +21,14 @@ struct shm_thread;
  * @pending: would @work find something? Cheap.
  * @busy: is the peer expected to write soon? Then a thread that has to look
  *	looks more often.
+ * @freezes: it rests while the machine is put to sleep: what it changed by then
+ *	would not be known to one that wakes from an image of its memory
  */
 struct shm_thread_ops {
 	bool (*work)(struct shm_thread *thread);
 	bool (*pending)(struct shm_thread *thread);
 	bool (*busy)(struct shm_thread *thread);
+	bool freezes;
 };
 
 /**

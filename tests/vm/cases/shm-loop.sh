@@ -394,3 +394,25 @@ test_a_server_that_is_away_costs_little() {
 	(( count >= 20 && count <= 400 )) || fail "$count looks in ten seconds"
 	unmap "$DISK" force
 }
+
+# Nothing may be written behind the image of a machine that hibernates; and that
+# may be written to a disk of ours.
+test_the_server_sleeps_with_its_machine() {
+	local events=$TRACING/kprobe_events
+	serve "$(disk_file 16)"
+	attach
+	eventually 10 nr_disks 1
+	DISK=$(by_letter a)
+	udevadm settle -t "$(scaled 20)"
+	echo 1 > /sys/module/suspend/parameters/pm_test_delay
+	echo freezer > /sys/power/pm_test
+	defer eval "echo > $events"
+	echo 'p:bed/rests __refrigerator' >> "$events"
+	trace_events bed
+	echo freeze > /sys/power/state
+	grep 'unbd-shmd-1-.* rests:' $TRACING/trace || fail "the server does not"
+	! grep 'unbd-shm-1-.* rests:' $TRACING/trace || fail "the client does"
+	direct_read "$DISK" 0 > /dev/null
+	same "$(path_stat shm1 failures)" 0 "failures of the path"
+	unmap "$DISK"
+}
