@@ -19,7 +19,6 @@
 #include <linux/file.h>
 #include <linux/module.h>
 #include <linux/namei.h>
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "server.h"
@@ -47,10 +46,15 @@ static struct unbd_export *find_export(const char *name)
 	return NULL;
 }
 
+static bool has_storage(const struct unbd_export *export)
+{
+	return export->state != UNBD_EXPORT_STARTING;
+}
+
 /* Has its storage, and its directory */
 static bool is_made(const struct unbd_export *export)
 {
-	return export->state != UNBD_EXPORT_STARTING;
+	return has_storage(export) && export->state != UNBD_EXPORT_CLAIMED;
 }
 
 /**
@@ -126,7 +130,7 @@ static struct unbd_export *other_writer(const struct unbd_export *export)
 	if (unbd_export_read_only(export))
 		return NULL;
 	list_for_each_entry(other, &exports, entry) {
-		if (!is_made(other) || unbd_export_read_only(other) ||
+		if (!has_storage(other) || unbd_export_read_only(other) ||
 		    !unbd_file_is_same(export, other))
 			continue;
 		if (export->access_mode == UNBD_ACCESS_RW ||
@@ -148,7 +152,7 @@ static struct unbd_export *adhoc_writer(const struct unbd_export *export)
 	if (unbd_export_read_only(export))
 		return NULL;
 	list_for_each_entry(other, &exports, entry) {
-		if (!is_made(other) || !other->adhoc ||
+		if (!has_storage(other) || !other->adhoc ||
 		    unbd_export_read_only(other) ||
 		    !unbd_bdev_is_same(export, other))
 			continue;
@@ -189,30 +193,44 @@ static void give_name_back(struct unbd_export *export)
 	mutex_unlock(&unbd_server_mutex);
 }
 
-static int publish(struct unbd_export *export, char *why, size_t len)
+static int claim_storage(struct unbd_export *export, char *why, size_t len)
 {
 	struct unbd_export *other;
-	unsigned int noio;
-	int err;
+	int err = 0;
 
 	mutex_lock(&unbd_server_mutex);
-	/* Clients that come back for their disk wait for this mutex. */
-	noio = memalloc_noio_save();
 	other = export->adhoc ? adhoc_writer(export) : other_writer(export);
-	if (other) {
+	if (other)
 		err = unbd_why(why, len, export->adhoc ? -EPERM : -EBUSY,
 			       "%.100s is exported for writing as %.60s",
 			       export->device_path, other->name);
-		goto unlock;
-	}
+	else
+		WRITE_ONCE(export->state, UNBD_EXPORT_CLAIMED);
+	mutex_unlock(&unbd_server_mutex);
+	return err;
+}
+
+static void set_state(struct unbd_export *export, enum unbd_export_state state)
+{
+	mutex_lock(&unbd_server_mutex);
+	WRITE_ONCE(export->state, state);
+	mutex_unlock(&unbd_server_mutex);
+}
+
+/*
+ * The directory is made without the mutex: if that fails half way it waits for
+ * who reads its files, and they wait for the mutex.
+ */
+static int publish(struct unbd_export *export, char *why, size_t len)
+{
+	int err = claim_storage(export, why, len);
+
+	if (err)
+		return err;
 	err = unbd_sysfs_add_export(export);
 	if (err)
 		snprintf(why, len, "cannot make its directory");
-	else
-		WRITE_ONCE(export->state, UNBD_EXPORT_LIVE);
-unlock:
-	memalloc_noio_restore(noio);
-	mutex_unlock(&unbd_server_mutex);
+	set_state(export, err ? UNBD_EXPORT_STARTING : UNBD_EXPORT_LIVE);
 	return err;
 }
 

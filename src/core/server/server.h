@@ -66,11 +66,14 @@ enum unbd_counter {
  * enum unbd_export_state - where an export is in its life
  * @UNBD_EXPORT_STARTING: takes its name; its storage is being opened, and
  *	nothing else of it may be looked at
+ * @UNBD_EXPORT_CLAIMED: its storage is open, and nobody else's to write;
+ *	its directory is being made
  * @UNBD_EXPORT_LIVE: may be opened
  * @UNBD_EXPORT_REMOVING: goes when its last connection has gone
  */
 enum unbd_export_state {
 	UNBD_EXPORT_STARTING,
+	UNBD_EXPORT_CLAIMED,
 	UNBD_EXPORT_LIVE,
 	UNBD_EXPORT_REMOVING,
 };
