@@ -31,7 +31,7 @@
 #include <unbd/parse.h>
 
 /* Raised with every change of a structure or an operation below. */
-#define UNBD_TRANSPORT_API	8
+#define UNBD_TRANSPORT_API	9
 
 /* Bytes of every request that belong to the transport. */
 #define UNBD_REQUEST_PRIV	256
@@ -122,7 +122,7 @@ struct unbd_geometry {
  *	-errno with the reason in @why.
  * @path_exit: undo @path_init; the path is not connected
  * @connect: optional; set up what the path's legs share. May sleep, up to
- *	path->connect_timeout for each step that waits for the peer. -EBUSY
+ *	path->attempts.connect_timeout for each step that waits for the peer. -EBUSY
  *	if the server has not closed a predecessor of the path yet: the core
  *	asks again soon, and whoever maps goes on waiting for some seconds.
  * @disconnect: optional; undo @connect (also one that failed half way is
@@ -130,20 +130,24 @@ struct unbd_geometry {
  * @attach: open the export leg->export_name and make ready for I/O; fills
  *	leg->geometry, leg->nr_queues and leg->nr_poll_queues. Calls
  *	unbd_leg_recognise() in between, unless its protocol never tells who
- *	the server is. May sleep as @connect. -errno with the reason in @why;
+ *	the server is. May sleep as @connect, which goes by leg->attempts if
+ *	there is none. -errno with the reason in @why;
  *	the leg is then as before.
  * @detach: close. May sleep, but never waits for the peer: returns within
  *	100 ms whatever it does. When it returns no request of the leg is
  *	touched any more and no up-call is running or will come. In-flight
  *	requests are not completed by it: the core takes them back. With
  *	leg->polite set it says good-bye in the protocol's way, and where
- *	that has an answer waits for it, up to path->connect_timeout or until
- *	@abort.
- * @abort: makes a @connect or @attach that is running on this path return
- *	soon, and those that come later fail at once, until @abort_clear.
- *	Any process context; concurrent with everything but @path_init and
- *	@path_exit.
+ *	that has an answer waits for it, up to path->attempts.connect_timeout
+ *	or until @abort.
+ * @abort: where there is @connect: makes whatever waits for the peer on this
+ *	path return soon, and what comes later fail at once, until
+ *	@abort_clear. Any process context; concurrent with everything but
+ *	@path_init and @path_exit.
  * @abort_clear: allow connecting again
+ * @abort_leg: where there is no @connect: likewise, for one leg, concurrent
+ *	with everything of it
+ * @abort_leg_clear: allow it to connect again
  * @queue_rq: send @rq on queue @queue of @leg. The core has started the
  *	request and will find it by unbd_request_cookie(). Never sleeps for
  *	memory or the peer (the socket lock is allowed: the tag set is
@@ -171,9 +175,9 @@ struct unbd_geometry {
  *	style) to @src and @dst, each @len bytes
  *
  * @attach, @detach, @refresh and @fence of one leg exclude each other, and
- * those of a path's legs and @connect and @disconnect do if there is @connect.
- * @queue_rq and @commit_rqs of a leg run only between the
- * end of its @attach and the start of its @detach.
+ * those of a path's legs and @connect and @disconnect do if there is @connect;
+ * without it each leg lives by itself. @queue_rq and @commit_rqs of a leg run
+ * only between the end of its @attach and the start of its @detach.
  */
 struct unbd_transport_ops {
 	struct module *owner;
@@ -190,6 +194,8 @@ struct unbd_transport_ops {
 	void (*detach)(struct unbd_leg *leg);
 	void (*abort)(struct unbd_path *path);
 	void (*abort_clear)(struct unbd_path *path);
+	void (*abort_leg)(struct unbd_leg *leg);
+	void (*abort_leg_clear)(struct unbd_leg *leg);
 	blk_status_t (*queue_rq)(struct unbd_leg *leg, unsigned int queue,
 				 struct request *rq, bool last);
 	void (*commit_rqs)(struct unbd_leg *leg, unsigned int queue);
@@ -207,6 +213,30 @@ struct unbd_transport_ops {
 /* Properties of a path that its transport's path_init sets */
 #define UNBD_PATH_ONE_SHOT	BIT(0)	/* cannot be connected a second time */
 
+/* What something was lost by, for the log */
+struct unbd_loss {
+	int error;			/* -errno */
+	char why[UNBD_WHY_LEN];
+};
+
+/**
+ * struct unbd_attempts - when and for how long to try to connect
+ * @reach_timeout: jiffies that the peer may take for its first answer, which
+ *	does not depend on what it has to do for us
+ * @connect_timeout: jiffies that each later step of connecting may wait for it
+ *
+ * The rest is the core's.
+ */
+struct unbd_attempts {
+	unsigned long reach_timeout;
+	unsigned long connect_timeout;
+
+	/* private: of the core (src/core/client/attempts.c) */
+	unsigned int failed;		/* so many in a row */
+	unsigned long began;		/* jiffies; the last one */
+	unsigned long took;		/* jiffies, when one last succeeded */
+};
+
 /**
  * struct unbd_path - one way to a server
  * @session: the session that owns the path
@@ -216,9 +246,7 @@ struct unbd_transport_ops {
  * @dst: destination address as the user wrote it, with its prefix
  * @port: port for a @dst that names none, 0 for the protocol's own
  * @net: network namespace of the process that mapped
- * @reach_timeout: jiffies that the peer may take for its first answer, which
- *	does not depend on what it has to do for us
- * @connect_timeout: jiffies that each later step of connecting may wait for it
+ * @attempts: limits of @connect and what goes with it
  * @keepalive: seconds between probes of an idle path; the peer is dead when
  *	nothing has come back within three of them
  * @flags: UNBD_PATH_* properties, set by path_init
@@ -237,8 +265,7 @@ struct unbd_path {
 	const char *dst;
 	u16 port;
 	struct net *net;
-	unsigned long reach_timeout;
-	unsigned long connect_timeout;
+	struct unbd_attempts attempts;
 	unsigned int keepalive;
 	unsigned int flags;
 	unsigned int want_queues;
@@ -251,24 +278,19 @@ struct unbd_path {
 	enum unbd_path_state state;
 	struct list_head entry;
 	struct list_head legs;
-	atomic_t legs_busy;		/* how many take a step */
-	wait_queue_head_t legs_wait;	/* for the end of one */
 	struct kobject kobj;
 	struct kernfs_node *state_file;
-	struct mutex mutex;		/* connect, attach, detach; legs */
-	struct mutex abort_mutex;	/* aborters */
+	struct mutex mutex;		/* connect, disconnect; legs */
+	struct mutex abort_mutex;	/* aborters, those of its legs, too */
 	unsigned int aborters;
-	unsigned int aborts;		/* so far */
-	spinlock_t lock;		/* state, broken, error, why, log */
+	struct mutex state_mutex;	/* changes of state; innermost */
+	spinlock_t lock;		/* state, broken, lost, log, sound */
+	unsigned int nr_sound;		/* legs that are live, not broken */
 	bool broken;			/* to be taken down */
 	bool claimed;			/* someone is removing it */
 	unsigned int wanted;		/* how often it was asked for */
-	int error;
-	char why[UNBD_WHY_LEN];
+	struct unbd_loss lost;		/* why it is broken */
 	bool connected;			/* ops->connect has succeeded */
-	unsigned int attempts;		/* failed ones in a row */
-	unsigned long tried_at;		/* jiffies; the last one's beginning */
-	unsigned long connect_took;	/* jiffies, when it last succeeded */
 	unsigned long created;		/* jiffies */
 	unsigned long live_since;	/* jiffies */
 	unsigned long lost_at;		/* jiffies */
@@ -297,6 +319,7 @@ struct unbd_path {
  * @nr_poll_queues: polled queues in use, set by attach
  * @geometry: what the server says of the device, set by attach
  * @polite: say good-bye when detaching
+ * @attempts: limits of @attach and what goes with it, where there is no @connect
  * @keys: for attach and fence: the leg's own, which its connections tell the
  *	server, and which attach may replace by that of connections that it
  *	shares; then those of legs that the server shall fence before it
@@ -319,21 +342,27 @@ struct unbd_leg {
 	unsigned int nr_poll_queues;
 	struct unbd_geometry geometry;
 	bool polite;
+	struct unbd_attempts attempts;
 	struct unbd_key keys[UNBD_MAX_KEYS];
 	unsigned int nr_keys;
 	bool fences;
 
 	/* private: of the core (src/core/client/leg.c) */
 	struct list_head entry;		/* in path->legs */
-	struct work_struct work;
-	void (*step)(struct unbd_leg *leg);	/* what @work does */
-	int attempt;			/* how the last one ended */
+	struct mutex mutex;		/* attach, detach, refresh, fence */
+	unsigned int aborters;		/* who wants that now */
+	struct delayed_work work;	/* where there is no ops->connect */
+	struct work_struct mend_work;	/* likewise */
+	bool begun;			/* it has been told to come up */
+	bool leave;			/* @mend_work shall take it down ... */
+	bool leave_politely;		/* ... and tell the server */
+	bool gone;			/* for ever */
 	struct unbd_fence *fence;	/* to be left behind */
 	bool recognised;		/* unbd_leg_recognise() was called */
 	bool attached;			/* until ops->detach has returned */
 	bool broken;			/* to be taken down; path->lock */
-	int lost_error;			/* why; likewise */
-	char lost_why[UNBD_WHY_LEN];
+	bool sound;			/* live and not that; likewise */
+	struct unbd_loss lost;		/* why it is broken; likewise */
 	unsigned long live_since;	/* jiffies */
 	bool live;			/* may carry I/O */
 	bool tried;			/* attach has been called */
@@ -434,7 +463,7 @@ void unbd_complete_request(struct request *rq, blk_status_t status);
 
 /**
  * unbd_path_failed() - a path has broken
- * @path: path that was live
+ * @path: path that was live, of a transport with ops->connect
  * @error: -errno
  * @fmt: what happened, for the log; without a newline
  *

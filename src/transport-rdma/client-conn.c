@@ -163,7 +163,7 @@ int rdma_wait_for(struct rdma_path *path, const int *result,
 int rdma_wait(struct rdma_path *path, const int *result, char *why,
 	      size_t len, const char *what)
 {
-	return rdma_wait_for(path, result, path->base.connect_timeout, why,
+	return rdma_wait_for(path, result, path->base.attempts.connect_timeout, why,
 			     len, what);
 }
 
@@ -177,7 +177,7 @@ int rdma_wait(struct rdma_path *path, const int *result, char *why,
 static int resolve_address(struct rdma_conn *conn, struct sockaddr *src,
 			   struct sockaddr *dst, char *why, size_t len)
 {
-	unsigned long deadline = jiffies + conn->path->base.reach_timeout;
+	unsigned long deadline = jiffies + conn->path->base.attempts.reach_timeout;
 	int err;
 
 	do {
@@ -195,7 +195,7 @@ static int resolve_address(struct rdma_conn *conn, struct sockaddr *src,
 static int resolve(struct rdma_conn *conn, char *why, size_t len)
 {
 	struct rdma_path *path = conn->path;
-	u32 ms = jiffies_to_msecs(path->base.connect_timeout);
+	u32 ms = jiffies_to_msecs(path->base.attempts.connect_timeout);
 	struct sockaddr_storage src, dst;
 	int err;
 
@@ -487,8 +487,8 @@ int rdma_conn_connect(struct rdma_conn *conn, char *why, size_t len)
 		/* Only where another path is up must the session be there. */
 		.first_conn	= !READ_ONCE(path->session->connected),
 	};
-	unsigned long timeout = conn->cid ? path->base.connect_timeout :
-					    path->base.reach_timeout;
+	unsigned long timeout = conn->cid ? path->base.attempts.connect_timeout :
+					    path->base.attempts.reach_timeout;
 	struct rtrs_msg_conn_req req;
 	struct rdma_conn_param param = {
 		.private_data		= &req,

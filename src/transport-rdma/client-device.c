@@ -141,7 +141,7 @@ static int post_user(struct rdma_io *io, struct rdma_user *user, u32 len,
 /* Few messages are under way at a time; others wait until one is answered. */
 static struct rdma_io *wait_for_io(struct rdma_path *path)
 {
-	unsigned long end = jiffies + path->base.connect_timeout;
+	unsigned long end = jiffies + path->base.attempts.connect_timeout;
 	struct rdma_io *io = NULL;
 
 	while (!rdma_path_broken(path) && !READ_ONCE(path->aborted)) {

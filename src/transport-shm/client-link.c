@@ -172,7 +172,7 @@ int shm_control(struct shm_path *path, u16 kind, u16 device, u64 *status,
 	int err;
 
 	mutex_lock(&conn->control_mutex);
-	err = ask(path, &rq, path->base.connect_timeout, status, why, len);
+	err = ask(path, &rq, path->base.attempts.connect_timeout, status, why, len);
 	mutex_unlock(&conn->control_mutex);
 	return err;
 }
@@ -234,7 +234,7 @@ int shm_control_io(struct shm_leg *leg, struct shm_request *rq, char *why,
 	int err;
 
 	rq->device = leg->device;
-	err = ask(path, rq, path->base.connect_timeout, &status, why, len);
+	err = ask(path, rq, path->base.attempts.connect_timeout, &status, why, len);
 	return err ? err : -shm_error_of_status(rq->kind, status);
 }
 
@@ -243,7 +243,7 @@ int shm_control_io(struct shm_leg *leg, struct shm_request *rq, char *why,
 
 static int wait_for_server(struct shm_path *path, char *why, size_t len)
 {
-	unsigned long end = jiffies + path->base.connect_timeout;
+	unsigned long end = jiffies + path->base.attempts.connect_timeout;
 	unsigned long wait = FIRST_WAIT;
 	struct shm_conn *conn = path->conn;
 	const struct shm_stream_header *h = conn->reader.header;

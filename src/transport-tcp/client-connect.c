@@ -16,17 +16,17 @@
 
 /**
  * tcp_begin_attempt() - let abort find a stream that is about to be waited for
- * @path: path
  * @attempt: with the stream
  *
  * Return: 0, or -ECANCELED when it has come already.
  */
-int tcp_begin_attempt(struct tcp_path *path, struct tcp_attempt *attempt)
+int tcp_begin_attempt(struct tcp_attempt *attempt)
 {
+	struct tcp_path *path = to_tcp_path(attempt->leg->base.path);
 	int err = 0;
 
 	spin_lock(&path->lock);
-	if (path->aborted)
+	if (attempt->leg->aborted)
 		err = -ECANCELED;
 	else
 		list_add(&attempt->entry, &path->attempts);
@@ -36,30 +36,33 @@ int tcp_begin_attempt(struct tcp_path *path, struct tcp_attempt *attempt)
 
 /**
  * tcp_end_attempt() - nothing waits for the stream any more
- * @path: path
  * @attempt: as it was begun
  */
-void tcp_end_attempt(struct tcp_path *path, struct tcp_attempt *attempt)
+void tcp_end_attempt(struct tcp_attempt *attempt)
 {
+	struct tcp_path *path = to_tcp_path(attempt->leg->base.path);
+
 	spin_lock(&path->lock);
 	list_del(&attempt->entry);
 	spin_unlock(&path->lock);
 }
 
 /**
- * tcp_abort_attempts() - end the handshakes of a path, and those to come
- * @path: path
+ * tcp_abort_attempts() - end the handshakes of a leg, and those to come
+ * @leg: leg
  *
  * Process context.
  */
-void tcp_abort_attempts(struct tcp_path *path)
+void tcp_abort_attempts(struct tcp_leg *leg)
 {
+	struct tcp_path *path = to_tcp_path(leg->base.path);
 	struct tcp_attempt *attempt;
 
 	spin_lock(&path->lock);
-	path->aborted = true;
+	leg->aborted = true;
 	list_for_each_entry(attempt, &path->attempts, entry)
-		unbd_stream_abort(attempt->stream);
+		if (attempt->leg == leg)
+			unbd_stream_abort(attempt->stream);
 	spin_unlock(&path->lock);
 }
 
@@ -147,10 +150,12 @@ static bool take_socket(struct tcp_path *path)
 	return !used;
 }
 
-static int get_socket(struct tcp_path *path, struct unbd_stream *s,
+static int get_socket(struct tcp_leg *leg, struct unbd_stream *s,
 		      unsigned long timeout, char *why, size_t len)
 {
-	timeout = min(timeout, path->base.reach_timeout);
+	struct tcp_path *path = to_tcp_path(leg->base.path);
+
+	timeout = min(timeout, leg->base.attempts.reach_timeout);
 	if (path->dst.kind != UNBD_TCP_FD)
 		return unbd_stream_connect(s, path->base.net, &path->root,
 					   path->has_src ? &path->src : NULL,
@@ -170,7 +175,7 @@ static int open_stream(struct tcp_leg *leg, struct unbd_stream *s,
 	struct tcp_path *path = to_tcp_path(leg->base.path);
 	int err;
 
-	err = get_socket(path, s, timeout, why, len);
+	err = get_socket(leg, s, timeout, why, len);
 	if (err)
 		return err;
 	/* A server may take its time; watchdog_work() knows the dead ones. */
@@ -183,15 +188,14 @@ static int connect_one(struct tcp_leg *leg, struct unbd_stream *s,
 		       unsigned int nr_keys, struct nbd_export_info *info,
 		       unsigned long timeout, char *why, size_t len)
 {
-	struct tcp_path *path = to_tcp_path(leg->base.path);
-	struct tcp_attempt attempt = { .stream = s };
+	struct tcp_attempt attempt = { .leg = leg, .stream = s };
 	int err;
 
-	err = tcp_begin_attempt(path, &attempt);
+	err = tcp_begin_attempt(&attempt);
 	if (err)
 		return unbd_why(why, len, err, "connecting was given up");
 	err = open_stream(leg, s, nr_keys, info, timeout, why, len);
-	tcp_end_attempt(path, &attempt);
+	tcp_end_attempt(&attempt);
 	if (err)
 		unbd_stream_close(s);
 	return err;
@@ -227,7 +231,7 @@ int tcp_connect_first(struct tcp_leg *leg, struct unbd_stream *stream,
 	int err;
 
 	err = connect_one(leg, stream, leg->base.nr_keys, info,
-			  path->base.connect_timeout, why, len);
+			  leg->base.attempts.connect_timeout, why, len);
 	if (err)
 		return err;
 	remember_names(path, stream);
@@ -350,7 +354,7 @@ int tcp_connect_others(struct tcp_leg *leg, unsigned int nr,
 		       unsigned long first, char *why, size_t len)
 {
 	unsigned long timeout = min(max(PATIENCE * first, LEAST_PATIENCE),
-				    leg->base.path->connect_timeout);
+				    leg->base.attempts.connect_timeout);
 	struct tcp_opening *o, *failed;
 	int err = 0;
 

@@ -143,7 +143,7 @@ static void begin_batch(struct tcp_replay *t)
 {
 	t->nr_sent = 0;
 	t->answered = 0;
-	t->deadline = jiffies + t->leg->base.path->connect_timeout;
+	t->deadline = jiffies + t->leg->base.attempts.connect_timeout;
 	nbd_reply_parser_init(&t->parser, t->leg->info.headers, find_sent, t,
 			      t->why, sizeof(t->why));
 }
@@ -216,8 +216,7 @@ int tcp_recognise(struct tcp_leg *leg, struct unbd_stream *stream,
 		  char *why, size_t len)
 {
 	const struct nbd_export_info *info = &leg->info;
-	struct tcp_path *path = to_tcp_path(leg->base.path);
-	struct tcp_attempt attempt = { .stream = stream };
+	struct tcp_attempt attempt = { .leg = leg, .stream = stream };
 	int err;
 
 	err = unbd_leg_recognise(&leg->base, info->has_instance ?
@@ -226,11 +225,11 @@ int tcp_recognise(struct tcp_leg *leg, struct unbd_stream *stream,
 		tcp_say_goodbye(stream, info->headers);
 	if (err <= 0)
 		return err;
-	err = tcp_begin_attempt(path, &attempt);
+	err = tcp_begin_attempt(&attempt);
 	if (err)
 		return unbd_leg_replayed(&leg->base, &info->instance, err, 0,
 					 0, why, len);
 	err = replay(leg, stream, why, len);
-	tcp_end_attempt(path, &attempt);
+	tcp_end_attempt(&attempt);
 	return err;
 }

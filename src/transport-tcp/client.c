@@ -364,17 +364,17 @@ static int tcp_fence(struct unbd_leg *base, char *why, size_t len)
 	return ask_server(to_tcp_leg(base), &info, why, len);
 }
 
-static void tcp_abort(struct unbd_path *base)
+static void tcp_abort_leg(struct unbd_leg *base)
 {
-	tcp_abort_attempts(to_tcp_path(base));
+	tcp_abort_attempts(to_tcp_leg(base));
 }
 
-static void tcp_abort_clear(struct unbd_path *base)
+static void tcp_abort_leg_clear(struct unbd_leg *base)
 {
-	struct tcp_path *path = to_tcp_path(base);
+	struct tcp_path *path = to_tcp_path(base->path);
 
 	spin_lock(&path->lock);
-	path->aborted = false;
+	to_tcp_leg(base)->aborted = false;
 	spin_unlock(&path->lock);
 }
 
@@ -398,8 +398,8 @@ static struct unbd_transport_ops tcp_ops = {
 	.path_exit	= tcp_path_exit,
 	.attach		= tcp_attach,
 	.detach		= tcp_detach,
-	.abort		= tcp_abort,
-	.abort_clear	= tcp_abort_clear,
+	.abort_leg	= tcp_abort_leg,
+	.abort_leg_clear = tcp_abort_leg_clear,
 	.queue_rq	= tcp_queue_rq,
 	.commit_rqs	= tcp_commit_rqs,
 	.poll		= tcp_poll,

@@ -138,6 +138,7 @@ struct tcp_conn {
  * @nr_conns: entries in use
  * @watchdog: looks for a server whose host has fallen silent
  * @remarked: what is odd about the export has been logged
+ * @aborted: between abort and abort_clear; path->lock
  * @watch: is answered when the export's size changes
  * @watching: it is in flight, on the first connection
  */
@@ -148,6 +149,7 @@ struct tcp_leg {
 	unsigned int nr_conns;
 	struct delayed_work watchdog;
 	bool remarked;
+	bool aborted;
 	struct tcp_request watch;
 	bool watching;
 };
@@ -162,7 +164,6 @@ struct tcp_leg {
  * @sock: fd: the socket that was handed over
  * @lock: the members below
  * @sock_used: fd: it has been made a connection once
- * @aborted: between abort and abort_clear
  * @attempts: handshakes under way, struct tcp_attempt
  * @src_name: our end of the last connection that came about
  * @dst_name: the server's
@@ -177,7 +178,6 @@ struct tcp_path {
 
 	spinlock_t lock;		/* what follows */
 	bool sock_used;
-	bool aborted;
 	struct list_head attempts;
 	char src_name[UNBD_STREAM_NAME_LEN];
 	char dst_name[UNBD_STREAM_NAME_LEN];
@@ -186,10 +186,12 @@ struct tcp_path {
 /**
  * struct tcp_attempt - a handshake under way, for abort to find
  * @entry: in path->attempts
+ * @leg: whose it is
  * @stream: whose socket stays as long as this is listed
  */
 struct tcp_attempt {
 	struct list_head entry;
+	struct tcp_leg *leg;
 	struct unbd_stream *stream;
 };
 
@@ -216,9 +218,9 @@ int tcp_connect_first(struct tcp_leg *leg, struct unbd_stream *stream,
 		      struct nbd_export_info *info, char *why, size_t len);
 int tcp_connect_others(struct tcp_leg *leg, unsigned int nr,
 		       unsigned long first, char *why, size_t len);
-int tcp_begin_attempt(struct tcp_path *path, struct tcp_attempt *attempt);
-void tcp_end_attempt(struct tcp_path *path, struct tcp_attempt *attempt);
-void tcp_abort_attempts(struct tcp_path *path);
+int tcp_begin_attempt(struct tcp_attempt *attempt);
+void tcp_end_attempt(struct tcp_attempt *attempt);
+void tcp_abort_attempts(struct tcp_leg *leg);
 void tcp_say_goodbye(struct unbd_stream *stream,
 		     enum nbd_header_style headers);
 

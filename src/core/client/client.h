@@ -5,9 +5,11 @@
  * Lock order, outermost first:
  *
  *	session->mutex	which paths, devices and legs exist
- *	path->mutex	connecting, attaching and detaching over a path
+ *	path->mutex	which legs a path has, and connecting what they share
+ *	leg->mutex	attaching and detaching a leg, and asking its server
  *	dev->mutex	whether the device's queue runs, is parked or fails
- *	path->lock	state, events and error of a path (spin, irq safe)
+ *	path->state_mutex	changes of a path's state
+ *	path->lock	state and error of a path, what is broken (spin, irq safe)
  *
  * The I/O path takes none of them: it reads dev->legs[] inside dev->srcu.
  */
@@ -106,7 +108,7 @@ enum unbd_refresh {
 
 /**
  * struct unbd_replay - what has been answered and not been flushed
- * @mutex: compares instances; inside path->mutex, outside dev->mutex
+ * @mutex: compares instances; inside leg->mutex, outside dev->mutex
  * @instance: of the server, if it is @known
  * @known: a server has told
  * @keeping: writes are kept: it has, and has a cache that can be lost
@@ -241,7 +243,7 @@ struct unbd_device {
 
 /*
  * For paths; for what waits for no peer and must not be behind those that do;
- * for legs, whose ends a path's work waits for; for what waits for tags of a
+ * for legs that live by themselves; for what waits for tags of a
  * device while its paths may be waiting; and for what waits for data of one.
  * With one queue for all there were no way on without memory.
  */
@@ -294,9 +296,30 @@ int unbd_session_add_path(struct unbd_session *session,
 			  char *why, size_t len);
 int unbd_session_remove_path(struct unbd_path *path, char *why, size_t len);
 
-/* path.c: the state machine */
+/* attempts.c: when to try to connect, and for how long */
+void unbd_attempts_next(struct unbd_attempts *a, bool first,
+			unsigned long reached, unsigned long took);
+void unbd_attempts_lost(struct unbd_attempts *a, bool live,
+			unsigned long since);
+unsigned long unbd_attempts_pause(const struct unbd_attempts *a);
+
+/* state.c: of a path */
 const char *unbd_path_state_name(enum unbd_path_state state);
 bool unbd_path_may_log(struct unbd_path *path);
+void unbd_path_goes(struct unbd_path *path, enum unbd_path_state state,
+		    int error, const char *why);
+void unbd_path_left(struct unbd_path *path);
+void unbd_path_lost(struct unbd_path *path);
+void unbd_path_leg_up(struct unbd_path *path);
+void unbd_path_leg_lost(struct unbd_leg *leg);
+
+/* upcall.c: what transports report */
+void unbd_path_kick(struct unbd_path *path);
+void unbd_leg_kick(struct unbd_leg *leg);
+void unbd_leg_sound(struct unbd_leg *leg);
+void unbd_leg_mended(struct unbd_leg *leg);
+
+/* path.c: what legs share, and its life */
 struct unbd_path *unbd_path_create(struct unbd_session *session,
 				   const struct unbd_path_option *o,
 				   char *why, size_t len);
@@ -304,19 +327,16 @@ int unbd_path_reconnect(struct unbd_path *path, bool live_too);
 void unbd_path_disconnect(struct unbd_path *path);
 void unbd_path_release(struct unbd_path *path);
 void unbd_path_destroy(struct unbd_path *path);
-void unbd_path_kick(struct unbd_path *path);
 unsigned int unbd_path_lock_abort(struct unbd_path *path);
 void unbd_path_unlock(struct unbd_path *path, unsigned int noio);
 
-/* Its owner may be waiting for others, who do the work. */
-static inline void unbd_path_assert_locked(struct unbd_path *path)
-{
-	WARN_ON_ONCE(!mutex_is_locked(&path->mutex));
-}
-
 /* leg.c: one device over one path */
 int unbd_leg_create(struct unbd_device *dev, struct unbd_path *path);
+void unbd_leg_retire(struct unbd_leg *leg, bool polite);
 void unbd_leg_destroy(struct unbd_leg *leg);
+unsigned int unbd_leg_lock(struct unbd_leg *leg);
+unsigned int unbd_leg_lock_abort(struct unbd_leg *leg);
+void unbd_leg_unlock(struct unbd_leg *leg, unsigned int noio);
 int unbd_leg_attach(struct unbd_leg *leg, char *why, size_t len);
 void unbd_leg_down(struct unbd_leg *leg, bool polite);
 struct unbd_leg *unbd_leg_of(struct unbd_device *dev, struct unbd_path *path);
@@ -327,19 +347,19 @@ u64 unbd_leg_latency(const struct unbd_leg *leg);
 bool unbd_leg_busy(struct unbd_leg *leg);
 unsigned int unbd_leg_queue(struct unbd_leg *leg, unsigned int hctx);
 
-/* legs.c: all legs of a path */
-bool unbd_legs_others_live(const struct unbd_leg *leg);
-void unbd_legs_down(struct unbd_path *path, bool polite);
-bool unbd_legs_mend(struct unbd_path *path,
-		    void (*lost)(struct unbd_path *path, struct unbd_leg *leg));
-void unbd_legs_tried(struct unbd_path *path, int error, const char *why,
-		     bool again);
-void unbd_legs_attach(struct unbd_path *path);
-bool unbd_legs_first(struct unbd_path *path);
-int unbd_legs_attached(struct unbd_path *path);
-void unbd_legs_refresh(struct unbd_path *path);
-int unbd_legs_fence(struct unbd_path *path);
+/* Somebody wants the mutex of whoever attaches the leg or asks its server. */
+static inline bool unbd_leg_interrupted(const struct unbd_leg *leg)
+{
+	return READ_ONCE(leg->aborters) || READ_ONCE(leg->path->aborters);
+}
+
+/* legs.c: a leg's life */
+void unbd_leg_tried(struct unbd_leg *leg, int error, const char *why);
+int unbd_leg_come_up(struct unbd_leg *leg);
+unsigned long unbd_leg_attend(struct unbd_leg *leg);
+bool unbd_leg_mend(struct unbd_leg *leg, struct unbd_attempts *attempts);
 void unbd_leg_work(struct work_struct *work);
+void unbd_leg_mend_work(struct work_struct *work);
 
 /* device.c: a device's queue and life */
 struct unbd_device *unbd_device_create(struct unbd_session *session,
@@ -355,7 +375,7 @@ void unbd_device_fail(struct unbd_device *dev);
 bool unbd_device_has_leg(struct unbd_device *dev);
 bool unbd_device_attached(struct unbd_device *dev);
 const char *unbd_device_state(const struct unbd_device *dev);
-void unbd_device_kick_paths(struct unbd_device *dev);
+void unbd_device_kick_legs(struct unbd_device *dev, bool live);
 
 /* Any context: an answer has come. */
 static inline void unbd_device_proven(struct unbd_device *dev)
@@ -393,7 +413,7 @@ void unbd_fence_forget(struct unbd_device *dev);
 
 /* silence.c: slow servers and dead ones */
 unsigned long unbd_request_overdue(struct request *rq);
-void unbd_silence_ask(struct unbd_path *path);
+void unbd_silence_ask(struct unbd_leg *leg);
 
 /* replay.c: writes that a server may lose */
 void unbd_replay_init(struct unbd_device *dev, size_t limit);

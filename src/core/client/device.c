@@ -392,7 +392,7 @@ static void hold(struct unbd_device *dev, struct unbd_leg *leg)
 		outage_begins(dev);
 	}
 	mutex_unlock(&dev->mutex);
-	while (unbd_leg_busy(leg) && !READ_ONCE(leg->path->aborters) &&
+	while (unbd_leg_busy(leg) && !unbd_leg_interrupted(leg) &&
 	       time_before(jiffies, until))
 		usleep_range(500, 1000);
 }
@@ -442,7 +442,7 @@ static int reattach(struct unbd_device *dev, struct unbd_leg *leg, char *why,
 	renew_other_legs(dev, leg, true);
 	unbd_leg_down(leg, true);
 	err = unbd_leg_attach(leg, why, len);
-	if (err && !READ_ONCE(leg->path->aborters))
+	if (err && !unbd_leg_interrupted(leg))
 		unbd_leg_failed(leg, err, "%s", why);
 	release(dev);
 	return err;
@@ -460,11 +460,11 @@ static void take_size(struct unbd_device *dev, struct unbd_leg *leg)
 		unbd_disk_set_size(dev, size);
 }
 
-/* Somebody wanted the path's mutex meanwhile, or there is news already. */
+/* Somebody wanted the leg's mutex meanwhile, or there is news already. */
 static void refresh_again(struct unbd_device *dev, struct unbd_leg *leg)
 {
 	atomic_set(&dev->refresh, UNBD_REFRESH_WANTED);
-	unbd_path_kick(leg->path);
+	unbd_leg_kick(leg);
 }
 
 static bool is_refreshing(struct unbd_device *dev)
@@ -478,7 +478,7 @@ static bool is_refreshing(struct unbd_device *dev)
 /**
  * unbd_device_refresh() - ask the server for a device's size
  * @dev: device whose refresh is UNBD_REFRESH_RUNNING
- * @leg: a live leg of it, its path's mutex is held
+ * @leg: a live leg of it, its mutex is held
  */
 void unbd_device_refresh(struct unbd_device *dev, struct unbd_leg *leg)
 {
@@ -490,7 +490,7 @@ void unbd_device_refresh(struct unbd_device *dev, struct unbd_leg *leg)
 	if (err > 0)
 		err = READ_ONCE(dev->added) ?
 			reattach(dev, leg, why, sizeof(why)) : 0;
-	if (err && READ_ONCE(leg->path->aborters)) {
+	if (err && unbd_leg_interrupted(leg)) {
 		refresh_again(dev, leg);
 		return;
 	}
@@ -508,10 +508,11 @@ void unbd_device_refresh(struct unbd_device *dev, struct unbd_leg *leg)
 }
 
 /**
- * unbd_device_kick_paths() - have the work of each live path run
+ * unbd_device_kick_legs() - have legs look what there is to do
  * @dev: the device
+ * @live: those that are live, or those that are not
  */
-void unbd_device_kick_paths(struct unbd_device *dev)
+void unbd_device_kick_legs(struct unbd_device *dev, bool live)
 {
 	int idx = srcu_read_lock(&dev->srcu);
 	struct unbd_leg *leg;
@@ -519,8 +520,8 @@ void unbd_device_kick_paths(struct unbd_device *dev)
 
 	for (i = 0; i < UNBD_MAX_PATHS; i++) {
 		leg = srcu_dereference(dev->legs[i], &dev->srcu);
-		if (leg && READ_ONCE(leg->live))
-			unbd_path_kick(leg->path);
+		if (leg && READ_ONCE(leg->live) == live)
+			unbd_leg_kick(leg);
 	}
 	srcu_read_unlock(&dev->srcu, idx);
 }
@@ -545,7 +546,7 @@ static int ask_size(struct unbd_device *dev, char *why, size_t len)
 	if (!unbd_device_has_leg(dev))
 		return unbd_why(why, len, -ENOTCONN, "no path is live");
 	atomic_cmpxchg(&dev->refresh, UNBD_REFRESH_DONE, UNBD_REFRESH_WANTED);
-	unbd_device_kick_paths(dev);
+	unbd_device_kick_legs(dev, true);
 	err = wait_event_killable(dev->wait, refresh_over(dev));
 	if (err)
 		return err;

@@ -56,7 +56,7 @@ static void name_fences(struct unbd_leg *leg)
 
 /**
  * unbd_fence_prepare() - choose the keys that a leg is attached with
- * @leg: leg that is down; its path's mutex is held
+ * @leg: leg that is down; its mutex is held
  *
  * Return: 0 or -ENOMEM.
  */
@@ -99,7 +99,7 @@ static struct unbd_fence *leave_fence(struct unbd_leg *leg)
 
 /**
  * unbd_fence_hold() - keep a request that was in flight when its leg went down
- * @leg: the leg, which has been detached; its path's mutex is held
+ * @leg: the leg, which has been detached; its mutex is held
  * @rq: the request, taken back
  *
  * Return: whether it is held; else it is for the caller to complete.
@@ -149,7 +149,7 @@ static void complete_held(struct list_head *requests)
 /**
  * unbd_fence_done() - the server has answered: what was held goes on
  * @leg: leg whose keys were sent, or that has none and can fence nothing; its
- *	path's mutex is held
+ *	mutex is held
  */
 void unbd_fence_done(struct unbd_leg *leg)
 {
@@ -176,7 +176,7 @@ void unbd_fence_done(struct unbd_leg *leg)
 
 /**
  * unbd_fence_run() - have a live leg's server fence what other legs left
- * @leg: the leg; its path's mutex is held. If its server cannot do that, the
+ * @leg: the leg; its mutex is held. If its server cannot do that, the
  *	writes go on all the same: there is nobody else to ask.
  * @why: gets the reason of a failure
  * @len: size of @why
@@ -187,7 +187,7 @@ int unbd_fence_run(struct unbd_leg *leg, char *why, size_t len)
 {
 	int err = 0;
 
-	unbd_path_assert_locked(leg->path);
+	lockdep_assert_held(&leg->mutex);
 
 	if (leg->fences && leg->path->ops->fence) {
 		name_fences(leg);

@@ -8,6 +8,7 @@
  */
 #define pr_fmt(fmt) "unbd: " fmt
 
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "client.h"
@@ -23,7 +24,7 @@ struct unbd_leg *unbd_leg_of(struct unbd_device *dev, struct unbd_path *path)
 /**
  * unbd_leg_create() - prepare to reach a device over a path
  * @dev: the device
- * @path: the path; path->mutex is held, so it begins to attach afterwards
+ * @path: the path; path->mutex is held
  *
  * Return: 0 or -ENOMEM.
  */
@@ -44,7 +45,9 @@ int unbd_leg_create(struct unbd_device *dev, struct unbd_path *path)
 	leg->want_queues = dev->want_queues;
 	leg->want_poll_queues = dev->want_poll_queues;
 	leg->queue_depth = dev->queue_depth;
-	INIT_WORK(&leg->work, unbd_leg_work);
+	mutex_init(&leg->mutex);
+	INIT_DELAYED_WORK(&leg->work, unbd_leg_work);
+	INIT_WORK(&leg->mend_work, unbd_leg_mend_work);
 	list_add_tail(&leg->entry, &path->legs);
 	rcu_assign_pointer(dev->legs[path->index], leg);
 	dev->nr_legs++;
@@ -52,20 +55,97 @@ int unbd_leg_create(struct unbd_device *dev, struct unbd_path *path)
 }
 
 /**
- * unbd_leg_destroy() - forget a leg that is down
- * @leg: leg that is not live; its path's mutex is held
+ * unbd_leg_lock() - take leg->mutex, for a work
+ * @leg: the leg
+ *
+ * Reclaim may be waiting for a disk that only this can bring back: neither it
+ * nor who holds it up may wait for reclaim.
+ *
+ * Return: for unbd_leg_unlock(); until then memory comes without I/O.
+ */
+unsigned int unbd_leg_lock(struct unbd_leg *leg)
+{
+	mutex_lock(&leg->mutex);
+	return memalloc_noio_save();
+}
+
+/**
+ * unbd_leg_lock_abort() - take leg->mutex without waiting for the peer
+ * @leg: leg that may be waiting for its peer; where it shares something with
+ *	others, its path was locked by unbd_path_lock_abort()
+ *
+ * What was interrupted is tried again at once after the mutex is released.
+ *
+ * Return: as unbd_leg_lock().
+ */
+unsigned int unbd_leg_lock_abort(struct unbd_leg *leg)
+{
+	struct unbd_path *path = leg->path;
+	unsigned int noio;
+
+	if (mutex_trylock(&leg->mutex))
+		return memalloc_noio_save();
+
+	mutex_lock(&path->abort_mutex);
+	if (!leg->aborters++)
+		path->ops->abort_leg(leg);
+	mutex_unlock(&path->abort_mutex);
+
+	noio = unbd_leg_lock(leg);
+
+	mutex_lock(&path->abort_mutex);
+	if (!--leg->aborters)
+		path->ops->abort_leg_clear(leg);
+	mutex_unlock(&path->abort_mutex);
+	return noio;
+}
+
+/**
+ * unbd_leg_unlock() - release leg->mutex
+ * @leg: the leg
+ * @noio: what locking it has returned
+ */
+void unbd_leg_unlock(struct unbd_leg *leg, unsigned int noio)
+{
+	memalloc_noio_restore(noio);
+	mutex_unlock(&leg->mutex);
+}
+
+/**
+ * unbd_leg_retire() - take a leg down for ever
+ * @leg: a leg, live or not; its path's mutex is held
+ * @polite: tell the server
+ *
+ * May sleep, but not for the peer. Nothing of the leg runs any more.
+ */
+void unbd_leg_retire(struct unbd_leg *leg, bool polite)
+{
+	unsigned int noio = unbd_leg_lock_abort(leg);
+
+	leg->gone = true;
+	unbd_leg_down(leg, polite);
+	unbd_leg_unlock(leg, noio);
+}
+
+/**
+ * unbd_leg_destroy() - forget a leg that has retired
+ * @leg: the leg; its path's mutex is held
  */
 void unbd_leg_destroy(struct unbd_leg *leg)
 {
 	struct unbd_device *dev = leg->dev;
 
-	unbd_path_assert_locked(leg->path);
+	lockdep_assert_held(&leg->path->mutex);
 
 	list_del(&leg->entry);
 	RCU_INIT_POINTER(dev->legs[leg->path->index], NULL);
 	dev->nr_legs--;
+	/* Who has found it may have told it to run. */
 	synchronize_srcu(&dev->srcu);
+	cancel_delayed_work_sync(&leg->work);
+	cancel_work_sync(&leg->mend_work);
 	wake_up_all(&dev->wait);
+	mutex_destroy(&leg->mutex);
 	kvfree(leg->slots);
 	kfree(leg->fence);
 	kfree(leg);
@@ -91,24 +171,16 @@ static int alloc_slots(struct unbd_leg *leg)
 	return 0;
 }
 
-/* Nothing can report an error of what has been closed any more. */
-static void not_broken(struct unbd_leg *leg)
-{
-	spin_lock_irq(&leg->path->lock);
-	leg->broken = false;
-	spin_unlock_irq(&leg->path->lock);
-}
-
 static void detach(struct unbd_leg *leg)
 {
 	leg->path->ops->detach(leg);
 	WRITE_ONCE(leg->attached, false);
-	not_broken(leg);
+	unbd_leg_mended(leg);
 }
 
 /**
  * unbd_leg_attach() - open the export and let the leg carry I/O
- * @leg: leg that is down, on a connected path whose mutex is held
+ * @leg: leg that is down, on a connected path; its mutex is held
  * @why: gets the reason of a failure
  * @len: size of @why
  *
@@ -117,9 +189,10 @@ static void detach(struct unbd_leg *leg)
 int unbd_leg_attach(struct unbd_leg *leg, char *why, size_t len)
 {
 	const struct unbd_transport_ops *ops = leg->path->ops;
+	unsigned long began = jiffies;
 	int err;
 
-	unbd_path_assert_locked(leg->path);
+	lockdep_assert_held(&leg->mutex);
 
 	err = unbd_fence_prepare(leg);
 	if (err)
@@ -141,6 +214,7 @@ int unbd_leg_attach(struct unbd_leg *leg, char *why, size_t len)
 		goto out;
 	}
 	unbd_fence_done(leg);
+	leg->attempts.took = jiffies - began;
 	WRITE_ONCE(leg->latency_ns, 0);
 	leg->live_since = jiffies;
 	WRITE_ONCE(leg->ask, 0);
@@ -148,6 +222,8 @@ int unbd_leg_attach(struct unbd_leg *leg, char *why, size_t len)
 	WRITE_ONCE(leg->alive_at, jiffies);
 	/* Pairs with live_leg(): all that a request needs is there. */
 	smp_store_release(&leg->live, true);
+	unbd_leg_sound(leg);
+	unbd_path_leg_up(leg->path);
 	unbd_device_update(leg->dev);
 out:
 	return err;
@@ -174,12 +250,12 @@ static void take_back_requests(struct unbd_leg *leg)
 			blk_mq_complete_request(rq);
 	}
 	if (unbd_fence_wanted(dev))
-		unbd_device_kick_paths(dev);
+		unbd_device_kick_legs(dev, true);
 }
 
 /**
  * unbd_leg_down() - take a leg out of service and its requests back
- * @leg: a leg, live or not; its path's mutex is held
+ * @leg: a leg, live or not; its mutex is held
  * @polite: tell the server
  *
  * May sleep, but not for the peer. Afterwards the requests are queued again
@@ -189,10 +265,10 @@ void unbd_leg_down(struct unbd_leg *leg, bool polite)
 {
 	struct unbd_device *dev = leg->dev;
 
-	unbd_path_assert_locked(leg->path);
+	lockdep_assert_held(&leg->mutex);
 
 	if (!leg->live) {
-		not_broken(leg);
+		unbd_leg_mended(leg);
 		return;
 	}
 	WRITE_ONCE(leg->live, false);
@@ -205,13 +281,13 @@ void unbd_leg_down(struct unbd_leg *leg, bool polite)
 
 /**
  * unbd_leg_busy() - are requests in flight on a leg?
- * @leg: leg with its slots; its path's mutex is held
+ * @leg: leg with its slots; its mutex is held
  */
 bool unbd_leg_busy(struct unbd_leg *leg)
 {
 	unsigned int i;
 
-	unbd_path_assert_locked(leg->path);
+	lockdep_assert_held(&leg->mutex);
 
 	for (i = 0; i < leg->nr_slots; i++)
 		if (READ_ONCE(leg->slots[i]))

@@ -1,128 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * All legs of a path, up and down.
+ * A leg's life: it comes up, is looked after while it is live, and is taken
+ * down when it has broken.
  *
- * Where legs share nothing (a transport without ops->connect) they are attached
- * and detached side by side: an export whose server does not answer holds up no
- * other one. Each has a work for that. The path's mutex, which its owner holds
- * until all of them are done, stands for one of each leg.
+ * Where legs share nothing (a transport without ops->connect) each does that by
+ * itself, in a work of its own and under its own mutex: an export whose server
+ * does not answer, comes or goes holds up no other one. Otherwise their path's
+ * work does it, one leg after the other.
  */
 #define pr_fmt(fmt) "unbd: " fmt
 
-#include <linux/sched/mm.h>
-
 #include "client.h"
 
-/**
- * unbd_legs_others_live() - is another device reached over this leg's path?
- * @leg: leg, its path's mutex is held
- *
- * Return: whether any is live that is not about to be taken down.
- */
-bool unbd_legs_others_live(const struct unbd_leg *leg)
-{
-	struct unbd_leg *other;
-
-	list_for_each_entry(other, &leg->path->legs, entry)
-		if (other != leg && other->live && !READ_ONCE(other->broken))
-			return true;
-	return false;
-}
-
-/**
- * unbd_leg_work() - take a leg's next step
- * @work: leg->work
- */
-void unbd_leg_work(struct work_struct *work)
-{
-	struct unbd_leg *leg = container_of(work, struct unbd_leg, work);
-	struct unbd_path *path = leg->path;
-	unsigned int noio = memalloc_noio_save();
-
-	leg->step(leg);
-	memalloc_noio_restore(noio);
-	/* A full barrier: pairs with unbd_legs_first(). */
-	atomic_dec_return(&path->legs_busy);
-	wake_up(&path->legs_wait);
-}
-
-static bool go_together(const struct unbd_path *path)
-{
-	return path->ops->connect || list_is_singular(&path->legs);
-}
-
-static void begin(struct unbd_leg *leg, void (*step)(struct unbd_leg *leg))
-{
-	if (go_together(leg->path)) {
-		step(leg);
-		return;
-	}
-	leg->step = step;
-	atomic_inc(&leg->path->legs_busy);
-	queue_work(unbd_leg_wq, &leg->work);
-}
-
-static void end(struct unbd_path *path)
-{
-	struct unbd_leg *leg;
-
-	list_for_each_entry(leg, &path->legs, entry)
-		flush_work(&leg->work);
-}
-
-static void down_politely(struct unbd_leg *leg)
-{
-	unbd_leg_down(leg, true);
-}
-
-static void down_at_once(struct unbd_leg *leg)
-{
-	unbd_leg_down(leg, false);
-}
-
-/**
- * unbd_legs_down() - take all legs out of service
- * @path: its mutex is held
- * @polite: tell the server
- *
- * May sleep, but not for the peer.
- */
-void unbd_legs_down(struct unbd_path *path, bool polite)
-{
-	struct unbd_leg *leg;
-
-	lockdep_assert_held(&path->mutex);
-
-	list_for_each_entry(leg, &path->legs, entry)
-		begin(leg, polite ? down_politely : down_at_once);
-	end(path);
-}
-
-/**
- * unbd_legs_mend() - take those out of service that have broken
- * @path: its mutex is held
- * @lost: told of each of them before
- *
- * May sleep, but not for the peer. Return: whether there were any.
- */
-bool unbd_legs_mend(struct unbd_path *path,
-		    void (*lost)(struct unbd_path *path, struct unbd_leg *leg))
-{
-	struct unbd_leg *leg;
-	bool any = false;
-
-	lockdep_assert_held(&path->mutex);
-
-	list_for_each_entry(leg, &path->legs, entry) {
-		if (!READ_ONCE(leg->broken))
-			continue;
-		lost(path, leg);
-		begin(leg, down_at_once);
-		any = true;
-	}
-	end(path);
-	return any;
-}
+/* From one question for fencing that failed to the next */
+#define FENCE_DELAY		msecs_to_jiffies(100)
 
 /* Why a mapped disk is not there yet is said once, not at every attempt. */
 static void report(struct unbd_leg *leg, int error, const char *why)
@@ -133,7 +24,13 @@ static void report(struct unbd_leg *leg, int error, const char *why)
 			leg->dev->index, why, error);
 }
 
-static void tried(struct unbd_leg *leg, int error, const char *why)
+/**
+ * unbd_leg_tried() - a mapping must not wait for this leg
+ * @leg: the leg
+ * @error: 0 if it is up, or -errno
+ * @why: reason of @error
+ */
+void unbd_leg_tried(struct unbd_leg *leg, int error, const char *why)
 {
 	leg->error = error;
 	strscpy(leg->why, why, sizeof(leg->why));
@@ -142,141 +39,166 @@ static void tried(struct unbd_leg *leg, int error, const char *why)
 	wake_up_all(&leg->dev->wait);
 }
 
-/**
- * unbd_legs_tried() - a mapping must not wait for this path
- * @path: its mutex is held
- * @error: -errno of all legs
- * @why: its reason
- * @again: also of those that have been tried before
- */
-void unbd_legs_tried(struct unbd_path *path, int error, const char *why,
-		     bool again)
+static bool wants_up(const struct unbd_leg *leg)
 {
-	struct unbd_leg *leg;
+	enum unbd_path_state state = READ_ONCE(leg->path->state);
 
-	list_for_each_entry(leg, &path->legs, entry)
-		if (again || !leg->tried)
-			tried(leg, error, why);
+	return !leg->live && !READ_ONCE(leg->dev->dying) &&
+	       state != UNBD_PATH_FAILED && state != UNBD_PATH_REMOVING;
 }
 
-static void attach(struct unbd_leg *leg)
+/**
+ * unbd_leg_come_up() - attach a leg that is not attached
+ * @leg: the leg, its mutex is held; its path is connected
+ *
+ * May sleep for as long as the transport may. Return: 0, also if there is
+ * nothing to do; -ECANCELED when it was interrupted by who wants the mutex; or
+ * -errno.
+ */
+int unbd_leg_come_up(struct unbd_leg *leg)
 {
 	char why[UNBD_WHY_LEN] = "";
 	int err = -ECANCELED;
 
-	if (!READ_ONCE(leg->path->aborters))
+	if (!wants_up(leg))
+		return 0;
+	if (!unbd_leg_interrupted(leg))
 		err = unbd_leg_attach(leg, why, sizeof(why));
-	if (err && READ_ONCE(leg->path->aborters)) {
-		leg->attempt = -ECANCELED;
-		return;
-	}
+	if (err && unbd_leg_interrupted(leg))
+		return -ECANCELED;
 	report(leg, err, why);
-	tried(leg, err, why);
-	leg->attempt = err;
+	unbd_leg_tried(leg, err, why);
+	return err;
 }
 
-/**
- * unbd_legs_attach() - begin to attach what is not attached
- * @path: connected, its mutex is held until unbd_legs_attached() has returned
- *
- * May sleep for as long as the transport may.
- */
-void unbd_legs_attach(struct unbd_path *path)
+static void refresh(struct unbd_leg *leg)
 {
-	struct unbd_leg *leg;
+	struct unbd_device *dev = leg->dev;
 
-	lockdep_assert_held(&path->mutex);
-
-	list_for_each_entry(leg, &path->legs, entry) {
-		leg->attempt = 0;
-		if (!leg->live && !READ_ONCE(leg->dev->dying))
-			begin(leg, attach);
-	}
+	if (atomic_cmpxchg(&dev->refresh, UNBD_REFRESH_WANTED,
+			   UNBD_REFRESH_RUNNING) == UNBD_REFRESH_WANTED)
+		unbd_device_refresh(dev, leg);
 }
 
-static bool any_live(struct unbd_path *path)
+/* Ask for what has been lost with other legs. */
+static int fence(struct unbd_leg *leg)
 {
-	struct unbd_leg *leg;
+	char why[UNBD_WHY_LEN];
+	int err;
 
-	list_for_each_entry(leg, &path->legs, entry)
-		if (READ_ONCE(leg->live))
-			return true;
-	return false;
-}
-
-/**
- * unbd_legs_first() - wait until a leg is live
- * @path: as unbd_legs_attach() has left it
- *
- * Return: whether any is; otherwise all attempts are over.
- */
-bool unbd_legs_first(struct unbd_path *path)
-{
-	wait_event(path->legs_wait,
-		   any_live(path) || !atomic_read(&path->legs_busy));
-	return any_live(path);
-}
-
-/**
- * unbd_legs_attached() - wait for the end of unbd_legs_attach()
- * @path: as unbd_legs_attach() has left it
- *
- * Return: 0; -ECANCELED when it was interrupted by who wants the path's mutex;
- * or -errno of any leg that could not be attached.
- */
-int unbd_legs_attached(struct unbd_path *path)
-{
-	struct unbd_leg *leg;
-	int err = 0;
-
-	end(path);
-	list_for_each_entry(leg, &path->legs, entry) {
-		if (leg->attempt == -ECANCELED)
-			return -ECANCELED;
-		if (leg->attempt)
-			err = leg->attempt;
-	}
+	if (!unbd_fence_wanted(leg->dev))
+		return 0;
+	err = unbd_fence_run(leg, why, sizeof(why));
+	report(leg, err, why);
+	leg->error = err;
 	return err;
 }
 
 /**
- * unbd_legs_refresh() - ask for the geometry of those devices that want it
- * @path: its mutex is held
+ * unbd_leg_attend() - do what there is to do for a leg that is up
+ * @leg: the leg, its mutex is held
  *
- * Sleeps for the peer.
+ * Sleeps for the peer. Return: 0; or jiffies after which to do it again.
  */
-void unbd_legs_refresh(struct unbd_path *path)
+unsigned long unbd_leg_attend(struct unbd_leg *leg)
 {
-	struct unbd_leg *leg;
-
-	list_for_each_entry(leg, &path->legs, entry)
-		if (leg->live && atomic_cmpxchg(&leg->dev->refresh,
-						UNBD_REFRESH_WANTED,
-						UNBD_REFRESH_RUNNING) ==
-		    UNBD_REFRESH_WANTED)
-			unbd_device_refresh(leg->dev, leg);
+	if (leg->live)
+		refresh(leg);
+	unbd_silence_ask(leg);
+	if (leg->live && fence(leg))
+		return FENCE_DELAY;
+	return 0;
 }
 
 /**
- * unbd_legs_fence() - ask over live legs for what has been lost with others
- * @path: its mutex is held
+ * unbd_leg_mend() - take a leg out of service if it has broken
+ * @leg: the leg, its mutex is held
+ * @attempts: what this counts for, the leg's or its path's
  *
- * Sleeps for the peer. Return: 0 or -errno, to be tried again.
+ * May sleep, but not for the peer. Return: whether it had.
  */
-int unbd_legs_fence(struct unbd_path *path)
+bool unbd_leg_mend(struct unbd_leg *leg, struct unbd_attempts *attempts)
 {
-	char why[UNBD_WHY_LEN];
-	struct unbd_leg *leg;
-	int err, result = 0;
+	if (!READ_ONCE(leg->broken))
+		return false;
+	unbd_attempts_lost(attempts, leg->live, leg->live_since);
+	unbd_path_leg_lost(leg);
+	unbd_leg_down(leg, false);
+	return true;
+}
 
-	list_for_each_entry(leg, &path->legs, entry) {
-		if (!leg->live || !unbd_fence_wanted(leg->dev))
-			continue;
-		err = unbd_fence_run(leg, why, sizeof(why));
-		report(leg, err, why);
-		leg->error = err;
-		if (err)
-			result = err;
+/* Unless somebody wants it to run sooner. */
+static void run_after(struct unbd_leg *leg, unsigned long delay)
+{
+	queue_delayed_work(unbd_leg_wq, &leg->work, delay);
+}
+
+/* A mapping tries each leg once; what fails then is removed with it. */
+static void try_again(struct unbd_leg *leg, int err)
+{
+	if (err == -ECANCELED) {
+		run_after(leg, 0);
+	} else if (!(leg->path->flags & UNBD_PATH_ONE_SHOT)) {
+		leg->attempts.failed++;
+		if (READ_ONCE(leg->dev->mapped))
+			run_after(leg, unbd_attempts_pause(&leg->attempts));
 	}
-	return result;
+}
+
+static void live_by_itself(struct unbd_leg *leg)
+{
+	unsigned long again;
+	int err;
+
+	if (unbd_leg_mend(leg, &leg->attempts) && leg->attempts.failed) {
+		run_after(leg, unbd_attempts_pause(&leg->attempts));
+		return;
+	}
+	if (READ_ONCE(leg->path->state) == UNBD_PATH_FAILED && !leg->tried)
+		unbd_leg_tried(leg, -ENOTCONN, "the path has failed");
+	unbd_attempts_next(&leg->attempts, !leg->tried, 0,
+			   leg->attempts.took);
+	err = unbd_leg_come_up(leg);
+	if (err) {
+		try_again(leg, err);
+		return;
+	}
+	again = unbd_leg_attend(leg);
+	if (again)
+		run_after(leg, again);
+}
+
+/**
+ * unbd_leg_work() - the next step of a leg that lives by itself
+ * @work: leg->work
+ */
+void unbd_leg_work(struct work_struct *work)
+{
+	struct unbd_leg *leg = container_of(to_delayed_work(work),
+					    struct unbd_leg, work);
+	unsigned int noio = unbd_leg_lock(leg);
+
+	if (!leg->gone)
+		live_by_itself(leg);
+	unbd_leg_unlock(leg, noio);
+}
+
+/**
+ * unbd_leg_mend_work() - take a leg down that lives by itself
+ * @work: leg->mend_work
+ *
+ * Because it has broken, or was told to leave.
+ */
+void unbd_leg_mend_work(struct work_struct *work)
+{
+	struct unbd_leg *leg = container_of(work, struct unbd_leg, mend_work);
+	unsigned int noio = unbd_leg_lock_abort(leg);
+
+	if (READ_ONCE(leg->leave)) {
+		WRITE_ONCE(leg->leave, false);
+		unbd_leg_down(leg, leg->leave_politely);
+	} else if (!leg->gone && unbd_leg_mend(leg, &leg->attempts)) {
+		run_after(leg, unbd_attempts_pause(&leg->attempts));
+	}
+	unbd_leg_unlock(leg, noio);
 }

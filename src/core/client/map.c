@@ -61,7 +61,7 @@ unlock:
 
 static bool was_tried(struct unbd_leg *leg)
 {
-	/* Pairs with leg_tried(): then there is an error and a reason. */
+	/* Pairs with unbd_leg_tried(): then there is an error and a reason. */
 	return smp_load_acquire(&leg->tried);
 }
 
@@ -128,13 +128,11 @@ static int wait_for_leg(struct unbd_device *dev, char *why, size_t len)
 	return 0;
 }
 
-/* The mapping will last: from now on its paths do what they can to come up. */
+/* The mapping will last: from now on its legs do what they can to come up. */
 static void keep_device(struct unbd_device *dev)
 {
-	mutex_lock(&dev->session->mutex);
 	WRITE_ONCE(dev->mapped, true);
-	unbd_session_kick(dev->session);
-	mutex_unlock(&dev->session->mutex);
+	unbd_device_kick_legs(dev, false);
 }
 
 static void forget_device(struct unbd_device *dev)

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Paths and their state machine:
- *
- *	connecting -> live -> reconnecting -> live ...
- *
- * with "failed" for what cannot come back by itself and "removing" as the end
- * of all. Connecting, attaching, detaching and reconnecting happen in the
- * path's work, one step at a time and without looking at any other path.
+ * Paths: what their legs share is connected, kept and connected again in the
+ * path's work, one step at a time and without looking at any other path; and
+ * with it its legs. Where they share nothing, the work has only to begin.
  */
 #define pr_fmt(fmt) "unbd: " fmt
 
@@ -15,23 +11,6 @@
 #include <linux/slab.h>
 
 #include "client.h"
-#include "trace.h"
-
-/* From one attempt's beginning to the next one's. */
-#define FIRST_DELAY		msecs_to_jiffies(100)
-#define LONGEST_DELAY		(1 * HZ)
-
-/* Who maps will wait that long for each step; a reconnect tries again soon. */
-#define MAP_TIMEOUT		(10 * HZ)
-#define RECONNECT_TIMEOUT	(3 * HZ)
-
-/*
- * A server that came back is in use again within two seconds: what was sent
- * when it was not there is lost, and may be sent again only by a new attempt.
- * Now and then one has more time, for servers that have become slow.
- */
-#define REACH_TIMEOUT		(1 * HZ)
-#define LONG_REACH_TIMEOUT	(3 * HZ / 2)
 
 /* For as long a server may be busy with a predecessor of a new path. */
 #define BUSY_TIMEOUT		(10 * HZ)
@@ -40,176 +19,43 @@
 #define LOG_INTERVAL		(300 * HZ)
 #define LOG_BURST		100
 
-/* A path that breaks sooner than this after it came up has not recovered. */
-#define PROVEN_AFTER		(1 * HZ)
-
-const char *unbd_path_state_name(enum unbd_path_state state)
+static bool shares(const struct unbd_path *path)
 {
-	static const char * const names[] = {
-		[UNBD_PATH_CONNECTING]	 = "connecting",
-		[UNBD_PATH_LIVE]	 = "live",
-		[UNBD_PATH_RECONNECTING] = "reconnecting",
-		[UNBD_PATH_FAILED]	 = "failed",
-		[UNBD_PATH_REMOVING]	 = "removing",
-	};
-
-	return names[state];
+	return path->ops->connect;
 }
 
-/**
- * unbd_path_may_log() - is there room for another line about a path?
- * @path: the path
- *
- * One that comes and goes for hours must not fill the log. How many lines were
- * left out is said before the next one. Process context.
- */
-bool unbd_path_may_log(struct unbd_path *path)
+static void leg_leaves(struct unbd_leg *leg, bool polite)
 {
-	unsigned int left_out = 0;
-	bool may;
+	unsigned int noio = unbd_leg_lock_abort(leg);
 
-	/* Legs may ask at a time, and who finds its lock taken is told no. */
-	spin_lock_irq(&path->lock);
-	may = __ratelimit(&path->log);
-	if (may)
-		swap(left_out, path->left_out);
-	else
-		path->left_out++;
-	spin_unlock_irq(&path->lock);
-	if (left_out)
-		pr_warn("%s: %u lines about it were left out\n", path->name,
-			left_out);
-	return may;
+	unbd_leg_down(leg, polite);
+	unbd_leg_unlock(leg, noio);
 }
 
-/* The only place where a path's state changes. */
-static void set_state(struct unbd_path *path, enum unbd_path_state state,
-		      int error, const char *why)
+/* Side by side, where they can. */
+static void legs_leave(struct unbd_path *path, bool polite)
 {
-	enum unbd_path_state old;
+	struct unbd_leg *leg;
 
-	lockdep_assert_held(&path->mutex);
-
-	spin_lock_irq(&path->lock);
-	old = path->state;
-	if (old != UNBD_PATH_REMOVING)
-		path->state = state;
-	spin_unlock_irq(&path->lock);
-	if (old == state || old == UNBD_PATH_REMOVING)
-		return;
-	trace_unbd_path_state(path, old, error);
-	unbd_path_event(path, state);
-	/* A mapping that fails says why, once. */
-	if (old == UNBD_PATH_CONNECTING && state == UNBD_PATH_REMOVING)
-		return;
-	if (!unbd_path_may_log(path))
-		return;
-	if (error)
-		pr_warn("%s: %s -> %s: %s (%d)\n", path->name,
-			unbd_path_state_name(old), unbd_path_state_name(state),
-			why, error);
-	else
-		pr_info("%s: %s -> %s\n", path->name,
-			unbd_path_state_name(old), unbd_path_state_name(state));
-}
-
-void unbd_path_kick(struct unbd_path *path)
-{
-	mod_delayed_work(unbd_wq, &path->work, 0);
-}
-
-void unbd_path_failed(struct unbd_path *path, int error, const char *fmt, ...)
-{
-	unsigned long flags;
-	bool first = false;
-	va_list args;
-
-	spin_lock_irqsave(&path->lock, flags);
-	if (!path->broken && path->state != UNBD_PATH_REMOVING) {
-		first = true;
-		path->broken = true;
-		path->error = error;
-		path->lost_at = jiffies;
-		va_start(args, fmt);
-		vsnprintf(path->why, sizeof(path->why), fmt, args);
-		va_end(args);
+	list_for_each_entry(leg, &path->legs, entry) {
+		if (shares(path) || list_is_singular(&path->legs)) {
+			leg_leaves(leg, polite);
+			continue;
+		}
+		leg->leave_politely = polite;
+		WRITE_ONCE(leg->leave, true);
+		queue_work(unbd_urgent_wq, &leg->mend_work);
 	}
-	spin_unlock_irqrestore(&path->lock, flags);
-	if (first) {
-		atomic_inc(&path->failures);
-		unbd_path_kick(path);
-	}
+	list_for_each_entry(leg, &path->legs, entry)
+		flush_work(&leg->mend_work);
 }
-EXPORT_SYMBOL_UNBD(unbd_path_failed);
-
-static void leg_broken(struct unbd_leg *leg, int error, struct va_format *vaf)
-{
-	struct unbd_path *path = leg->path;
-	unsigned long flags;
-	bool first = false;
-
-	spin_lock_irqsave(&path->lock, flags);
-	if (!leg->broken && path->state != UNBD_PATH_REMOVING) {
-		first = true;
-		leg->broken = true;
-		leg->lost_error = error;
-		snprintf(leg->lost_why, sizeof(leg->lost_why), "%pV", vaf);
-	}
-	spin_unlock_irqrestore(&path->lock, flags);
-	if (!first)
-		return;
-	/* What breaks while it is being attached waits for the end of that. */
-	if (READ_ONCE(leg->live))
-		queue_work(unbd_urgent_wq, &path->mend_work);
-	else
-		unbd_path_kick(path);
-}
-
-void unbd_leg_failed(struct unbd_leg *leg, int error, const char *fmt, ...)
-{
-	struct va_format vaf = { .fmt = fmt };
-	va_list args;
-
-	va_start(args, fmt);
-	vaf.va = &args;
-	if (leg->path->ops->connect)
-		unbd_path_failed(leg->path, error, "%pV", &vaf);
-	else
-		leg_broken(leg, error, &vaf);
-	va_end(args);
-}
-EXPORT_SYMBOL_UNBD(unbd_leg_failed);
-
-void unbd_leg_closed(struct unbd_leg *leg, int error, const char *fmt, ...)
-{
-	struct va_format vaf = { .fmt = fmt };
-	va_list args;
-
-	va_start(args, fmt);
-	vaf.va = &args;
-	leg_broken(leg, error, &vaf);
-	va_end(args);
-}
-EXPORT_SYMBOL_UNBD(unbd_leg_closed);
-
-void unbd_leg_changed(struct unbd_leg *leg)
-{
-	atomic_t *refresh = &leg->dev->refresh;
-
-	if (atomic_cmpxchg(refresh, UNBD_REFRESH_DONE, UNBD_REFRESH_WANTED) ==
-	    UNBD_REFRESH_RUNNING)
-		atomic_cmpxchg(refresh, UNBD_REFRESH_RUNNING,
-			       UNBD_REFRESH_AGAIN);
-	unbd_path_kick(leg->path);
-}
-EXPORT_SYMBOL_UNBD(unbd_leg_changed);
 
 /* Detaches everything; the requests are taken back. */
 static void take_down(struct unbd_path *path, bool polite)
 {
 	lockdep_assert_held(&path->mutex);
 
-	unbd_legs_down(path, polite);
+	legs_leave(path, polite);
 	if (path->connected && path->ops->disconnect)
 		path->ops->disconnect(path);
 	path->connected = false;
@@ -220,69 +66,28 @@ static void take_down(struct unbd_path *path, bool polite)
 	spin_unlock_irq(&path->lock);
 }
 
-/* What breaks soon after it came up is not tried again at once. */
-static void count_attempt(struct unbd_path *path, bool live,
-			  unsigned long since)
-{
-	if (live && time_after(jiffies, since + PROVEN_AFTER))
-		path->attempts = 0;
-	else
-		path->attempts++;
-}
-
-static void path_lost(struct unbd_path *path, int error, const char *why)
-{
-	if (path->state == UNBD_PATH_LIVE)
-		set_state(path, path->flags & UNBD_PATH_ONE_SHOT ?
-			  UNBD_PATH_FAILED : UNBD_PATH_RECONNECTING,
-			  error, why);
-}
-
 static void handle_failure(struct unbd_path *path)
 {
-	char why[UNBD_WHY_LEN];
-	int error;
-
-	spin_lock_irq(&path->lock);
-	error = path->error;
-	strscpy(why, path->why, sizeof(why));
-	spin_unlock_irq(&path->lock);
-
 	/* One that is not live may have been, long ago. */
-	count_attempt(path, path->state == UNBD_PATH_LIVE, path->live_since);
-	path_lost(path, error, why);
+	unbd_attempts_lost(&path->attempts, path->state == UNBD_PATH_LIVE,
+			   path->live_since);
+	unbd_path_lost(path);
 	take_down(path, false);
-}
-
-/* With the last one that was live the path has broken. */
-static void leg_lost(struct unbd_path *path, struct unbd_leg *leg)
-{
-	char why[UNBD_WHY_LEN];
-	int error;
-
-	spin_lock_irq(&path->lock);
-	error = leg->lost_error;
-	strscpy(why, leg->lost_why, sizeof(why));
-	spin_unlock_irq(&path->lock);
-
-	count_attempt(path, leg->live, leg->live_since);
-	if (unbd_legs_others_live(leg)) {
-		if (unbd_path_may_log(path))
-			pr_warn("%s: unbd%u: %s (%d)\n", path->name,
-				leg->dev->index, why, error);
-	} else if (path->state == UNBD_PATH_LIVE) {
-		atomic_inc(&path->failures);
-		path->lost_at = jiffies;
-		path_lost(path, error, why);
-	}
 }
 
 /* What legs share goes with the last one: then its server may go, too. */
 static bool mend_legs(struct unbd_path *path)
 {
-	bool mended = unbd_legs_mend(path, leg_lost);
+	struct unbd_leg *leg;
+	unsigned int noio;
+	bool mended = false;
 
-	if (mended && path->ops->connect && path->state != UNBD_PATH_LIVE)
+	list_for_each_entry(leg, &path->legs, entry) {
+		noio = unbd_leg_lock(leg);
+		mended |= unbd_leg_mend(leg, &path->attempts);
+		unbd_leg_unlock(leg, noio);
+	}
+	if (mended && path->state != UNBD_PATH_LIVE)
 		take_down(path, false);
 	return mended;
 }
@@ -308,61 +113,76 @@ static bool is_final(struct unbd_path *path, int err)
 		time_after(jiffies, path->created + BUSY_TIMEOUT));
 }
 
+static void legs_tried(struct unbd_path *path, int err, const char *why,
+		       bool again)
+{
+	struct unbd_leg *leg;
+
+	list_for_each_entry(leg, &path->legs, entry)
+		if (again || !leg->tried)
+			unbd_leg_tried(leg, err, why);
+}
+
 static int connect_path(struct unbd_path *path)
 {
 	char why[UNBD_WHY_LEN] = "";
-	int err = 0;
+	int err;
 
 	if (path->connected)
 		return 0;
 	count_wanted_queues(path);
-	if (path->ops->connect)
-		err = path->ops->connect(path, why, sizeof(why));
+	err = path->ops->connect(path, why, sizeof(why));
 	path->connected = !err;
 	if (!err)
-		path->connect_took = jiffies - path->tried_at;
+		path->attempts.took = jiffies - path->attempts.began;
 	if (err && is_final(path, err))
-		unbd_legs_tried(path, err, why, true);
+		legs_tried(path, err, why, true);
 	return err;
 }
 
-static void path_up(struct unbd_path *path)
+static int legs_come_up(struct unbd_path *path)
 {
-	unsigned long now = jiffies;
+	struct unbd_leg *leg;
+	unsigned int noio;
+	int err, result = 0;
 
-	if (path->state == UNBD_PATH_LIVE)
-		return;
-	path->live_since = now;
-	if (path->state != UNBD_PATH_CONNECTING) {
-		atomic_inc(&path->reconnects);
-		if (unbd_path_may_log(path))
-			pr_info("%s: was away for %u ms\n", path->name,
-				jiffies_to_msecs(now - path->lost_at));
+	list_for_each_entry(leg, &path->legs, entry) {
+		noio = unbd_leg_lock(leg);
+		err = unbd_leg_come_up(leg);
+		unbd_leg_unlock(leg, noio);
+		if (err == -ECANCELED)
+			return err;
+		if (err)
+			result = err;
 	}
-	set_state(path, UNBD_PATH_LIVE, 0, NULL);
+	return result;
 }
 
-/* The first leg makes the path live, however long the others take. */
-static int attach_legs(struct unbd_path *path)
+static unsigned long attend_legs(struct unbd_path *path)
 {
-	unbd_legs_attach(path);
-	if (unbd_legs_first(path))
-		path_up(path);
-	return unbd_legs_attached(path);
+	unsigned long again, soonest = 0;
+	struct unbd_leg *leg;
+	unsigned int noio;
+
+	list_for_each_entry(leg, &path->legs, entry) {
+		noio = unbd_leg_lock(leg);
+		again = unbd_leg_attend(leg);
+		unbd_leg_unlock(leg, noio);
+		if (again && (!soonest || again < soonest))
+			soonest = again;
+	}
+	return soonest;
 }
 
-static void set_timeouts(struct unbd_path *path)
+static void set_limits(struct unbd_path *path, bool first)
 {
-	bool first = path->state == UNBD_PATH_CONNECTING;
-	unsigned long reach = REACH_TIMEOUT;
+	unsigned long slowest = path->attempts.took;
+	struct unbd_leg *leg;
 
-	if (path->attempts % 16 == 15)
-		reach = RECONNECT_TIMEOUT;
-	else if (path->attempts % 4 == 3)
-		reach = LONG_REACH_TIMEOUT;
-	path->connect_timeout = first ? MAP_TIMEOUT : RECONNECT_TIMEOUT;
-	path->reach_timeout = first ? MAP_TIMEOUT :
-		clamp(3 * path->connect_took, reach, RECONNECT_TIMEOUT);
+	list_for_each_entry(leg, &path->legs, entry)
+		slowest = max(slowest, leg->attempts.took);
+	unbd_attempts_next(&path->attempts, first, path->attempts.took,
+			   slowest);
 }
 
 /*
@@ -373,18 +193,20 @@ static int bring_up(struct unbd_path *path)
 {
 	int err;
 
-	set_timeouts(path);
-	path->tried_at = jiffies;
+	set_limits(path, path->state == UNBD_PATH_CONNECTING);
 	err = connect_path(path);
 	if (!err)
-		err = attach_legs(path);
-	if (!err)
+		err = legs_come_up(path);
+	if (!err) {
+		/* Nobody waits for what comes now as who maps does. */
+		set_limits(path, false);
 		return 0;
+	}
 	if (READ_ONCE(path->aborters))
 		return -ECANCELED;
 	if (path->flags & UNBD_PATH_ONE_SHOT)
 		return 0;
-	path->attempts++;
+	path->attempts.failed++;
 	return err;
 }
 
@@ -399,21 +221,54 @@ static bool shall_retry(struct unbd_path *path)
 	return false;
 }
 
-static unsigned long backoff(struct unbd_path *path)
+/* Jiffies until the next round, 0 for none. */
+static unsigned long next_round(struct unbd_path *path, int err,
+				unsigned long again)
 {
-	unsigned long pause, since = jiffies - path->tried_at;
-
-	if (!path->attempts)
-		return 0;
-	pause = min_t(unsigned long, LONGEST_DELAY,
-		      FIRST_DELAY << min(path->attempts - 1, 8U));
-	return pause > since ? max(pause - since, FIRST_DELAY) : FIRST_DELAY;
+	if (err == -ECANCELED)
+		return 1;
+	if (err && shall_retry(path))
+		return max(unbd_attempts_pause(&path->attempts), 1UL);
+	return again;
 }
 
-/*
- * Beside the path's work, which may be waiting for another export's server:
- * what was in flight on a broken leg shall go elsewhere at once.
- */
+/* What the legs of a path share, and with it they themselves. */
+static unsigned long next_step(struct unbd_path *path)
+{
+	unsigned long again;
+	bool mended;
+	int err;
+
+	if (READ_ONCE(path->broken)) {
+		handle_failure(path);
+		mended = true;
+	} else {
+		mended = mend_legs(path);
+	}
+	/* Whoever waits in a handshake must not delay the others. */
+	if (mended && path->attempts.failed)
+		return next_round(path, -EAGAIN, 0);
+	if (path->state == UNBD_PATH_FAILED) {
+		legs_tried(path, -ENOTCONN, "the path has failed", false);
+		return 0;
+	}
+	err = bring_up(path);
+	again = attend_legs(path);
+	return next_round(path, err, again);
+}
+
+/* Those that live by themselves are told to once. */
+static void begin_legs(struct unbd_path *path)
+{
+	struct unbd_leg *leg;
+
+	list_for_each_entry(leg, &path->legs, entry) {
+		if (!leg->begun)
+			unbd_leg_kick(leg);
+		leg->begun = true;
+	}
+}
+
 static void mend_work(struct work_struct *work)
 {
 	struct unbd_path *path = container_of(work, struct unbd_path,
@@ -421,7 +276,8 @@ static void mend_work(struct work_struct *work)
 	unsigned int noio = unbd_path_lock_abort(path);
 
 	if (path->state != UNBD_PATH_REMOVING && mend_legs(path))
-		mod_delayed_work(unbd_wq, &path->work, backoff(path));
+		mod_delayed_work(unbd_wq, &path->work,
+				 unbd_attempts_pause(&path->attempts));
 	unbd_path_unlock(path, noio);
 }
 
@@ -450,40 +306,18 @@ static void path_work(struct work_struct *work)
 {
 	struct unbd_path *path = container_of(to_delayed_work(work),
 					      struct unbd_path, work);
-	int err = 0, fence_err = 0;
-	unsigned int noio;
-	bool mended;
+	unsigned int noio = lock(path);
+	unsigned long again = 0;
 
-	noio = lock(path);
 	if (path->state == UNBD_PATH_REMOVING)
 		goto out;
-	if (READ_ONCE(path->broken)) {
-		handle_failure(path);
-		mended = true;
-	} else {
-		mended = mend_legs(path);
-	}
-	/* Whoever waits in a handshake must not delay the others. */
-	if (mended && path->attempts) {
-		err = -EAGAIN;
-		goto out;
-	}
-	if (path->state == UNBD_PATH_FAILED) {
-		unbd_legs_tried(path, -ENOTCONN, "the path has failed",
-				false);
-	} else {
-		err = bring_up(path);
-		unbd_legs_refresh(path);
-		unbd_silence_ask(path);
-		fence_err = unbd_legs_fence(path);
-	}
+	if (shares(path))
+		again = next_step(path);
+	else
+		begin_legs(path);
+	if (again)
+		queue_delayed_work(unbd_wq, &path->work, again);
 out:
-	if (err && path->state != UNBD_PATH_REMOVING &&
-	    (err == -ECANCELED || shall_retry(path)))
-		queue_delayed_work(unbd_wq, &path->work,
-				   err == -ECANCELED ? 0 : backoff(path));
-	else if (fence_err)
-		queue_delayed_work(unbd_wq, &path->work, FIRST_DELAY);
 	unbd_path_unlock(path, noio);
 }
 
@@ -499,6 +333,9 @@ unsigned int unbd_path_lock_abort(struct unbd_path *path)
 {
 	unsigned int noio;
 
+	/* Without what it connects it waits for nobody. */
+	if (!shares(path))
+		return lock(path);
 	if (mutex_trylock(&path->mutex))
 		return memalloc_noio_save();
 
@@ -529,6 +366,7 @@ void unbd_path_release(struct unbd_path *path)
 	kfree(path->dst);
 	mutex_destroy(&path->mutex);
 	mutex_destroy(&path->abort_mutex);
+	mutex_destroy(&path->state_mutex);
 	kfree(path);
 	unbd_session_put(session);
 }
@@ -560,9 +398,9 @@ static struct unbd_path *alloc_path(struct unbd_session *session,
 	path->counters = alloc_percpu(struct unbd_path_counters);
 	INIT_LIST_HEAD(&path->entry);
 	INIT_LIST_HEAD(&path->legs);
-	init_waitqueue_head(&path->legs_wait);
 	mutex_init(&path->mutex);
 	mutex_init(&path->abort_mutex);
+	mutex_init(&path->state_mutex);
 	spin_lock_init(&path->lock);
 	ratelimit_state_init(&path->log, LOG_INTERVAL, LOG_BURST);
 	ratelimit_set_flags(&path->log, RATELIMIT_MSG_ON_RELEASE);
@@ -628,6 +466,18 @@ put:
 	return ERR_PTR(err);
 }
 
+static void kick_all(struct unbd_path *path)
+{
+	struct unbd_leg *leg;
+
+	unbd_path_kick(path);
+	list_for_each_entry(leg, &path->legs, entry) {
+		if (!leg->live)
+			leg->attempts.failed = 0;
+		unbd_leg_kick(leg);
+	}
+}
+
 /**
  * unbd_path_reconnect() - connect a path anew, now
  * @path: path in any state
@@ -647,15 +497,15 @@ int unbd_path_reconnect(struct unbd_path *path, bool live_too)
 		unbd_path_unlock(path, noio);
 		return -ENODEV;
 	}
-	path->attempts = 0;
+	path->attempts.failed = 0;
 	if (path->state == UNBD_PATH_LIVE && live_too) {
-		path->lost_at = jiffies;
-		set_state(path, UNBD_PATH_RECONNECTING, 0, NULL);
+		unbd_path_goes(path, UNBD_PATH_RECONNECTING, 0, NULL);
 		take_down(path, true);
+		unbd_path_left(path);
 	} else if (path->state == UNBD_PATH_FAILED) {
-		set_state(path, UNBD_PATH_RECONNECTING, 0, NULL);
+		unbd_path_goes(path, UNBD_PATH_RECONNECTING, 0, NULL);
 	}
-	unbd_path_kick(path);
+	kick_all(path);
 	unbd_path_unlock(path, noio);
 	return 0;
 }
@@ -668,8 +518,8 @@ void unbd_path_disconnect(struct unbd_path *path)
 {
 	unsigned int noio = unbd_path_lock_abort(path);
 
-	path->lost_at = jiffies;
-	set_state(path, UNBD_PATH_FAILED, -ESHUTDOWN, "disconnected by hand");
+	unbd_path_goes(path, UNBD_PATH_FAILED, -ESHUTDOWN,
+		       "disconnected by hand");
 	take_down(path, true);
 	unbd_path_unlock(path, noio);
 }
@@ -689,10 +539,12 @@ void unbd_path_destroy(struct unbd_path *path)
 	lockdep_assert_held(&session->mutex);
 
 	noio = unbd_path_lock_abort(path);
-	set_state(path, UNBD_PATH_REMOVING, 0, NULL);
+	unbd_path_goes(path, UNBD_PATH_REMOVING, 0, NULL);
 	take_down(path, true);
-	list_for_each_entry_safe(leg, next, &path->legs, entry)
+	list_for_each_entry_safe(leg, next, &path->legs, entry) {
+		unbd_leg_retire(leg, true);
 		unbd_leg_destroy(leg);
+	}
 	unbd_path_unlock(path, noio);
 	cancel_work_sync(&path->mend_work);
 	cancel_delayed_work_sync(&path->work);

@@ -355,7 +355,7 @@ void unbd_session_remove_legs(struct unbd_device *dev, bool polite)
 		noio = unbd_path_lock_abort(path);
 		leg = unbd_leg_of(dev, path);
 		if (leg) {
-			unbd_leg_down(leg, polite);
+			unbd_leg_retire(leg, polite);
 			unbd_leg_destroy(leg);
 		}
 		unbd_path_unlock(path, noio);

@@ -39,7 +39,7 @@ static void ask(struct unbd_leg *leg, unsigned long limit)
 	if (READ_ONCE(leg->ask))
 		return;
 	WRITE_ONCE(leg->ask, limit);
-	unbd_path_kick(leg->path);
+	unbd_leg_kick(leg);
 }
 
 static void give_up(struct unbd_leg *leg, struct request *rq,
@@ -126,22 +126,18 @@ static void ask_server(struct unbd_leg *leg)
 }
 
 /**
- * unbd_silence_ask() - ask the servers that are silent whether they live
- * @path: path with its mutex held
+ * unbd_silence_ask() - ask a server that is silent whether it lives
+ * @leg: leg with its mutex held
  *
  * Sleeps for the peer.
  */
-void unbd_silence_ask(struct unbd_path *path)
+void unbd_silence_ask(struct unbd_leg *leg)
 {
-	struct unbd_leg *leg;
+	lockdep_assert_held(&leg->mutex);
 
-	lockdep_assert_held(&path->mutex);
-
-	list_for_each_entry(leg, &path->legs, entry) {
-		if (!READ_ONCE(leg->ask))
-			continue;
-		if (leg->live)
-			ask_server(leg);
-		WRITE_ONCE(leg->ask, 0);
-	}
+	if (!READ_ONCE(leg->ask))
+		return;
+	if (leg->live)
+		ask_server(leg);
+	WRITE_ONCE(leg->ask, 0);
 }

@@ -60,14 +60,17 @@ test_an_export_that_hangs_leaves_its_neighbours_alone() {
 }
 
 # serve_exports - nbdkit, with an export for every name; who opens one that
-# begins with "bad" waits as long as there is a file WORK/hang
+# begins with "bad" waits as long as there is a file WORK/hang, and so many
+# seconds as WORK/slow says
 serve_exports() {
 	# shellcheck disable=SC2016
 	start_nbdkit eval thread_model='echo parallel' open='
 			case $3 in
 			bad*)	while [ -e '"$WORK"'/hang ]; do
 					sleep 0.2
-				done ;;
+				done
+				[ ! -e '"$WORK"'/slow ] ||
+					sleep "$(cat '"$WORK"'/slow)" ;;
 			esac
 			echo "$3"' \
 		get_size='echo 16M' can_multi_conn='exit 0' pread='
@@ -83,9 +86,7 @@ test_exports_that_hang_delay_no_others() {
 	done
 	DISK=$(map sessname=s "$HERE" device_path=good nr_queues=1)
 	touch "$WORK/hang"
-	stop_peer "$PEER_PID"
-	eventually 2 path_is s reconnecting
-	serve_exports
+	restart_server
 	begin=$(milliseconds)
 	eventually 2 state_is "$DISK" live
 	took=$(( $(milliseconds) - begin ))
@@ -100,6 +101,39 @@ test_exports_that_hang_delay_no_others() {
 		eventually 10 state_is "$disk" live
 		unmap "$disk"
 	done
+	unmap "$DISK"
+}
+
+# restart_server - as serve_exports has started it
+restart_server() {
+	stop_peer "$PEER_PID"
+	eventually 2 path_is s reconnecting
+	serve_exports
+}
+
+# Who maps waits ten seconds for it, and so does who connects again.
+test_an_export_that_is_slow_to_open_comes_back() {
+	local begin took
+	echo 5 > "$WORK/slow"
+	serve_exports
+	DISK=$(map sessname=s "$HERE" device_path=bad nr_queues=1)
+	restart_server
+	begin=$(milliseconds)
+	eventually 20 state_is "$DISK" live
+	took=$(( $(milliseconds) - begin ))
+	(( took < $(scaled 8000) )) || fail "it took $took ms"
+	direct_read "$DISK" 0 > /dev/null
+	unmap "$DISK"
+}
+
+# One that has become slow is given as long now and then.
+test_an_export_that_has_become_slow_comes_back() {
+	serve_exports
+	DISK=$(map sessname=s "$HERE" device_path=bad nr_queues=1)
+	echo 5 > "$WORK/slow"
+	restart_server
+	eventually 30 state_is "$DISK" live
+	direct_read "$DISK" 0 > /dev/null
 	unmap "$DISK"
 }
 
@@ -141,6 +175,46 @@ test_a_broken_leg_waits_for_no_handshake() {
 	same "$(state "$bad")" live "$bad, over the second path"
 	rm "$WORK/hang"
 	unmap "$bad"
+	unmap "$DISK"
+}
+
+# last_port - from which the path's last connection that came about comes
+last_port() {
+	local address
+	address=$(< "$CLIENT/sessions/s/paths/0/src_addr")
+	echo "${address##*:}"
+}
+
+# others_come_and_go - of the session: DISK breaks and comes back, then others
+# are mapped and unmapped
+others_come_and_go() {
+	local new i
+	break_connection "$(last_port)"
+	direct_read "$DISK" 0 > /dev/null
+	for (( i = 0; i < 5; i++ )); do
+		new=$(map sessname=s device_path=new$i nr_queues=1)
+		unmap "$new"
+	done
+}
+
+# A handshake of two seconds, while others of the session come, go and break
+test_neighbours_do_not_disturb_a_handshake() {
+	local slow begin took
+	need_module tcp_diag
+	serve_exports
+	DISK=$(map sessname=s "$HERE" device_path=good nr_queues=1)
+	slow=$(map sessname=s device_path=bad nr_queues=1)
+	echo 2 > "$WORK/slow"
+	restart_server
+	begin=$(milliseconds)
+	eventually 2 state_is "$DISK" live
+	others_come_and_go &
+	eventually 10 state_is "$slow" live
+	took=$(( $(milliseconds) - begin ))
+	kill -0 $! || fail "the others were quicker"
+	wait $!
+	(( took < $(scaled 4000) )) || fail "it took $took ms"
+	unmap "$slow"
 	unmap "$DISK"
 }
 

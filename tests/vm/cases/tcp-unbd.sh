@@ -322,15 +322,15 @@ test_each_state_is_announced() {
 	unexport "vol0 force"
 	eventually 20 told_last "s $disk failing"
 	export_dev name=vol0 "device_path=$WORK/disk"
-	eventually 20 told_last "s 0 live"
+	eventually 20 told_last "s $disk live"
 	unmap "$disk"
 	eventually 5 told_last "s 0 removing"
 	same "$(told)" "s 0 live
 s 0 reconnecting
 s $disk parked
 s $disk failing
-s $disk live
 s 0 live
+s $disk live
 s 0 removing" "what was told"
 }
 
