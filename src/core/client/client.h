@@ -370,7 +370,7 @@ int unbd_device_adopt(struct unbd_device *dev, struct unbd_leg *leg,
 		      char *why, size_t len);
 void unbd_device_complete(struct request *rq);
 void unbd_device_update(struct unbd_device *dev);
-void unbd_device_unanswered(struct unbd_device *dev);
+void unbd_device_unanswered(struct unbd_device *dev, unsigned long since);
 void unbd_device_fail(struct unbd_device *dev);
 bool unbd_device_has_leg(struct unbd_device *dev);
 bool unbd_device_attached(struct unbd_device *dev);
@@ -412,6 +412,7 @@ void unbd_fence_let_go(struct unbd_device *dev);
 void unbd_fence_forget(struct unbd_device *dev);
 
 /* silence.c: slow servers and dead ones */
+unsigned long unbd_longest_wait(const struct unbd_device *dev);
 unsigned long unbd_request_overdue(struct request *rq);
 void unbd_silence_ask(struct unbd_leg *leg);
 

@@ -181,14 +181,19 @@ static void fail_work(struct work_struct *work)
 /**
  * unbd_device_unanswered() - a leg that is down had requests without an answer
  * @dev: the device, after unbd_device_update()
+ * @since: jiffies since when the leg was live
  *
- * If it has no other, it is in the outage of before. May sleep.
+ * If it has no other, it is in the outage of before, unless the leg was live
+ * for longer than any request waits: then it was idle, and nothing speaks
+ * against its server before this. May sleep.
  */
-void unbd_device_unanswered(struct unbd_device *dev)
+void unbd_device_unanswered(struct unbd_device *dev, unsigned long since)
 {
 	mutex_lock(&dev->mutex);
 	if (dev->disk && dev->parked) {
 		WRITE_ONCE(dev->unproven, true);
+		if (time_after(jiffies, since + unbd_longest_wait(dev)))
+			WRITE_ONCE(dev->given_up, false);
 		if (READ_ONCE(dev->given_up))
 			mod_delayed_work(unbd_urgent_wq, &dev->fail_work, 0);
 	}

@@ -236,7 +236,7 @@ static void take_back_requests(struct unbd_leg *leg)
 	unsigned int i;
 
 	if (unbd_leg_busy(leg))
-		unbd_device_unanswered(dev);
+		unbd_device_unanswered(dev, leg->live_since);
 	for (i = 0; i < leg->nr_slots; i++) {
 		struct request *rq = leg->slots[i];
 

@@ -55,6 +55,15 @@ static void give_up(struct unbd_leg *leg, struct request *rq,
 }
 
 /**
+ * unbd_longest_wait() - jiffies after which no request waits for its answer
+ * @dev: the device, with its disk
+ */
+unsigned long unbd_longest_wait(const struct unbd_device *dev)
+{
+	return PATIENCE * READ_ONCE(dev->disk->queue->rq_timeout);
+}
+
+/**
  * unbd_request_overdue() - a request has not been answered in its time
  * @rq: request of a live or a broken leg, or of none
  *

@@ -7,6 +7,7 @@
 # tags: tcp client recovery
 
 . /bed/tcp.sh
+. /bed/held.sh
 
 # begin [KEY=VALUE...] - a file served by nbdkit, mapped as DISK
 begin() {
@@ -146,6 +147,31 @@ test_fail_timeout_is_waited_for_once() {
 	server_dies
 	eventually 3 state_is "$DISK" parked
 	read_fails_after 8 "$began"
+	unmap "$DISK"
+}
+
+# A disk that nobody used for long is not in the outage that it had before.
+test_an_idle_disk_has_its_fail_timeout() {
+	local began took
+	start_script "$SCRIPT_FLAGS"
+	DISK=$(map sessname=s "$HERE" device_path= nr_queues=1 io_timeout=3 \
+		fail_timeout=8)
+	allow_log "dev $DISK|Buffer I/O error"
+	udevadm settle -t "$(scaled 20)"
+	for_us_alone "$DISK"
+	server_dies
+	eventually 3 state_is "$DISK" parked
+	read_fails_after 8 0
+	start_script "$SCRIPT_FLAGS" 8>&-
+	eventually 5 state_is "$DISK" live
+	sleep 30
+	script stall,cmd=READ
+	began=$(milliseconds)
+	must_fail direct_read "$DISK" 1
+	took=$(( $(milliseconds) - began ))
+	(( took >= 10500 )) || fail "it took $took ms"
+	script
+	exec 8>&-
 	unmap "$DISK"
 }
 
