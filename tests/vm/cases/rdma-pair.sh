@@ -207,14 +207,11 @@ test_polled_connections_end_soon() {
 # An adapter that is removed waits for the identifiers, and for nothing else that
 # is made on it.
 test_identifiers_go_last() {
-	local disk events=$TRACING/kprobe_events
+	local disk
 	serve
 	disk=$(map "${THERE[@]}")
 	udevadm settle -t "$(scaled 20)"
-	defer eval "echo > $events"
-	echo 'p:bed/id rdma_destroy_id' >> "$events"
-	echo 'p:bed/pd ib_dealloc_pd_user' >> "$events"
-	trace_events bed
+	trace_calls id=rdma_destroy_id pd=ib_dealloc_pd_user
 	unmap "$disk"
 	eventually 10 no_connections
 	# Of what each task did last
@@ -227,19 +224,23 @@ test_identifiers_go_last() {
 	! grep '^pd ' "$WORK/last" || fail "an adapter goes too early"
 }
 
-# The adapter of both ends goes and comes back.
+# adapter_goes_and_comes - that of both ends, under write_steadily
+adapter_goes_and_comes() {
+	rdma link delete rxe0
+	eventually 10 path_away s 0
+	rxe_here
+	eventually 20 path_is s live
+	writing_goes_on
+}
+
 # kernels: 6.1 debug
 test_the_adapter_goes_under_writes() {
-	local disk i
+	local disk
 	serve
 	disk=$(map "${THERE[@]}")
 	write_steadily "$disk"
-	for i in 1 2 3; do
-		rdma link delete rxe0
-		eventually 10 path_away s 0
-		rxe_here
-		eventually 20 path_is s live
-		writing_goes_on
+	for _ in 1 2 3; do
+		adapter_goes_and_comes
 	done
 	end_writing
 	unmap "$disk"
@@ -259,11 +260,7 @@ test_a_listener_comes_back_with_its_adapter() {
 	disk=$(map "${THERE[@]}")
 	write_steadily "$disk"
 	for _ in 1 2; do
-		rdma link delete rxe0
-		eventually 10 path_away s 0
-		rxe_here
-		eventually 20 path_is s live
-		writing_goes_on
+		adapter_goes_and_comes
 	done
 	end_writing
 	unmap "$disk"
@@ -327,14 +324,11 @@ test_the_server_is_replaced_under_writes() {
 
 # The memory of a session is not made for whom the lists keep out.
 test_strangers_are_refused_before_they_cost_anything() {
-	local events=$TRACING/kprobe_events
 	load rdma-server client
 	export_dev name=vol0 "device_path=$(disk_file 16)" \
 		clients=192.168.0.0/16
 	listen rdma:0.0.0.0:1234
-	defer eval "echo > $events"
-	echo 'p:bed/chunks srv_chunks_alloc' >> "$events"
-	trace_events bed
+	trace_calls chunks=srv_chunks_alloc
 	map_refused EACCES "${THERE[*]}" "it does not allow this address"
 	! grep 'chunks:' $TRACING/trace || fail "memory was allocated"
 	eventually 10 no_connections

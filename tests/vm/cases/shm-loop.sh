@@ -361,14 +361,11 @@ test_lists_that_are_wrong_in_the_end() {
 
 # A question is answered whatever else the server is about.
 test_the_size_is_asked_without_a_lock() {
-	local events=$TRACING/kprobe_events
 	serve "$(disk_file 16)"
 	attach
 	eventually 10 nr_disks 1
 	DISK=$(by_letter a)
-	defer eval "echo > $events"
-	echo 'p:bed/probe unbd_export_probe' >> "$events"
-	trace_events bed
+	trace_calls probe=unbd_export_probe
 	truncate -s 17M "$WORK/disk"
 	write_sysfs "/sys/block/$DISK/unbd/resize" 0
 	is_mib "$DISK" 17
@@ -377,7 +374,7 @@ test_the_size_is_asked_without_a_lock() {
 }
 
 test_a_server_that_is_away_costs_little() {
-	local events=$TRACING/kprobe_events count
+	local count
 	serve "$(disk_file 16)"
 	attach
 	eventually 10 nr_disks 1
@@ -385,9 +382,7 @@ test_a_server_that_is_away_costs_little() {
 	udevadm settle -t "$(scaled 20)"
 	echo "1 force" > $SHM_SERVER/remove_connection
 	eventually 10 path_is shm1 reconnecting
-	defer eval "echo > $events"
-	echo 'p:bed/look unbd_shm_client:shm_reader_active' >> "$events"
-	trace_events bed
+	trace_calls look=unbd_shm_client:shm_reader_active
 	sleep 10
 	count=$(grep -c 'look:' $TRACING/trace) || :
 	echo "$count looks"
@@ -398,7 +393,6 @@ test_a_server_that_is_away_costs_little() {
 # Nothing may be written behind the image of a machine that hibernates; and that
 # may be written to a disk of ours.
 test_the_server_sleeps_with_its_machine() {
-	local events=$TRACING/kprobe_events
 	serve "$(disk_file 16)"
 	attach
 	eventually 10 nr_disks 1
@@ -406,9 +400,7 @@ test_the_server_sleeps_with_its_machine() {
 	udevadm settle -t "$(scaled 20)"
 	echo 1 > /sys/module/suspend/parameters/pm_test_delay
 	echo freezer > /sys/power/pm_test
-	defer eval "echo > $events"
-	echo 'p:bed/rests __refrigerator' >> "$events"
-	trace_events bed
+	trace_calls rests=__refrigerator
 	echo freeze > /sys/power/state
 	grep 'unbd-shmd-1-.* rests:' $TRACING/trace || fail "the server does not"
 	! grep 'unbd-shm-1-.* rests:' $TRACING/trace || fail "the client does"

@@ -103,6 +103,16 @@ trace_events() {
 	echo 1 > "$TRACING/events/$1/enable"
 }
 
+# trace_calls NAME=FUNCTION... - likewise the calls of these, as NAME
+trace_calls() {
+	local call
+	defer eval "echo > $TRACING/kprobe_events"
+	for call; do
+		echo "p:bed/${call%%=*} ${call#*=}" >> $TRACING/kprobe_events
+	done
+	trace_events bed
+}
+
 # queue_limit DISK NAME - a limit of its request queue
 queue_limit() {
 	cat "/sys/block/$1/queue/$2"
