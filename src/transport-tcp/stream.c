@@ -614,11 +614,24 @@ int unbd_stream_send_pages(struct unbd_stream *s, struct iov_iter *iter,
 	return send_some(s, iter, more, s->is_tcp);
 }
 
+/*
+ * To be told by the socket that it is empty costs more than a small request's
+ * header. What comes after this look is reported, as it is after that answer.
+ */
+static bool nothing_there(const struct unbd_stream *s)
+{
+	return s->is_tcp &&
+		skb_queue_empty_lockless(&s->sock->sk->sk_receive_queue) &&
+		!unbd_stream_status(s);
+}
+
 int unbd_stream_recv(struct unbd_stream *s, struct iov_iter *iter)
 {
 	struct msghdr msg = { .msg_flags = MSG_DONTWAIT };
 	int n;
 
+	if (nothing_there(s))
+		return -EAGAIN;
 	msg.msg_iter = *iter;
 	n = sock_recvmsg(s->sock, &msg, MSG_DONTWAIT);
 	if (n > 0)
