@@ -4,6 +4,7 @@
 #define UNBD_COMPAT_NET_H
 
 #include <linux/bvec.h>
+#include <linux/mm.h>
 #include <linux/net.h>
 #include <linux/socket.h>
 #include <linux/uio.h>
@@ -44,17 +45,24 @@ static inline bool sendpages_ok(struct page *page, size_t len, size_t offset)
 #endif
 
 #ifdef HAVE_KERNEL_SENDPAGE
-/* The bytes that are left in the first page of a bio_vec iterator. */
+/*
+ * The bytes of a bio_vec iterator that one reference keeps: those which are left
+ * in the first page, or in the larger one that it is a part of. Others next
+ * to them in memory could be anybody's before their copy in a socket is gone.
+ */
 static inline size_t compat_first_page(const struct iov_iter *from,
 				       struct page **page, size_t *offset)
 {
 	const struct bio_vec *bv = from->bvec;
 	size_t start = bv->bv_offset + from->iov_offset;
+	struct page *head;
+	size_t left;
 
 	*page = bv->bv_page + start / PAGE_SIZE;
 	*offset = start % PAGE_SIZE;
-	return min3(bv->bv_len - from->iov_offset, PAGE_SIZE - *offset,
-		    iov_iter_count(from));
+	head = compound_head(*page);
+	left = page_size(head) - (*page - head) * PAGE_SIZE - *offset;
+	return min3(bv->bv_len - from->iov_offset, left, iov_iter_count(from));
 }
 
 static inline int compat_send_page(struct socket *sock, struct page *page,
