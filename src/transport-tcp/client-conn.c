@@ -51,6 +51,16 @@ static void conn_readable(struct unbd_stream *s)
 		tcp_conn_kick(conn);
 }
 
+static void conn_received(struct unbd_stream *s)
+{
+	struct tcp_conn *conn = container_of(s, struct tcp_conn, stream);
+
+	if (conn->polled)
+		conn_readable(s);
+	else
+		tcp_recv_now(conn);
+}
+
 static void conn_writable(struct unbd_stream *s)
 {
 	struct tcp_conn *conn = container_of(s, struct tcp_conn, stream);
@@ -60,6 +70,7 @@ static void conn_writable(struct unbd_stream *s)
 }
 
 static const struct unbd_stream_ops conn_stream_ops = {
+	.received = conn_received,
 	.readable = conn_readable,
 	.writable = conn_writable,
 };
@@ -178,6 +189,7 @@ void tcp_conn_init(struct tcp_conn *conn, struct tcp_leg *leg,
 int tcp_conn_start(struct tcp_conn *conn, char *why, size_t len)
 {
 	conn->cpu = WORK_CPU_UNBOUND;
+	conn->polled = conn->index >= conn->leg->base.nr_queues;
 	tcp_recv_start(conn);
 	if (unbd_stream_watch(&conn->stream, &conn_stream_ops))
 		return unbd_why(why, len, -EBUSY,

@@ -6,12 +6,17 @@
  * the socket's buffers in place (read_sock); the other families have no such
  * thing that could be used, each step is a recvmsg() there.
  */
+#include <linux/blk-mq.h>
+#include <linux/sizes.h>
 #include <linux/skbuff.h>
 
 #include "client.h"
 
 /* For families without read_sock: bytes that are received in one go */
 #define RECV_QUOTA	(256 * 1024)
+
+/* Bytes of holes that are zeroed with bottom halves off; more are left to the work */
+#define ZERO_AT_ONCE	SZ_64K
 
 /* ------------------------------------------------------------------ */
 /* Ending requests                                                    */
@@ -53,8 +58,6 @@ static blk_status_t status_of(u32 error)
 
 static void end_request(struct tcp_conn *conn, struct tcp_request *req)
 {
-	lockdep_assert_held(&conn->recv_mutex);
-
 	if (unlikely(!req->rq)) {
 		tcp_watch_answered(conn->leg);
 		return;
@@ -70,22 +73,6 @@ static void end_finished(struct tcp_conn *conn)
 
 	llist_for_each_entry_safe(req, next, node, node)
 		end_request(conn, req);
-}
-
-/**
- * tcp_reap_finished() - end requests that are over
- * @conn: connection
- *
- * Process context, no lock held.
- */
-void tcp_reap_finished(struct tcp_conn *conn)
-{
-	if (!mutex_trylock(&conn->recv_mutex)) {
-		tcp_conn_kick(conn);
-		return;
-	}
-	end_finished(conn);
-	mutex_unlock(&conn->recv_mutex);
 }
 
 /* ------------------------------------------------------------------ */
@@ -116,6 +103,13 @@ static struct tcp_request *request_in_hand(struct tcp_conn *conn)
 	return container_of(conn->parser.req, struct tcp_request, inflight);
 }
 
+/* The block layer wants polled requests to be ended with bottom halves on. */
+static bool ends_later(struct tcp_conn *conn, struct tcp_request *req)
+{
+	return conn->atomic && req->rq &&
+		req->rq->mq_hctx->type == HCTX_TYPE_POLL;
+}
+
 static int answered(struct tcp_conn *conn)
 {
 	struct tcp_request *req = request_in_hand(conn);
@@ -127,7 +121,7 @@ static int answered(struct tcp_conn *conn)
 	}
 	if (!(atomic_fetch_or(TCP_REQ_ANSWERED, &req->state) & TCP_REQ_SENT))
 		return 0;
-	if (conn->bh_off)
+	if (ends_later(conn, req))
 		llist_add(&req->node, &conn->finished);
 	else
 		end_request(conn, req);
@@ -153,13 +147,27 @@ static int zero(struct tcp_conn *conn)
 	if (err)
 		return err;
 	if (tcp_request_zero(request_in_hand(conn), conn->parser.pos,
-			     conn->parser.len, !conn->bh_off))
+			     conn->parser.len, !conn->atomic))
 		return unbd_why(conn->why, sizeof(conn->why), -EPROTO,
 				"a hole is larger than the request");
 	return 0;
 }
 
-/* Goes on to the next step that needs bytes; -errno with conn->why. */
+/* Is the hole to come too large for whoever must not take long? */
+static bool zero_later(struct tcp_conn *conn)
+{
+	if (!conn->atomic)
+		return false;
+	if (conn->parser.len > conn->zero_left)
+		return true;
+	conn->zero_left -= conn->parser.len;
+	return false;
+}
+
+/*
+ * Goes on to the next step that needs bytes, or to a hole that is left to the
+ * work; -errno with conn->why.
+ */
 static int next_step(struct tcp_conn *conn)
 {
 	int err = 0;
@@ -174,6 +182,8 @@ static int next_step(struct tcp_conn *conn)
 		case NBD_REPLY_SKIP:
 			return 0;
 		case NBD_REPLY_ZERO:
+			if (zero_later(conn))
+				return 0;
 			err = zero(conn);
 			break;
 		case NBD_REPLY_DONE:
@@ -212,6 +222,18 @@ static size_t data_place(struct tcp_conn *conn)
 				       conn->parser.len - conn->left);
 
 	return min_t(size_t, room, conn->left);
+}
+
+static void recv_failed(struct tcp_conn *conn, int err)
+{
+	if (conn->why[0])
+		tcp_conn_fail(conn, err, "%s", conn->why);
+	else if (err == -ECONNRESET)
+		tcp_conn_fail(conn, err, "the server closed the connection");
+	else if (err == -ETIMEDOUT)
+		tcp_conn_fail(conn, err, "the server's host does not answer");
+	else
+		tcp_conn_fail(conn, err, "the connection broke");
 }
 
 /* ------------------------------------------------------------------ */
@@ -258,7 +280,7 @@ static int take_buffer(read_descriptor_t *desc, struct sk_buff *skb,
 	/* It is called for the rest of a buffer all the same. */
 	if (desc->error)
 		return desc->error;
-	while (taken < len) {
+	while (taken < len && conn->action != NBD_REPLY_ZERO) {
 		n = take(conn, skb, offset + taken, len - taken);
 		if (n < 0) {
 			desc->error = n;
@@ -267,18 +289,64 @@ static int take_buffer(read_descriptor_t *desc, struct sk_buff *skb,
 		}
 		taken += n;
 	}
+	if (conn->action == NBD_REPLY_ZERO)
+		desc->count = 0;
 	return taken ? taken : desc->error;
 }
 
-/* Takes what is in the socket, which is locked. */
+/* The hole that was left to us. */
+static int zero_now(struct tcp_conn *conn)
+{
+	int err = zero(conn);
+
+	return err ? err : next_step(conn);
+}
+
 static int read_tcp(struct tcp_conn *conn)
 {
 	read_descriptor_t desc = { .arg.data = conn, .count = 1 };
 	struct socket *sock = conn->stream.sock;
+	int n = 0;
+
+	if (unlikely(conn->action == NBD_REPLY_ZERO))
+		n = zero_now(conn);
+	if (!n)
+		n = sock->ops->read_sock(sock->sk, &desc, take_buffer);
+	return desc.error ? desc.error : n;
+}
+
+/* Takes what is in the socket, which is locked. */
+static int receive_tcp(struct tcp_conn *conn)
+{
 	int n;
 
-	n = sock->ops->read_sock(sock->sk, &desc, take_buffer);
-	return desc.error ? desc.error : n;
+	sock_owned_by_me(conn->stream.sock->sk);
+
+	/* The parser is at nothing that could be gone on with. */
+	if (tcp_conn_broken(conn))
+		return 0;
+	n = read_tcp(conn);
+	if (n > 0)
+		WRITE_ONCE(conn->received, jiffies);
+	else if (n < 0)
+		recv_failed(conn, n);
+	return n;
+}
+
+/* Likewise, with bottom halves off: leaves to the work what takes long. */
+static int receive_atomic(struct tcp_conn *conn)
+{
+	int n = 0;
+
+	if (conn->action != NBD_REPLY_ZERO) {
+		conn->atomic = true;
+		conn->zero_left = ZERO_AT_ONCE;
+		n = receive_tcp(conn);
+		conn->atomic = false;
+	}
+	if (unlikely(conn->action == NBD_REPLY_ZERO))
+		tcp_conn_kick(conn);
+	return n;
 }
 
 static int recv_tcp(struct tcp_conn *conn)
@@ -287,30 +355,40 @@ static int recv_tcp(struct tcp_conn *conn)
 	int n;
 
 	lock_sock(sk);
-	n = read_tcp(conn);
+	end_finished(conn);
+	n = receive_tcp(conn);
 	release_sock(sk);
 	return n;
 }
 
-/*
- * For those who must not sleep; -EAGAIN while a process has the socket. The
- * block layer wants polled requests to be ended with bottom halves on.
- */
+/* For those who must not sleep; -EAGAIN while a process has the socket. */
 static int poll_tcp(struct tcp_conn *conn)
 {
 	struct sock *sk = conn->stream.sock->sk;
 	int n = -EAGAIN;
 
-	conn->bh_off = true;
+	end_finished(conn);
 	local_bh_disable();
 	bh_lock_sock(sk);
 	if (!sock_owned_by_user_nocheck(sk))
-		n = read_tcp(conn);
+		n = receive_atomic(conn);
 	bh_unlock_sock(sk);
 	local_bh_enable();
-	conn->bh_off = false;
 	end_finished(conn);
 	return n;
+}
+
+/**
+ * tcp_recv_now() - receive what has come, in the softirq that brings it
+ * @conn: connection over TCP that is not polled
+ *
+ * With the socket's spinlock held, while no process has the socket.
+ */
+void tcp_recv_now(struct tcp_conn *conn)
+{
+	receive_atomic(conn);
+	if (unlikely(!llist_empty(&conn->finished)))
+		tcp_conn_kick(conn);
 }
 
 /* ------------------------------------------------------------------ */
@@ -371,6 +449,7 @@ static int recv_messages(struct tcp_conn *conn)
 {
 	int total = 0, n;
 
+	end_finished(conn);
 	do {
 		n = recv_step(conn);
 		if (n == -EAGAIN)
@@ -384,18 +463,6 @@ static int recv_messages(struct tcp_conn *conn)
 
 /* ------------------------------------------------------------------ */
 
-static void recv_failed(struct tcp_conn *conn, int err)
-{
-	if (conn->why[0])
-		tcp_conn_fail(conn, err, "%s", conn->why);
-	else if (err == -ECONNRESET)
-		tcp_conn_fail(conn, err, "the server closed the connection");
-	else if (err == -ETIMEDOUT)
-		tcp_conn_fail(conn, err, "the server's host does not answer");
-	else
-		tcp_conn_fail(conn, err, "the connection broke");
-}
-
 /* Receives with @receive, returns what it does; -EAGAIN leaves all as it is. */
 static int recv_with(struct tcp_conn *conn,
 		     int (*receive)(struct tcp_conn *conn))
@@ -404,7 +471,6 @@ static int recv_with(struct tcp_conn *conn,
 
 	lockdep_assert_held(&conn->recv_mutex);
 
-	end_finished(conn);
 	if (tcp_conn_broken(conn))
 		return 0;
 	/* Asked first: what came before the end is received all the same. */

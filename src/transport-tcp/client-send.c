@@ -271,8 +271,9 @@ bool tcp_send(struct tcp_conn *conn, bool wait)
 	} while (!unfinished && !tcp_conn_broken(conn) &&
 		 !READ_ONCE(conn->queue) && !llist_empty(&conn->submitted));
 
+	/* Whoever receives ends them. */
 	if (unlikely(!llist_empty(&conn->finished)))
-		tcp_reap_finished(conn);
+		tcp_conn_kick(conn);
 	return unfinished;
 }
 

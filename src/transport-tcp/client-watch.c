@@ -34,7 +34,7 @@ void tcp_watch(struct tcp_leg *leg, u64 size)
 
 /**
  * tcp_watch_find() - what an answer with TCP_WATCH_COOKIE is for
- * @conn: connection that it came on; recv_mutex is held
+ * @conn: connection that it came on, from whoever receives
  *
  * Return: NULL if there is nothing in flight that it could be for.
  */

@@ -6,11 +6,15 @@
  * work that is bound to the queue's CPU and does whatever nobody else has
  * done: send what a full socket has left over, receive what has come.
  *
- * Locks of a connection, none inside another:
+ * Who receives has the reply parser and is the one who completes requests. Small
+ * amounts are received over TCP where they come, in the softirq, unless the
+ * queue is polled.
+ *
+ * Locks of a connection, none inside another but the socket's:
  *
  *	send_mutex	the queue of requests and the sending end of the socket
- *	recv_mutex	the reply parser and the receiving end; who holds it is
- *			the one who completes requests
+ *	recv_mutex	excludes the work and those who poll
+ *	socket's lock	excludes the work and the softirq, both with TCP only
  */
 #ifndef UNBD_TCP_CLIENT_H
 #define UNBD_TCP_CLIENT_H
@@ -89,14 +93,16 @@ enum {
  * @full: the socket had no room for more
  * @got_room: jiffies when it had some again
  * @look: at what its host has acknowledged
- * @early: requests that were answered before their last byte was sent, for
- *	whoever holds @recv_mutex next; lockless
+ * @finished: requests that are over and that whoever receives next, and may,
+ *	shall end: those answered before their last byte was sent; lockless
  * @recv_mutex: see the top of this file
+ * @polled: its requests are polled for
  * @parser: what to do with the bytes to come
  * @action: what it said last
  * @left: bytes that this still needs
  * @received: jiffies when something has come
- * @bh_off: see poll_tcp()
+ * @atomic: whoever receives must not take long, nor end polled requests
+ * @zero_left: bytes of holes that are little enough even then
  * @completed: requests completed since the caller has set it to 0
  * @missed: looks of the watchdog since the server's host has been silent
  * @why: what the parser has against the server
@@ -119,12 +125,14 @@ struct tcp_conn {
 	struct unbd_stream_look look;
 
 	struct llist_head finished ____cacheline_aligned_in_smp;
-	struct mutex recv_mutex;	/* parser and completion, see above */
+	struct mutex recv_mutex;	/* see the top of this file */
+	bool polled;
 	struct nbd_reply_parser parser;
 	enum nbd_reply_action action;
 	u32 left;
 	unsigned long received;
-	bool bh_off;
+	bool atomic;
+	u32 zero_left;
 	unsigned int completed;
 	unsigned int missed;
 	char why[UNBD_WHY_LEN];
@@ -274,7 +282,7 @@ static inline bool tcp_send_pending(const struct tcp_conn *conn)
 /* client-recv.c */
 void tcp_recv_start(struct tcp_conn *conn);
 bool tcp_recv(struct tcp_conn *conn);
+void tcp_recv_now(struct tcp_conn *conn);
 void tcp_recv_poll(struct tcp_conn *conn);
-void tcp_reap_finished(struct tcp_conn *conn);
 
 #endif

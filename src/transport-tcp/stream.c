@@ -499,6 +499,27 @@ static void report_readable(struct sock *sk)
 	read_unlock_bh(&sk->sk_callback_lock);
 }
 
+/*
+ * Of TCP comes this with the socket's lock: its spinlock, or for what has come
+ * while a process had the socket the ownership, when that process lets go of it.
+ */
+static void report_received(struct sock *sk)
+{
+	struct unbd_stream *s;
+
+	read_lock_bh(&sk->sk_callback_lock);
+	s = sk->sk_user_data;
+	if (likely(s)) {
+		if (s->ops->received && s->is_tcp &&
+		    !sock_owned_by_user_nocheck(sk) &&
+		    tcp_inq(sk) <= UNBD_STREAM_AT_ONCE)
+			s->ops->received(s);
+		else
+			s->ops->readable(s);
+	}
+	read_unlock_bh(&sk->sk_callback_lock);
+}
+
 /* TCP calls this with every acknowledgment; one that finds room is enough. */
 static void report_writable(struct sock *sk)
 {
@@ -530,7 +551,7 @@ int unbd_stream_watch(struct unbd_stream *s,
 	s->state_change = sk->sk_state_change;
 	s->error_report = sk->sk_error_report;
 	sk->sk_user_data = s;
-	sk->sk_data_ready = report_readable;
+	sk->sk_data_ready = report_received;
 	sk->sk_write_space = report_writable;
 	sk->sk_state_change = report_readable;
 	sk->sk_error_report = report_readable;

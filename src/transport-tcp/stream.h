@@ -20,15 +20,25 @@
 
 struct unbd_stream;
 
+/*
+ * What is taken where it comes. Of more, each piece that is taken is acknowledged:
+ * a work that finds all of it costs less.
+ */
+#define UNBD_STREAM_AT_ONCE	(16 << 10)
+
 /**
  * struct unbd_stream_ops - what a watched stream reports
+ * @received: optional, for TCP: no more than UNBD_STREAM_AT_ONCE bytes are there.
+ *	Called instead of @readable with the socket's spinlock held, while no
+ *	process has the socket: may take them by read_sock.
  * @readable: something has come, or the connection has ended
  * @writable: a send that was cut short may go on
  *
- * Called with the socket's callback lock held for reading, bottom halves off:
- * queue a work, do nothing else.
+ * Called with the socket's callback lock held for reading, bottom halves off.
+ * @readable and @writable queue a work and do nothing else.
  */
 struct unbd_stream_ops {
+	void (*received)(struct unbd_stream *s);
 	void (*readable)(struct unbd_stream *s);
 	void (*writable)(struct unbd_stream *s);
 };

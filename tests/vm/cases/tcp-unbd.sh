@@ -50,7 +50,47 @@ test_reads_with_and_without_holes() {
 	same "$(stat_of errors)" 0 "errors at the storage"
 }
 
-# An answer is taken care of where the request came from, whichever processors
+# Short answers are taken where they come: nobody is woken up for that.
+test_short_answers_wait_for_nobody() {
+	local disk event=$TRACING/events/workqueue/workqueue_queue_work
+	serve "$(disk_file 16)"
+	defer eval "echo 0 > $event/enable"
+	disk=$(map "${MINE[@]}" nr_queues=1)
+	udevadm settle -t "$(scaled 20)"
+	echo > "$TRACING/trace"
+	echo 1 > "$event/enable"
+	dd if="/dev/$disk" of=/dev/null bs=4k count=200 iflag=direct status=none
+	echo 0 > "$event/enable"
+	(( $(grep -c 'function=conn_work ' "$TRACING/trace") < 100 )) ||
+		fail "$(tail -n 5 "$TRACING/trace")"
+	echo > "$TRACING/trace"
+	unmap "$disk"
+}
+
+# A hole that is too large to be zeroed by a softirq is left to the work: last in
+# an answer, with others behind it, and as all of one.
+test_large_holes() {
+	local disk file bs
+	file=$(disk_file 32)
+	serve "$file"
+	disk=$(map "${MINE[@]}" nr_queues=1)
+	dd if=/dev/urandom of="/dev/$disk" bs=64k count=1 seek=16 \
+		oflag=direct status=none
+	dd if=/dev/urandom of="/dev/$disk" bs=64k count=1 seek=100 \
+		oflag=direct status=none
+	sync
+	for bs in 128k 1M 4M; do
+		fio --name=holes --filename="/dev/$disk" --ioengine=libaio \
+			--direct=1 --rw=read --bs="$bs" --iodepth=8 --minimal \
+			> "$WORK/holes"
+		dd if="/dev/$disk" bs="$bs" iflag=direct status=none |
+			cmp - "$file" || fail "wrong data in reads of $bs"
+	done
+	unmap "$disk"
+	same "$(stat_of errors)" 0 "errors at the storage"
+}
+
+# A long answer is taken care of where the request came from, whichever processors
 # share a queue.
 test_answers_go_to_who_asked() {
 	local cpu disk event=$TRACING/events/workqueue/workqueue_queue_work
@@ -63,7 +103,7 @@ test_answers_go_to_who_asked() {
 			count=1 iflag=direct status=none
 		echo > "$TRACING/trace"
 		echo 1 > "$event/enable"
-		taskset -c "$cpu" dd if="/dev/$disk" of=/dev/null bs=4k \
+		taskset -c "$cpu" dd if="/dev/$disk" of=/dev/null bs=256k \
 			count=20 iflag=direct status=none
 		echo 0 > "$event/enable"
 		same "$(sed -n 's/.*function=conn_work .*[ _]cpu=\([0-9]*\).*/\1/p' \
