@@ -9,6 +9,9 @@
 #include <linux/socket.h>
 #include <linux/uio.h>
 #include <net/sock.h>
+#ifdef HAVE_NET_RPS_H
+#include <net/rps.h>
+#endif
 
 /* <linux/net.h> */
 
@@ -65,15 +68,15 @@ static inline size_t compat_first_page(const struct iov_iter *from,
 	return min3(bv->bv_len - from->iov_offset, left, iov_iter_count(from));
 }
 
-static inline int compat_send_page(struct socket *sock, struct page *page,
+static inline int compat_send_page(struct sock *sk, struct page *page,
 				   size_t offset, size_t len, int flags)
 {
 	if (sendpage_ok(page))
-		return kernel_sendpage(sock, page, offset, len, flags);
-	return sock_no_sendpage(sock, page, offset, len, flags);
+		return kernel_sendpage_locked(sk, page, offset, len, flags);
+	return sock_no_sendpage_locked(sk, page, offset, len, flags);
 }
 
-static inline int compat_splice(struct socket *sock, struct iov_iter *from,
+static inline int compat_splice(struct sock *sk, struct iov_iter *from,
 				int flags)
 {
 	int sent = 0;
@@ -86,7 +89,7 @@ static inline int compat_splice(struct socket *sock, struct iov_iter *from,
 		len = compat_first_page(from, &page, &offset);
 		if (len < iov_iter_count(from))
 			more = MSG_MORE | MSG_SENDPAGE_NOTLAST;
-		n = compat_send_page(sock, page, offset, len, flags | more);
+		n = compat_send_page(sk, page, offset, len, flags | more);
 		if (n <= 0)
 			return sent ? sent : n;
 		iov_iter_advance(from, n);
@@ -111,7 +114,7 @@ static inline bool compat_can_splice(const struct iov_iter *from)
 	return true;
 }
 
-static inline int compat_splice(struct socket *sock, struct iov_iter *from,
+static inline int compat_splice(struct sock *sk, struct iov_iter *from,
 				int flags)
 {
 	struct msghdr msg = { .msg_flags = flags, .msg_iter = *from };
@@ -119,7 +122,7 @@ static inline int compat_splice(struct socket *sock, struct iov_iter *from,
 
 	if (compat_can_splice(from))
 		msg.msg_flags |= MSG_SPLICE_PAGES;
-	n = sock_sendmsg(sock, &msg);
+	n = sk->sk_socket->ops->sendmsg_locked(sk, &msg, iov_iter_count(from));
 	if (n > 0)
 		iov_iter_advance(from, n);
 	return n;
@@ -127,20 +130,19 @@ static inline int compat_splice(struct socket *sock, struct iov_iter *from,
 #endif
 
 /**
- * unbd_send_pages() - send pages without copying them
- * @sock: stream socket; families that cannot splice copy
+ * unbd_send_pages_locked() - send pages without copying them
+ * @sk: socket of TCP, locked by the caller
  * @from: iterator over bio_vecs, not empty; moved on by what was taken
  * @flags: MSG_DONTWAIT, MSG_MORE, MSG_NOSIGNAL
  *
- * The socket refers to the pages until their bytes are acknowledged. Takes
- * the socket's lock.
+ * The socket refers to the pages until their bytes are acknowledged.
  *
  * Return: bytes taken, perhaps fewer than there are, or -errno (-EAGAIN).
  */
-static inline int unbd_send_pages(struct socket *sock, struct iov_iter *from,
-				  int flags)
+static inline int unbd_send_pages_locked(struct sock *sk,
+					 struct iov_iter *from, int flags)
 {
-	return compat_splice(sock, from, flags);
+	return compat_splice(sk, from, flags);
 }
 
 /* <net/sock.h> */

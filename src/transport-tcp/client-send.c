@@ -214,12 +214,10 @@ static bool next_request(struct tcp_conn *conn)
 }
 
 /* Returns true if it could have gone on. */
-static bool send_queue(struct tcp_conn *conn)
+static bool send_held(struct tcp_conn *conn)
 {
 	unsigned long deadline = jiffies + SEND_QUOTA;
 	int n;
-
-	lockdep_assert_held(&conn->send_mutex);
 
 	while (next_request(conn)) {
 		if (tcp_conn_broken(conn))
@@ -241,6 +239,20 @@ static bool send_queue(struct tcp_conn *conn)
 			return true;
 	}
 	return false;
+}
+
+static bool send_queue(struct tcp_conn *conn)
+{
+	bool unfinished;
+
+	lockdep_assert_held(&conn->send_mutex);
+
+	if (!next_request(conn))
+		return false;
+	unbd_stream_hold(&conn->stream);
+	unfinished = send_held(conn);
+	unbd_stream_unhold(&conn->stream);
+	return unfinished;
 }
 
 /**

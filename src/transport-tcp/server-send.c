@@ -121,6 +121,20 @@ static int srv_send_data(struct srv_conn *conn)
 	return n;
 }
 
+/* Is there anything, or can it be had? */
+static bool srv_send_pending(struct srv_conn *conn)
+{
+	return conn->tx_at < conn->tx_len || conn->tx_req ||
+		srv_send_gather(conn);
+}
+
+static int srv_send_next(struct srv_conn *conn)
+{
+	if (conn->tx_at < conn->tx_len)
+		return srv_send_heads(conn);
+	return srv_send_data(conn);
+}
+
 /**
  * srv_send() - send what there is to send
  * @conn: connection, from io_work
@@ -132,17 +146,14 @@ int srv_send(struct srv_conn *conn)
 {
 	int sent = 0, n = 0;
 
-	while (n >= 0) {
-		if (conn->tx_at < conn->tx_len)
-			n = srv_send_heads(conn);
-		else if (conn->tx_req)
-			n = srv_send_data(conn);
-		else if (srv_send_gather(conn))
-			continue;
-		else
-			break;
+	if (!srv_send_pending(conn))
+		return 0;
+	unbd_stream_hold(&conn->stream);
+	do {
+		n = srv_send_next(conn);
 		sent |= n > 0;
-	}
+	} while (n >= 0 && srv_send_pending(conn));
+	unbd_stream_unhold(&conn->stream);
 	if (sent || (n == -EAGAIN && !conn->tx_blocked))
 		WRITE_ONCE(conn->tx_progress, jiffies);
 	WRITE_ONCE(conn->tx_blocked, n == -EAGAIN);

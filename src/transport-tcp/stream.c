@@ -20,6 +20,9 @@
 
 #include "stream.h"
 
+/* Who sends many bytes looks for acknowledgments after that many. */
+#define LOOK_UP		(64 << 10)
+
 /* A handshake looks again that often, whether or not it was woken up. */
 #define LOOK_AGAIN	(HZ / 20)
 
@@ -585,18 +588,78 @@ static int send_flags(bool more)
 	return MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0);
 }
 
+void unbd_stream_hold(struct unbd_stream *s)
+{
+	struct sock *sk = s->sock->sk;
+
+	if (!s->is_tcp)
+		return;
+	/* As sendmsg() does, for those who steer packets to the CPU. */
+	sock_rps_record_flow(sk);
+	lock_sock(sk);
+	s->held = !inet_csk_has_ulp(sk);
+	s->unseen = 0;
+	if (!s->held)
+		release_sock(sk);
+}
+
+void unbd_stream_unhold(struct unbd_stream *s)
+{
+	if (!s->held)
+		return;
+	s->held = false;
+	release_sock(s->sock->sk);
+}
+
+/*
+ * Acknowledgments wait for who has the lock, and without them there is neither
+ * room nor leave to send. Returns whether it was worth a look.
+ */
+static bool look_up(struct unbd_stream *s)
+{
+	struct sock *sk = s->sock->sk;
+
+	if (!s->unseen)
+		return false;
+	s->unseen = 0;
+	release_sock(sk);
+	lock_sock(sk);
+	return true;
+}
+
 static int send_once(struct unbd_stream *s, struct iov_iter *iter, bool more,
 		     bool pages)
 {
 	struct msghdr msg = { .msg_flags = send_flags(more) };
+	struct socket *sock = s->sock;
 	int n;
 
 	if (pages)
-		return unbd_send_pages(s->sock, iter, msg.msg_flags);
+		return unbd_send_pages_locked(sock->sk, iter, msg.msg_flags);
 	msg.msg_iter = *iter;
-	n = sock_sendmsg(s->sock, &msg);
+	if (s->held)
+		n = sock->ops->sendmsg_locked(sock->sk, &msg,
+					      iov_iter_count(iter));
+	else
+		n = sock_sendmsg(sock, &msg);
 	if (n > 0)
 		iov_iter_advance(iter, n);
+	return n;
+}
+
+static int send_held(struct unbd_stream *s, struct iov_iter *iter, bool more,
+		     bool pages)
+{
+	int n = send_once(s, iter, more, pages);
+
+	if (!s->held)
+		return n;
+	if (n == -EAGAIN && look_up(s))
+		n = send_once(s, iter, more, pages);
+	if (n > 0)
+		s->unseen += n;
+	if (s->unseen >= LOOK_UP)
+		look_up(s);
 	return n;
 }
 
@@ -609,10 +672,10 @@ static int send_some(struct unbd_stream *s, struct iov_iter *iter, bool more,
 
 	if (sock_flag(s->sock->sk, SOCK_MEMALLOC)) {
 		noreclaim = memalloc_noreclaim_save();
-		n = send_once(s, iter, more, pages);
+		n = send_held(s, iter, more, pages);
 		memalloc_noreclaim_restore(noreclaim);
 	} else {
-		n = send_once(s, iter, more, pages);
+		n = send_held(s, iter, more, pages);
 	}
 	return n ? n : -EAGAIN;
 }
@@ -626,13 +689,13 @@ int unbd_stream_send(struct unbd_stream *s, struct iov_iter *iter, bool more)
  * AF_UNIX could take pages by reference, too, but gives them to a process
  * that can keep them for ever.
  *
- * Software TLS (issue 6) copies anyway and was seen to leak references: a
- * stream with TLS has to go the way of those that are not TCP.
+ * Software TLS copies anyway, was seen to leak references, and has to see what
+ * is sent: it is not held, and goes the way of those that are not TCP.
  */
 int unbd_stream_send_pages(struct unbd_stream *s, struct iov_iter *iter,
 			   bool more)
 {
-	return send_some(s, iter, more, s->is_tcp);
+	return send_some(s, iter, more, s->held);
 }
 
 /*

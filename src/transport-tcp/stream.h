@@ -50,6 +50,8 @@ struct unbd_stream_ops {
  * @borrowed: the socket belongs to a process too; closing only lets go of it
  * @is_tcp: has read_sock and keepalive, and takes pages by reference
  * @aborted: see unbd_stream_abort()
+ * @held: whoever sends has the socket's lock
+ * @unseen: bytes sent since acknowledgments were last looked at meanwhile
  * @allocation: how a borrowed socket got its memory before
  */
 struct unbd_stream {
@@ -58,6 +60,8 @@ struct unbd_stream {
 	bool borrowed;
 	bool is_tcp;
 	bool aborted;
+	bool held;
+	u32 unseen;
 	gfp_t allocation;
 
 	/* private: the socket's own callbacks while it is watched */
@@ -202,6 +206,22 @@ int unbd_stream_watch(struct unbd_stream *s,
 void unbd_stream_unwatch(struct unbd_stream *s);
 
 /**
+ * unbd_stream_hold() - several sends follow
+ * @s: connected stream; its senders exclude each other
+ *
+ * May sleep for the socket's lock, which TCP's streams then have until
+ * unbd_stream_unhold(), but for moments in which they look what has come. So
+ * all of it costs the lock and the security modules' hook once, or none.
+ */
+void unbd_stream_hold(struct unbd_stream *s);
+
+/**
+ * unbd_stream_unhold() - that was all
+ * @s: stream that unbd_stream_hold() was called for
+ */
+void unbd_stream_unhold(struct unbd_stream *s);
+
+/**
  * unbd_stream_send() - send what fits by copying it, without waiting
  * @s: connected stream
  * @iter: source; moved behind what was sent
@@ -216,7 +236,7 @@ int unbd_stream_send(struct unbd_stream *s, struct iov_iter *iter, bool more);
 
 /**
  * unbd_stream_send_pages() - send what fits, by reference where that is safe
- * @s: connected stream
+ * @s: connected stream, held
  * @iter: bvec source; moved behind what was sent. The pages must stay
  *	unchanged until the peer has answered.
  * @more: more follows soon
