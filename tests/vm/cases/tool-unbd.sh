@@ -119,7 +119,7 @@ test_top() {
 	unbd map nbd://127.0.0.1/vol0 --session a
 	while dd if=/dev/unbd0 of=/dev/null bs=4k count=64 iflag=direct \
 		status=none; do
-		:
+		doze 0.1
 	done &
 	reader=$!
 	defer kill $reader
