@@ -190,7 +190,8 @@ scaled() {
 # eventually SECONDS CMD [ARG...] - until it succeeds; the time is scaled, and
 # never short: a host may have something else to do. "within" is for promises.
 eventually() {
-	local end=$(( SECONDS + $(scaled $(( $1 < 15 ? 15 : $1 ))) )) tries=0
+	local end tries=0
+	end=$(( SECONDS + ($1 < 15 ? 15 : $1) * ${BED_SLOW:-1} ))
 	shift
 	until tried "$@"; do
 		(( SECONDS <= end )) || too_late "not in time: $*"
@@ -267,10 +268,17 @@ none_blocked() {
 need_module() {
 	local name
 	for name; do
-		modprobe -q "$name" && continue
+		is_live "$name" || modprobe -q "$name" && continue
 		! is_debug || skip "this kernel has no module $name"
 		fail "this kernel has no module $name"
 	done
+}
+
+# is_live MODULE - it is loaded; to find out by modprobe takes far longer
+is_live() {
+	local state dir=/sys/module/${1//-/_}
+	[[ -e $dir/initstate ]] && read -r state < "$dir/initstate" &&
+		[[ $state == live ]]
 }
 
 is_debug() {

@@ -2,11 +2,12 @@
 # shellcheck shell=bash
 # Drive unbd as an administrator does: modprobe, and writes to sysfs.
 
-# load MODULE... - by name or by its part after "unbd-" (client, tcp-server...)
+# load MODULE... - by name or by its part after "unbd-" (client, tcp-server...).
 load() {
 	local name
 	for name; do
-		modprobe "unbd-${name#unbd-}"
+		name=unbd-${name#unbd-}
+		is_live "$name" || modprobe "$name"
 	done
 }
 
@@ -32,11 +33,13 @@ unbd_disks() {
 
 # map KEY=VALUE... - map a device and print its name when it can be opened
 map() {
-	local before new
+	local before disk new=
 	load client
 	before=$(unbd_disks)
 	write_sysfs $CLIENT/map_device "$*"
-	new=$(comm -13 <(echo "$before" | sort) <(unbd_disks | sort))
+	for disk in $(unbd_disks); do
+		[[ $'\n'$before$'\n' == *$'\n'$disk$'\n'* ]] || new+=$disk
+	done
 	[[ $new == unbd+([0-9]) ]] || fail "mapping '$*' made disks '$new'"
 	udevadm settle -t "$(scaled 10)"
 	[[ -b /dev/$new ]] || fail "no /dev/$new"
@@ -107,9 +110,9 @@ forget_unbd() {
 	forget_listeners
 	# Those that clients have named go by themselves, too.
 	for name in "$SERVER"/exports/*; do
-		bedctl write "$SERVER/unexport_device" "${name##*/} force" \
-			> /dev/null || [[ ! -d $name ]] ||
-			fail "${name##*/} stays exported"
+		[[ ! -d $name ]] ||
+			echo "${name##*/} force" > "$SERVER/unexport_device" ||
+			[[ ! -d $name ]] || fail "${name##*/} stays exported"
 	done
 	unload_all
 }
@@ -131,13 +134,12 @@ forget_listeners() {
 # unload_all - remove our modules; fails if one stays. The kernel lists users
 # before what they use.
 unload_all() {
-	local try name left
+	local try left
 	for try in {1..50}; do
 		left=$(loaded)
 		[[ -n $left ]] || return 0
-		for name in $left; do
-			rmmod "$name" 2> /dev/null || continue
-		done
+		# shellcheck disable=SC2086 # each its own; some fail, others go
+		rmmod $left 2> /dev/null || :
 		(( try < 5 )) || sleep 0.2
 	done
 	fail "cannot unload ${left//$'\n'/ }"
