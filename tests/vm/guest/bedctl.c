@@ -8,10 +8,12 @@
  *                             and exits 1 when it fails
  *   bedctl kmsg SEQ           the kernel's messages after number SEQ, each as
  *                             its number and its text
+ *   bedctl pattern MIB        bytes that no two blocks have in common
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,6 +141,24 @@ static int print_log(unsigned long long after)
 	}
 }
 
+/* As many steps of xorshift64, which ends up at no number twice. */
+static int print_pattern(unsigned long mib)
+{
+	static uint64_t buf[1 << 17]; /* 1 MiB */
+	uint64_t x = 88172645463325252ULL;
+
+	while (mib--) {
+		for (size_t i = 0; i < 1 << 17; i++) {
+			x ^= x << 13;
+			x ^= x >> 7;
+			x ^= x << 17;
+			buf[i] = x;
+		}
+		put(1, buf, sizeof(buf));
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc >= 3 && !strcmp(argv[1], "ask"))
@@ -147,7 +167,9 @@ int main(int argc, char **argv)
 		return write_once(argv[2], argv[3]);
 	if (argc == 3 && !strcmp(argv[1], "kmsg"))
 		return print_log(strtoull(argv[2], NULL, 10));
-	fprintf(stderr,
-		"usage: bedctl ask ARG... | write FILE TEXT | kmsg SEQ\n");
+	if (argc == 3 && !strcmp(argv[1], "pattern"))
+		return print_pattern(strtoul(argv[2], NULL, 10));
+	fprintf(stderr, "usage: bedctl ask ARG... | write FILE TEXT | "
+		"kmsg SEQ | pattern MIB\n");
 	return 2;
 }

@@ -4,8 +4,7 @@
 
 # pattern FILE MIB - bytes that no two blocks have in common
 pattern() {
-	head -c $(( $2 << 20 )) /dev/zero |
-		openssl enc -aes-128-ctr -nosalt -pbkdf2 -pass pass:unbd > "$1"
+	bedctl pattern "$2" > "$1"
 }
 
 # direct_read DISK MIB [COUNT] - MiB at a place, past the page cache
