@@ -27,6 +27,12 @@
 /* A client that sends less of a request's data than this does not get on. */
 #define SRV_RX_PROGRESS		SZ_64K
 
+/*
+ * The data of a WRITE that is refused are received all the same. Nobody means as
+ * many as these, and no call of a socket takes more.
+ */
+#define SRV_LONGEST_SKIP	INT_MAX
+
 static unsigned int max_requests = 256;
 module_param(max_requests, uint, 0644);
 MODULE_PARM_DESC(max_requests,
@@ -224,7 +230,10 @@ static int srv_rx_head(struct srv_conn *conn)
 		break;
 	case NBD_REQUEST_REFUSED:
 		pr_debug("%s: %s\n", conn->base.peer_name, why);
-		break;
+		if (wire.payload <= SRV_LONGEST_SKIP)
+			break;
+		srv_conn_drop(conn, "payload of %u bytes", wire.payload);
+		return -EPROTO;
 	case NBD_REQUEST_FATAL:
 		srv_conn_drop(conn, "%s", why);
 		return -EPROTO;
