@@ -122,17 +122,17 @@ struct unbd_geometry {
  *	-errno with the reason in @why.
  * @path_exit: undo @path_init; the path is not connected
  * @connect: optional; set up what the path's legs share. May sleep, up to
- *	path->attempts.connect_timeout for each step that waits for the peer. -EBUSY
- *	if the server has not closed a predecessor of the path yet: the core
- *	asks again soon, and whoever maps goes on waiting for some seconds.
+ *	path->attempts.connect_timeout for each step that waits for the peer.
+ *	-EBUSY if the server has not closed a predecessor of the path yet: the
+ *	core asks again soon, and whoever maps goes on waiting for some
+ *	seconds.
  * @disconnect: optional; undo @connect (also one that failed half way is
  *	cleaned up by @connect itself). All legs are detached.
  * @attach: open the export leg->export_name and make ready for I/O; fills
  *	leg->geometry, leg->nr_queues and leg->nr_poll_queues. Calls
  *	unbd_leg_recognise() in between, unless its protocol never tells who
- *	the server is. May sleep as @connect, which goes by leg->attempts if
- *	there is none. -errno with the reason in @why;
- *	the leg is then as before.
+ *	the server is. May sleep as @connect; by leg->attempts where there is
+ *	none. -errno with the reason in @why; the leg is then as before.
  * @detach: close. May sleep, but never waits for the peer: returns within
  *	100 ms whatever it does. When it returns no request of the leg is
  *	touched any more and no up-call is running or will come. In-flight
@@ -246,7 +246,7 @@ struct unbd_attempts {
  * @dst: destination address as the user wrote it, with its prefix
  * @port: port for a @dst that names none, 0 for the protocol's own
  * @net: network namespace of the process that mapped
- * @attempts: limits of @connect and what goes with it
+ * @attempts: limits of ops->connect and what goes with it
  * @keepalive: seconds between probes of an idle path; the peer is dead when
  *	nothing has come back within three of them
  * @flags: UNBD_PATH_* properties, set by path_init
@@ -319,7 +319,8 @@ struct unbd_path {
  * @nr_poll_queues: polled queues in use, set by attach
  * @geometry: what the server says of the device, set by attach
  * @polite: say good-bye when detaching
- * @attempts: limits of @attach and what goes with it, where there is no @connect
+ * @attempts: limits of attach and what goes with it, where there is no
+ *	ops->connect
  * @keys: for attach and fence: the leg's own, which its connections tell the
  *	server, and which attach may replace by that of connections that it
  *	shares; then those of legs that the server shall fence before it

@@ -181,7 +181,7 @@ test_a_broken_leg_waits_for_no_handshake() {
 # last_port - from which the path's last connection that came about comes
 last_port() {
 	local address
-	address=$(< "$CLIENT/sessions/s/paths/0/src_addr")
+	address=$(< "$CLIENT/sessions/s/paths/0/src")
 	echo "${address##*:}"
 }
 

@@ -17,6 +17,15 @@ begin() {
 	allow_log "dev $DISK|Buffer I/O error"
 }
 
+# begin_impatient - the scripted server's, with io_timeout=3 fail_timeout=8
+begin_impatient() {
+	start_script "$SCRIPT_FLAGS"
+	DISK=$(map sessname=s "$HERE" device_path= nr_queues=1 io_timeout=3 \
+		fail_timeout=8)
+	allow_log "dev $DISK|Buffer I/O error"
+	udevadm settle -t "$(scaled 20)"
+}
+
 server_dies() {
 	kill -9 "$PEER_PID"
 	wait "$PEER_PID" || true
@@ -123,11 +132,7 @@ test_an_outage_by_a_resize_has_its_fail_timeout() {
 # A server that accepts and does not answer has not ended the outage.
 test_fail_timeout_is_waited_for_once() {
 	local began took
-	start_script "$SCRIPT_FLAGS"
-	DISK=$(map sessname=s "$HERE" device_path= nr_queues=1 io_timeout=3 \
-		fail_timeout=8)
-	allow_log "dev $DISK|Buffer I/O error"
-	udevadm settle -t "$(scaled 20)"
+	begin_impatient
 	server_dies
 	eventually 3 state_is "$DISK" parked
 	read_fails_after 8 0
@@ -153,11 +158,7 @@ test_fail_timeout_is_waited_for_once() {
 # A disk that nobody used for long is not in the outage that it had before.
 test_an_idle_disk_has_its_fail_timeout() {
 	local began took
-	start_script "$SCRIPT_FLAGS"
-	DISK=$(map sessname=s "$HERE" device_path= nr_queues=1 io_timeout=3 \
-		fail_timeout=8)
-	allow_log "dev $DISK|Buffer I/O error"
-	udevadm settle -t "$(scaled 20)"
+	begin_impatient
 	for_us_alone "$DISK"
 	server_dies
 	eventually 3 state_is "$DISK" parked

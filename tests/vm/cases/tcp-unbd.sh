@@ -52,18 +52,14 @@ test_reads_with_and_without_holes() {
 
 # Short answers are taken where they come: nobody is woken up for that.
 test_short_answers_wait_for_nobody() {
-	local disk event=$TRACING/events/workqueue/workqueue_queue_work
+	local disk
 	serve "$(disk_file 16)"
-	defer eval "echo 0 > $event/enable"
 	disk=$(map "${MINE[@]}" nr_queues=1)
 	udevadm settle -t "$(scaled 20)"
-	echo > "$TRACING/trace"
-	echo 1 > "$event/enable"
+	trace_events workqueue/workqueue_queue_work
 	dd if="/dev/$disk" of=/dev/null bs=4k count=200 iflag=direct status=none
-	echo 0 > "$event/enable"
 	(( $(grep -c 'function=conn_work ' "$TRACING/trace") < 100 )) ||
 		fail "$(tail -n 5 "$TRACING/trace")"
-	echo > "$TRACING/trace"
 	unmap "$disk"
 }
 

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Drive unbd as an administrator does: modprobe, and writes to sysfs.
 
-# load MODULE... - by name or by its part after "unbd-" (client, tcp-server...).
+# load MODULE... - by name or by its part after "unbd-" (client, tcp-server...)
 load() {
 	local name
 	for name; do
