@@ -55,7 +55,7 @@ modprobe brd rd_nr=1 rd_size="$RAM_KIB"
 dd if=/dev/zero of=/dev/ram0 bs=1M oflag=direct status=none 2> /dev/null || :
 "start_$PEER"
 dd if=/dev/zero of="/dev/$DISK" bs=128k count=800 oflag=direct status=none
-udevadm settle
+settle
 while read -r row; do
 	# shellcheck disable=SC2086 # several words
 	measure $row

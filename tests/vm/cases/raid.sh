@@ -14,11 +14,11 @@
 # serve_half - 96 MiB that outlive a power failure. The guest's own udev makes
 # an array of them when it finds them after one.
 serve_half() {
-	udevadm settle -t "$(scaled 20)"
+	settle 20
 	mdadm --quiet --stop --scan || :
 	[[ -b /dev/vda1 ]] ||
 		sfdisk -q --wipe always /dev/vda <<< $'label: gpt\nsize=96M'
-	udevadm settle -t "$(scaled 20)"
+	settle 20
 	export_dev name=vol0 device_path=/dev/vda1
 	listen tcp:0.0.0.0:10809
 }

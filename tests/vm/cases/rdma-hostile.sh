@@ -259,7 +259,7 @@ test_answers_that_are_odd() {
 # unmapped HOW - it, and how long that took, in milliseconds
 unmapped() {
 	local begin
-	udevadm settle -t "$(scaled 20)"
+	settle 20
 	begin=$(milliseconds)
 	write_sysfs "/sys/block/$DISK/unbd/unmap_device" "$1"
 	TOOK=$(( $(milliseconds) - begin ))

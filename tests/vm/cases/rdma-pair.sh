@@ -157,7 +157,7 @@ test_a_device_that_the_server_closes() {
 	file=$WORK/b
 	disk=$(map "${THERE[@]}")
 	other=$(map sessname=s device_path=vol1)
-	udevadm settle -t "$(scaled 20)"
+	settle 20
 	pattern "$WORK/pattern" 1
 	write_steadily "$disk"
 	for _ in 1 2 3; do
@@ -197,7 +197,7 @@ test_polled_connections_end_soon() {
 	local disk begin
 	serve
 	disk=$(map "${THERE[@]}" nr_queues=1 nr_poll_queues=4)
-	udevadm settle -t "$(scaled 20)"
+	settle 20
 	begin=$(milliseconds)
 	write_sysfs "/sys/block/$disk/unbd/unmap_device" force
 	begin=$(( $(milliseconds) - begin ))
@@ -210,7 +210,7 @@ test_identifiers_go_last() {
 	local disk
 	serve
 	disk=$(map "${THERE[@]}")
-	udevadm settle -t "$(scaled 20)"
+	settle 20
 	trace_calls id=rdma_destroy_id pd=ib_dealloc_pd_user
 	unmap "$disk"
 	eventually 10 no_connections

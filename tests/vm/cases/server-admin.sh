@@ -640,7 +640,7 @@ test_connections_are_closed_while_the_disk_hangs() {
 	export_dev name=vol0 device_path=/dev/mapper/hangs
 	listen tcp:127.0.0.1:10809
 	disk=$(map sessname=s "$HERE" device_path=vol0 nr_queues=1)
-	udevadm settle -t "$(scaled 20)"
+	settle 20
 	dmsetup suspend --nolockfs --noflush hangs
 	dd if=/dev/zero of="/dev/$disk" bs=64k count=4 oflag=direct \
 		status=none &

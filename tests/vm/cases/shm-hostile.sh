@@ -96,7 +96,7 @@ test_data_that_change_while_they_are_written() {
 	attach
 	eventually 10 nr_disks 1
 	DISK=$(by_letter a)
-	udevadm settle -t "$(scaled 20)"
+	settle 20
 	hold
 	head -c 4096 /dev/zero | tr '\0' A |
 		dd of="/dev/$DISK" bs=4k oflag=direct iflag=fullblock \

@@ -316,7 +316,7 @@ test_a_client_that_gets_no_processor() {
 	attach map_options=keepalive=1
 	eventually 10 nr_disks 1
 	DISK=$(by_letter a)
-	udevadm settle -t "$(scaled 20)"
+	settle 20
 	direct_read "$DISK" 0 > /dev/null
 	hog_processors 4
 	direct_read "$DISK" 0 > /dev/null
@@ -379,7 +379,7 @@ test_a_server_that_is_away_costs_little() {
 	attach
 	eventually 10 nr_disks 1
 	DISK=$(by_letter a)
-	udevadm settle -t "$(scaled 20)"
+	settle 20
 	echo "1 force" > $SHM_SERVER/remove_connection
 	eventually 10 path_is shm1 reconnecting
 	trace_calls look=unbd_shm_client:shm_reader_active
@@ -397,7 +397,7 @@ test_the_server_sleeps_with_its_machine() {
 	attach
 	eventually 10 nr_disks 1
 	DISK=$(by_letter a)
-	udevadm settle -t "$(scaled 20)"
+	settle 20
 	echo 1 > /sys/module/suspend/parameters/pm_test_delay
 	echo freezer > /sys/power/pm_test
 	trace_calls rests=__refrigerator

@@ -15,7 +15,7 @@ share $SHARED
 # serve_partitions DISK - two of 56 MiB each, and a file
 serve_partitions() {
 	sfdisk -q --wipe always "$1" <<< $'label: gpt\nsize=56M\nsize=56M'
-	udevadm settle -t "$(scaled 20)"
+	settle 20
 	serve "${1}1" "${1}2" "$(disk_file 320)"
 }
 

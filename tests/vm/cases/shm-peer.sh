@@ -102,7 +102,7 @@ test_a_peer_that_cannot_ring() {
 	modprobe unbd-shm-client connections="1:$doorbell+0x1000+0x8000:$doorbell+0x9000+0x4000:$doorbell+0xd000+0x1000000"
 	eventually 10 nr_disks 1
 	DISK=$(by_letter a)
-	udevadm settle -t "$(scaled 20)"
+	settle 20
 	took=$(milliseconds)
 	fio --name=v --filename="/dev/$DISK" --rw=randread --bs=4k --direct=1 \
 		--size=1M --number_ios=100 --output=/dev/null

@@ -50,7 +50,7 @@ test_unmapped_as_soon_as_it_is_there() {
 
 # Udev has seen disks when they were half gone: they have no session then.
 no_half_links() {
-	udevadm settle -t "$(scaled 60)"
+	settle 60
 	same "$(find /dev/disk/by-unbd -name ':*')" "" "links of no session"
 }
 

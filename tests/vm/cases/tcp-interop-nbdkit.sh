@@ -66,7 +66,7 @@ test_error() {
 	round_trip "${DEFAULT[@]}"
 	disk=$(map "${DEFAULT[@]}")
 	allow_log "[dD]ev $disk|Buffer I/O error"
-	udevadm settle
+	settle
 	touch "$WORK/trigger"
 	matches "$(write_block "$disk")" 'No space left on device' "a write"
 	must_fail direct_read "$disk" 1

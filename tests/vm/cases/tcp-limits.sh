@@ -118,7 +118,7 @@ test_blocks_larger_than_a_page() {
 			"sessname=s $HERE device_path=vol0"
 		DISK=$(unbd_disks)
 		limit logical_block_size 16384
-		udevadm settle
+		settle
 		direct_read "$DISK" 1 > /dev/null
 		unmap "$DISK"
 	else
@@ -256,7 +256,7 @@ batches() {
 test_submitters_send() {
 	local sent
 	shape flags=flush
-	udevadm settle
+	settle
 	trace_events net/net_dev_queue
 	dd if="/dev/$DISK" of=/dev/null bs=4k count=16 iflag=direct status=none
 	sent=$(packets dd $(( 66 + 28 )))
@@ -272,7 +272,7 @@ test_submitters_send() {
 test_writes_are_sent_from_their_pages() {
 	local writer
 	shape flags=flush
-	udevadm settle
+	settle
 	kill -STOP "$PEER_PID"
 	defer kill -CONT "$PEER_PID"
 	python3 - "/dev/$DISK" "$WORK" <<-'EOF' &

@@ -83,13 +83,13 @@ test_udev_leaves_the_order_to_the_server() {
 	for i in {1..12}; do
 		disk=$(map sessname=s "$HERE" device_path= nr_queues=1)
 		queue=/sys/block/$disk/queue
-		udevadm settle
+		settle
 		same "$(< "$queue/scheduler")" "[none] mq-deadline " \
 			"scheduler in round $i"
 		unmap "$disk"
 	done
 	disk=$(map sessname=s "$HERE" device_path= nr_queues=1)
-	udevadm settle
+	settle
 	echo mq-deadline > "/sys/block/$disk/queue/scheduler"
 	udevadm trigger --action=change --settle "/sys/block/$disk"
 	same "$(< "/sys/block/$disk/queue/scheduler")" "[mq-deadline] none" \
@@ -225,7 +225,7 @@ test_a_mapping_that_fails_leaves_the_paths_of_others() {
 	script slow=
 	write_sysfs "$CLIENT/sessions/s/paths/0/reconnect" 1
 	eventually 10 path_is s live
-	udevadm settle
+	settle
 	expect_errno ENOENT "$CLIENT/map_device" \
 		"sessname=s $HERE path=tcp:127.0.0.2 device_path=typo"
 	same "$(ls "$CLIENT/sessions/s/paths")" 0 "paths after another failure"

@@ -106,7 +106,7 @@ test_a_descriptor() {
 	dd if="$WORK/pattern" of="/dev/$DISK" bs=1M seek=1 oflag=direct \
 		status=none
 	direct_read "$DISK" 1 | cmp - "$WORK/pattern"
-	udevadm settle
+	settle
 	unmap "$DISK"
 }
 
@@ -196,7 +196,7 @@ test_a_unix_descriptor() {
 	EOF
 	disk=$(unbd_disks)
 	direct_read "$disk" 1 > /dev/null
-	udevadm settle
+	settle
 	unmap "$disk"
 }
 
@@ -298,7 +298,7 @@ test_each_policy_has_its_path() {
 	DISK=$(map sessname=s "$HERE" path=tcp:127.0.0.1:10810 \
 		device_path=vol0 nr_queues=1)
 	eventually 20 path_live s 1
-	udevadm settle
+	settle
 	between "$(reads_of_first prefer 1)" 32 32 prefer
 	between "$(reads_of_first round-robin 1)" 15 17 round-robin
 	between "$(reads_of_first min-latency 1)" 0 10 min-latency
@@ -318,7 +318,7 @@ test_min_inflight_counts_what_other_disks_send() {
 	for port in 10809 10810; do
 		eventually 20 connected_to $port 2
 	done
-	udevadm settle
+	settle
 	direct_read "$disk" 1 > /dev/null
 	before=$(received)
 	timeout 60 fio --name=reads --ioengine=psync --direct=1 --rw=randread \
@@ -343,7 +343,7 @@ test_servers_whose_connections_share_no_cache_have_one_path_at_a_time() {
 	write_sysfs "$CLIENT/sessions/s/add_path" tcp:127.0.0.1:10810
 	eventually 20 path_live s 1
 	expect_log 'path 1 .*share a cache: one path at a time'
-	udevadm settle
+	settle
 	for policy in round-robin min-latency min-inflight; do
 		between "$(reads_of_first $policy 8)" 32 32 $policy
 	done
@@ -377,11 +377,11 @@ test_each_path_counts_what_goes_over_it() {
 	DISK=$(map sessname=s "$HERE" path=tcp:127.0.0.1:10810 \
 		device_path=vol0 nr_queues=1 policy=round-robin)
 	eventually 20 path_live s 1
-	udevadm settle
+	settle
 
 	writes=$(path_stat s writes 0)
 	dd if=/dev/zero of="/dev/$DISK" bs=64k count=64 oflag=direct status=none
-	udevadm settle	# who closes what he wrote to has udev look at it
+	settle	# who closes what he wrote to has udev look at it
 	has_come writes 0 64
 	same $(( $(path_stat s writes 0) - writes )) 32 "writes over the first"
 	for i in 0 1; do
@@ -401,7 +401,7 @@ test_each_path_counts_what_goes_over_it() {
 	has_come other_bytes 0 $(( 1 << 20 ))
 	sync "/dev/$DISK"
 	has_come others "$others" 2
-	udevadm settle
+	settle
 
 	errors=$(total errors)
 	allow_log "dev $DISK"
@@ -450,7 +450,7 @@ test_prefer_keeps_the_order() {
 	write_sysfs "$CLIENT/sessions/s/paths/0/remove" 1
 	write_sysfs "$CLIENT/sessions/s/add_path" tcp:127.0.0.1
 	eventually 20 path_live s 0
-	udevadm settle
+	settle
 	between "$(reads_of_first prefer 1)" 0 0 prefer
 	unmap "$DISK"
 }
@@ -465,7 +465,7 @@ test_min_latency_forgives_an_outage() {
 	DISK=$(map sessname=s "$HERE" path=tcp:127.0.0.1:10810 \
 		device_path=vol0 nr_queues=1 io_timeout=2 policy=min-latency)
 	eventually 20 path_live s 1
-	udevadm settle
+	settle
 	reads_of_first min-latency 1
 	kill -STOP "$first"
 	defer kill -CONT "$first"

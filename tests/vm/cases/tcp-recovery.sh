@@ -23,7 +23,7 @@ begin_impatient() {
 	DISK=$(map sessname=s "$HERE" device_path= nr_queues=1 io_timeout=3 \
 		fail_timeout=8)
 	allow_log "dev $DISK|Buffer I/O error"
-	udevadm settle -t "$(scaled 20)"
+	settle 20
 }
 
 server_dies() {
@@ -85,7 +85,7 @@ test_io_fails_after_fail_timeout_and_not_before() {
 test_each_outage_has_its_fail_timeout() {
 	local began
 	begin fail_timeout=6
-	udevadm settle -t "$(scaled 20)"
+	settle 20
 	server_dies
 	eventually 3 state_is "$DISK" parked
 	sleep 4
@@ -107,7 +107,7 @@ test_an_outage_by_a_resize_has_its_fail_timeout() {
 	local reader
 	start_script "$SCRIPT_FLAGS"
 	DISK=$(map sessname=s "$HERE" device_path= nr_queues=1 fail_timeout=8)
-	udevadm settle -t "$(scaled 20)"
+	settle 20
 	script die=0
 	write_sysfs "$CLIENT/sessions/s/paths/0/reconnect" 1
 	eventually 3 state_is "$DISK" parked
@@ -180,7 +180,7 @@ test_a_path_that_never_stays_up_does_not_fill_the_log() {
 	local reader
 	start_script "$SCRIPT_FLAGS"
 	DISK=$(map sessname=s "$HERE" device_path= nr_queues=1 fail_timeout=-1)
-	udevadm settle -t "$(scaled 20)"
+	settle 20
 	log_from_here
 	script drop,cmd=READ
 	direct_read "$DISK" 1 > /dev/null &
@@ -267,7 +267,7 @@ test_a_lost_server_is_asked_again_and_again() {
 # Packets vanish, nothing is reset: silence for three probes is the end.
 test_a_cut_network_is_noticed_while_idle() {
 	begin keepalive=1
-	udevadm settle
+	settle
 	sleep 1
 	cut_is_noticed
 	restore_network
@@ -589,7 +589,7 @@ test_resize_does_not_hold_up_unmapping() {
 	local begin took
 	start_script
 	DISK=$(map sessname=s "$HERE" device_path= nr_queues=1)
-	udevadm settle -t "$(scaled 20)"
+	settle 20
 	script hang=0
 	bedctl write "/sys/block/$DISK/unbd/resize" 0 > "$WORK/outcome" &
 	eventually 5 traced ' open '

@@ -55,7 +55,7 @@ test_short_answers_wait_for_nobody() {
 	local disk
 	serve "$(disk_file 16)"
 	disk=$(map "${MINE[@]}" nr_queues=1)
-	udevadm settle -t "$(scaled 20)"
+	settle 20
 	trace_events workqueue/workqueue_queue_work
 	dd if="/dev/$disk" of=/dev/null bs=4k count=200 iflag=direct status=none
 	(( $(grep -c 'function=conn_work ' "$TRACING/trace") < 100 )) ||
@@ -93,7 +93,7 @@ test_answers_go_to_who_asked() {
 	serve "$(disk_file 16)"
 	defer eval "echo 0 > $event/enable"
 	disk=$(map "${MINE[@]}" nr_queues=2)
-	udevadm settle -t "$(scaled 20)"
+	settle 20
 	for (( cpu = 0; cpu < $(nproc); cpu++ )); do
 		taskset -c "$cpu" dd if="/dev/$disk" of=/dev/null bs=4k \
 			count=1 iflag=direct status=none

@@ -61,7 +61,7 @@ test_a_disk_from_its_export_to_its_end() {
 		fail_timeout=-1)
 	same "$disk" /dev/unbd0 "what was mapped"
 	holds "$disk"
-	udevadm settle -t "$(scaled 10)"
+	settle 10
 	holds /dev/disk/by-unbd/blya:vol0
 
 	matches "$(unbd list)" "/dev/unbd0 +8M +rw +live +1/1 +blya +vol0" list
@@ -80,7 +80,7 @@ test_a_disk_from_its_export_to_its_end() {
 	same "$(blockdev --getsize64 "$disk")" $(( 9 << 20 )) size
 
 	exits 1 'Device or resource busy' unbd unexport vol0
-	udevadm settle -t "$(scaled 10)"
+	settle 10
 	unbd unmap /dev/disk/by-unbd/blya:vol0
 	same "$(unbd_disks)" "" disks
 	eventually 5 no_connections
@@ -154,7 +154,7 @@ test_top_on_a_terminal() {
 	exec 8>&-
 	# The screen of before, with its cursor
 	matches "$(< "$WORK/screen")" $'\e\\[\\?25h\e\\[\\?1049l' "the end"
-	udevadm settle -t "$(scaled 10)"
+	settle 10
 	unbd unmap a
 }
 
@@ -192,7 +192,7 @@ test_mapping_by_URI_and_options() {
 		unbd show "$disk" --json)" "ro 1 1 7 9 8"
 	same "$(ask '.sessions[0] | [.policy, .keepalive] | join(" ")' \
 		unbd show o --json)" "prefer 3"
-	udevadm settle -t "$(scaled 10)"
+	settle 10
 	unbd unmap unbd0 unbd1 unbd2 unbd3 o
 	same "$(unbd_disks)" "" disks
 }
@@ -218,7 +218,7 @@ test_paths() {
 	exits 3 'no path 7' unbd path reconnect a 7
 	exits 3 'no session b' unbd path add b tcp:127.0.0.1
 	exits 2 'add, remove' unbd path move a 0
-	udevadm settle -t "$(scaled 10)"
+	settle 10
 	unbd unmap a
 }
 
@@ -250,7 +250,7 @@ test_saving_and_restoring() {
 		map sessname="b c" path="unix:$WORK/sock et" device_path="two words" keepalive=0
 	EOF
 	)" "what was saved"
-	udevadm settle -t "$(scaled 10)"
+	settle 10
 	unbd unmap a "b c"
 	unbd unexport --force vol0 "two words"
 	unbd unlisten tcp:127.0.0.1:10809
@@ -267,7 +267,7 @@ test_saving_and_restoring() {
 		"$WORK/saved"
 	exits 1 "saved:1: not mapped: Connection refused" unbd restore "$WORK/saved"
 	matches "$(unbd list)" tcp:127.0.0.1:10809 list
-	udevadm settle -t "$(scaled 10)"
+	settle 10
 	unbd unmap a "b c"
 }
 
@@ -299,7 +299,7 @@ test_refusals() {
 	exits 3 'nobody listens' unbd unlisten tcp:127.0.0.1:7
 	nothing_mapped
 	unbd map nbd://127.0.0.1/vol0 --session a > "$WORK/disk"
-	udevadm settle -t "$(scaled 10)"
+	settle 10
 	exec 9< /dev/unbd0
 	exits 1 'unbd0: Device or resource busy.*kernel says: ' \
 		unbd unmap unbd0

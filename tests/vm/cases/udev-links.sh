@@ -20,10 +20,6 @@ map_local() {
 	map sessname="$1" path=tcp:127.0.0.1 device_path="$2"
 }
 
-settle() {
-	udevadm settle -t "$(scaled 20)"
-}
-
 # links_to LINK DISK - LINK is below /dev/disk
 links_to() {
 	same "$(readlink -f "/dev/disk/$1")" "/dev/$2" "/dev/disk/$1"

@@ -53,7 +53,7 @@ held_block() {
 for_us_alone() {
 	exec 8<> "/dev/$1"
 	flock 8
-	udevadm settle -t "$(scaled 20)"
+	settle 20
 }
 
 # under_way DISK NUMBER - so many of its requests are, or more

@@ -94,7 +94,7 @@ round_trip() {
 	! is_debug || size=1 systems=ext4 fio=2M
 	disk=$(${MAP_BY:-map} "$@")
 	sfdisk -q --wipe always "/dev/$disk" <<< $'label: gpt\nsize=40M\nsize=304M'
-	udevadm settle -t "$(scaled 20)"
+	settle 20
 	[[ -d /tmp/tree.$size ]] || make_tree "/tmp/tree.$size" "$size"
 	number=0
 	for system in $systems; do

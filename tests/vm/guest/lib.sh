@@ -187,6 +187,16 @@ scaled() {
 	echo $(( $1 * ${BED_SLOW:-1} ))
 }
 
+# settle [SECONDS] - until udev has dealt with what there was; scaled. It hangs
+# up on who writes to it between its accept() and its setting of SO_PASSCRED.
+settle() {
+	local said
+	until said=$(udevadm settle -t "$(scaled "${1:-120}")" 2>&1); do
+		[[ $said == *"Broken pipe"* ]] ||
+			fail "udevadm settle: ${said:-it took too long}"
+	done
+}
+
 # eventually SECONDS CMD [ARG...] - until it succeeds; the time is scaled, and
 # never short: a host may have something else to do. "within" is for promises.
 eventually() {

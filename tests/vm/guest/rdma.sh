@@ -166,7 +166,7 @@ rnbd_map() {
 	# The first connection of soft RoCE in 5.10 is lost at times.
 	bedctl write $RNBD_CLIENT/map_device "$*" > /dev/null ||
 		write_sysfs $RNBD_CLIENT/map_device "$*"
-	udevadm settle -t "$(scaled 20)"
+	settle 20
 	comm -13 <(echo "$before") <(rnbd_disks)
 }
 
@@ -190,7 +190,7 @@ a_hundred_rounds() {
 
 # rnbd_unmap DISK [force]
 rnbd_unmap() {
-	udevadm settle -t "$(scaled 20)"
+	settle 20
 	write_sysfs "/sys/block/$1/rnbd/unmap_device" "${2:-normal}"
 }
 

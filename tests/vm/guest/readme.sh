@@ -45,7 +45,7 @@ slowly() {
 			line=${line%\\}$rest
 		done
 		eval "$line" || fail "it says '$line', which fails"
-		udevadm settle -t 30
+		settle 30
 	done
 }
 

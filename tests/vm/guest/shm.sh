@@ -39,7 +39,7 @@ attach_first() {
 
 # detach - the reverse, when udev has looked at the disks
 detach() {
-	udevadm settle -t "$(scaled 20)"
+	settle 20
 	eventually 10 remove $SHM_CLIENT 1
 	rmmod unbd-shm-client
 }

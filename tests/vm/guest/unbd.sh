@@ -41,7 +41,7 @@ map() {
 		[[ $'\n'$before$'\n' == *$'\n'$disk$'\n'* ]] || new+=$disk
 	done
 	[[ $new == unbd+([0-9]) ]] || fail "mapping '$*' made disks '$new'"
-	udevadm settle -t "$(scaled 10)"
+	settle 10
 	[[ -b /dev/$new ]] || fail "no /dev/$new"
 	echo "$new"
 }
@@ -53,7 +53,7 @@ unmap() {
 	local file=/sys/block/$1/unbd/unmap_device how=${2:-normal}
 	local end=$(( SECONDS + $(scaled 10) ))
 	while [[ $how == normal ]] && (( SECONDS < end )); do
-		udevadm settle -t "$(scaled 10)"
+		settle 10
 		[[ $(bedctl write "$file" normal) == EBUSY ]] || break
 	done
 	[[ ! -e $file ]] || write_sysfs "$file" "$how"
