@@ -187,14 +187,19 @@ scaled() {
 	echo $(( $1 * ${BED_SLOW:-1} ))
 }
 
-# settle [SECONDS] - until udev has dealt with what there was; scaled. It hangs
-# up on who writes to it between its accept() and its setting of SO_PASSCRED.
-settle() {
+# ask_udev ARG... - udevadm, asked again when udevd hangs up: so it does to who
+# writes to it between its accept() and its setting of SO_PASSCRED
+ask_udev() {
 	local said
-	until said=$(udevadm settle -t "$(scaled "${1:-120}")" 2>&1); do
+	until said=$(udevadm "$@" 2>&1); do
 		[[ $said == *"Broken pipe"* ]] ||
-			fail "udevadm settle: ${said:-it took too long}"
+			fail "udevadm $1: ${said:-it took too long}"
 	done
+}
+
+# settle [SECONDS] - until udev has dealt with what there was; scaled
+settle() {
+	ask_udev settle -t "$(scaled "${1:-120}")"
 }
 
 # eventually SECONDS CMD [ARG...] - until it succeeds; the time is scaled, and

@@ -179,8 +179,8 @@ rnbd_disks() {
 a_hundred_rounds() {
 	local ctl=$1 disk=$2 file=$3 i
 	shift 3
-	defer udevadm control --start-exec-queue
-	udevadm control --stop-exec-queue
+	defer ask_udev control --start-exec-queue
+	ask_udev control --stop-exec-queue
 	for i in {1..100}; do
 		write_sysfs "$ctl/map_device" "$*"
 		direct_read "$disk" 0 > /dev/null || fail "no data in round $i"
