@@ -52,6 +52,7 @@ test_another_path_fences() {
 }
 
 # Over one that comes back while the first cannot
+# gate: none
 test_a_path_that_comes_back_fences() {
 	LOSE=all hold_one rdma:10.0.9.2
 	nothing_comes_late
@@ -63,6 +64,7 @@ test_a_tcp_path_fences() {
 	nothing_comes_late
 }
 
+# gate: none
 test_without_fencing_newer_data_are_lost() {
 	do_not_fence
 	hold_one rdma:10.0.9.2

@@ -175,6 +175,7 @@ test_a_listener_in_another_namespace() {
 
 # More than a page of each, and as many connections as 64 hosts with 64
 # processors have
+# gate: none
 test_many_listeners_exports_and_connections() {
 	local begin dir i wanted=""
 	dir=$WORK/$(printf 'd%.0s' {1..60})

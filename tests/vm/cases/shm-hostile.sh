@@ -65,6 +65,7 @@ test_headers_and_counters_of_requests() {
 	few_lines
 }
 
+# gate: none
 test_requests_that_change_while_they_are_read() {
 	serve_pattern
 	hostile_client epochs storm
@@ -176,6 +177,7 @@ breaks() {
 	grep -q "^$2" "$WORK/ready" || fail "$2 did not happen"
 }
 
+# gate: none
 test_channels_of_servers_that_change() {
 	begin
 	breaks 'the server has begun anew' counter-back
@@ -230,6 +232,7 @@ test_answers_that_nobody_knows() {
 
 # One request at a time: the noise before two answers would fill the channel,
 # and whether our client was faster is nothing to test.
+# gate: none
 test_a_hundred_thousand_responses() {
 	begin "map_options=nr_queues=1 queue_depth=1"
 	hostile fault=noise seed=$SEED
@@ -245,6 +248,7 @@ test_a_hundred_thousand_responses() {
 	gaps_untouched
 }
 
+# gate: none
 test_answers_that_change_while_they_are_read() {
 	local end
 	begin map_options=io_timeout=1
@@ -308,6 +312,7 @@ test_blocks_that_change() {
 }
 
 # It is asked again, but not at once.
+# gate: none
 test_a_server_that_goes_during_each_handshake() {
 	local count
 	begin

@@ -46,6 +46,7 @@ test_shared_memory_fences() {
 	nothing_comes_late
 }
 
+# gate: none
 test_without_fencing_newer_data_are_lost() {
 	do_not_fence
 	hold_one shm:1 tcp:127.0.0.1:10810

@@ -72,6 +72,7 @@ restarted() {
 	peer_serves "$@" $MEMORY "$WORK/a" "$WORK/b:4096"
 }
 
+# gate: none
 test_each_habit_of_servers() {
 	local habit
 	two_disks

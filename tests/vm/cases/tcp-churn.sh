@@ -13,8 +13,8 @@
 # ("sock >= 0") sooner or later when a client leaves with replies on their way.
 # kernels: 6.1 debug
 test_a_thousand_rounds_with_openers() {
-	local rounds=1000
-	[[ -z ${BED_GATE-} ]] || rounds=100
+	local rounds
+	rounds=$(rounds 1000 100)
 	! is_debug || rounds=60
 	load client
 	export_dev name=vol0 "device_path=$(disk_file 16)"

@@ -198,6 +198,7 @@ others_come_and_go() {
 }
 
 # A handshake of two seconds, while others of the session come, go and break
+# gate: none
 test_neighbours_do_not_disturb_a_handshake() {
 	local slow begin took
 	need_module tcp_diag

@@ -176,6 +176,7 @@ test_an_idle_disk_has_its_fail_timeout() {
 	unmap "$DISK"
 }
 
+# gate: none
 test_a_path_that_never_stays_up_does_not_fill_the_log() {
 	local reader
 	start_script "$SCRIPT_FLAGS"

@@ -119,6 +119,7 @@ test_a_modem() {
 	written_slowly 30 1 bs=1M oflag=direct
 }
 
+# gate: none
 test_zeroes_at_64_mib_a_second() {
 	local begin
 	# shellcheck disable=SC2016
@@ -136,6 +137,7 @@ test_zeroes_at_64_mib_a_second() {
 }
 
 # One after the other: 16 pieces of a second each
+# gate: none
 test_zeroes_by_a_server_that_does_one_thing_at_a_time() {
 	local begin
 	# shellcheck disable=SC2016
@@ -151,6 +153,7 @@ test_zeroes_by_a_server_that_does_one_thing_at_a_time() {
 }
 
 # A server of one connection cannot be asked: it has four times io_timeout.
+# gate: none
 test_a_flush_that_takes_long() {
 	local begin
 	serve_slowly thread_model='echo serialize_all_requests' flush='sleep 7'
@@ -229,6 +232,7 @@ test_a_server_that_stops_in_a_flush() {
 	unmap "$DISK"
 }
 
+# gate: none
 test_a_server_of_one_connection_that_stops_in_a_flush() {
 	serve_slowly thread_model='echo serialize_all_requests' flush='sleep 5'
 	DISK=$(map sessname=s "$HERE" device_path= nr_queues=1 io_timeout=3)
@@ -240,6 +244,7 @@ test_a_server_of_one_connection_that_stops_in_a_flush() {
 }
 
 # Each new request is taken by the server's host, none by the server.
+# gate: none
 test_a_server_that_stops_under_new_requests() {
 	local i readers=()
 	serve_slowly thread_model='echo parallel'

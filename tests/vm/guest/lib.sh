@@ -197,6 +197,15 @@ ask_udev() {
 	done
 }
 
+# rounds ALL FEW - how many of the same there are, and in make check
+rounds() {
+	if [[ ${BED_GATE-} ]]; then
+		echo "$2"
+	else
+		echo "$1"
+	fi
+}
+
 # settle [SECONDS] - until udev has dealt with what there was; scaled
 settle() {
 	ask_udev settle -t "$(scaled "${1:-120}")"

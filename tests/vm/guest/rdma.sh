@@ -174,14 +174,16 @@ rnbd_disks() {
 	find /sys/block -name 'rnbd*' -printf '%f\n' | sort
 }
 
-# a_hundred_rounds CTL DISK UNMAP MAPPING... - map by writing to CTL/map_device
-# and read DISK; UNMAP unmaps it. udev would take longer than all the rest.
+# a_hundred_rounds CTL DISK UNMAP MAPPING... - or fewer: map by writing to
+# CTL/map_device and read DISK; UNMAP unmaps it. udev would take longer than all
+# the rest.
 a_hundred_rounds() {
-	local ctl=$1 disk=$2 file=$3 i
+	local ctl=$1 disk=$2 file=$3 i most
+	most=$(rounds 100 20)
 	shift 3
 	defer ask_udev control --start-exec-queue
 	ask_udev control --stop-exec-queue
-	for i in {1..100}; do
+	for (( i = 0; i < most; i++ )); do
 		write_sysfs "$ctl/map_device" "$*"
 		direct_read "$disk" 0 > /dev/null || fail "no data in round $i"
 		eventually 20 bedctl write "$file" normal > /dev/null
