@@ -194,7 +194,7 @@ class Demo:
 
     def settle(self):
         """Wait for udev's links, as a person does without noticing."""
-        self.wait_for("client", "udevadm settle -t 30")
+        self.ask("client", ". /bed/lib.sh; settle 30")
 
     # The steps
 

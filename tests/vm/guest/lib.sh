@@ -197,6 +197,11 @@ ask_udev() {
 	done
 }
 
+# settle [SECONDS] - until udev has dealt with what there was; scaled
+settle() {
+	ask_udev settle -t "$(scaled "${1:-120}")"
+}
+
 # rounds ALL FEW - how many of the same there are, and in make check
 rounds() {
 	if [[ ${BED_GATE-} ]]; then
@@ -204,11 +209,6 @@ rounds() {
 	else
 		echo "$1"
 	fi
-}
-
-# settle [SECONDS] - until udev has dealt with what there was; scaled
-settle() {
-	ask_udev settle -t "$(scaled "${1:-120}")"
 }
 
 # eventually SECONDS CMD [ARG...] - until it succeeds; the time is scaled, and

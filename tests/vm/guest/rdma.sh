@@ -188,6 +188,7 @@ a_hundred_rounds() {
 		direct_read "$disk" 0 > /dev/null || fail "no data in round $i"
 		eventually 20 bedctl write "$file" normal > /dev/null
 	done
+	(( most == 100 )) || echo "only $most rounds in make check"
 }
 
 # rnbd_unmap DISK [force]
