@@ -24,6 +24,7 @@ MODULE_PARM_DESC(loop_buffer_mib,
  * @name: likewise
  * @users: how often it is open
  * @addr: the memory
+ * @pages: of which it consists
  * @size: bytes
  * @lock: the next one
  * @watches: who wants to be notified
@@ -34,6 +35,7 @@ struct loop_region {
 	char name[SHM_NAME_LEN];
 	unsigned int users;
 	void *addr;
+	struct page **pages;
 	size_t size;
 	spinlock_t lock;		/* watches */
 	struct list_head watches;
@@ -55,6 +57,26 @@ static struct loop_region *find_region(const struct shm_region_name *name)
 	return NULL;
 }
 
+static void free_region(struct loop_region *lr)
+{
+	kvfree(lr->pages);
+	vfree(lr->addr);
+	kfree(lr);
+}
+
+static int alloc_memory(struct loop_region *lr, size_t size)
+{
+	size_t i, nr = DIV_ROUND_UP(size, PAGE_SIZE);
+
+	lr->addr = vzalloc(size);
+	lr->pages = kvmalloc_array(nr, sizeof(*lr->pages), GFP_KERNEL);
+	if (!lr->addr || !lr->pages)
+		return -ENOMEM;
+	for (i = 0; i < nr; i++)
+		lr->pages[i] = vmalloc_to_page(lr->addr + i * PAGE_SIZE);
+	return 0;
+}
+
 static struct loop_region *make_region(const struct shm_region_name *name,
 				       size_t size)
 {
@@ -62,9 +84,8 @@ static struct loop_region *make_region(const struct shm_region_name *name,
 
 	if (!lr)
 		return NULL;
-	lr->addr = vzalloc(size);
-	if (!lr->addr) {
-		kfree(lr);
+	if (alloc_memory(lr, size)) {
+		free_region(lr);
 		return NULL;
 	}
 	lr->size = size;
@@ -119,15 +140,15 @@ static void loop_close(struct shm_region *region)
 	if (last)
 		list_del(&lr->entry);
 	mutex_unlock(&regions_mutex);
-	if (!last)
-		return;
-	vfree(lr->addr);
-	kfree(lr);
+	if (last)
+		free_region(lr);
 }
 
 static struct page *loop_page(struct shm_region *region, size_t offset)
 {
-	return vmalloc_to_page(region->addr + offset);
+	const struct loop_region *lr = region->priv;
+
+	return lr->pages[offset / PAGE_SIZE];
 }
 
 static void loop_notify(struct shm_region *region)

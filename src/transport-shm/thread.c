@@ -33,11 +33,8 @@ MODULE_PARM_DESC(poll_us,
 void shm_thread_kick(struct shm_thread *thread)
 {
 	WRITE_ONCE(thread->kicked, true);
-	/* Pairs with prepare_to_wait(). */
-	smp_mb();
-	/* After the barrier of prepare_to_wait() it sees the flag, or is seen. */
-	if (waitqueue_active(&thread->wait))
-		wake_up(&thread->wait);
+	/* Its barrier pairs with take_a_nap(): the flag is seen, or the sleeper. */
+	rcuwait_wake_up(&thread->sleeper);
 }
 EXPORT_SYMBOL_UNBD(shm_thread_kick);
 
@@ -84,19 +81,33 @@ static unsigned int next_nap(struct shm_thread *thread)
 	return thread->nap;
 }
 
+/* Until it is woken; the tick's timer is one that costs little to cancel. */
+static void sleep_for(unsigned int us)
+{
+	ktime_t timeout = ns_to_ktime((u64)us * NSEC_PER_USEC);
+
+	if (us == TICK_US)
+		schedule_timeout(usecs_to_jiffies(TICK_US));
+	else
+		schedule_hrtimeout_range(&timeout, us * (NSEC_PER_USEC / 4),
+					 HRTIMER_MODE_REL);
+}
+
 static void take_a_nap(struct shm_thread *thread)
 {
 	unsigned int us = next_nap(thread);
-	ktime_t timeout = ns_to_ktime((u64)us * NSEC_PER_USEC);
-	DEFINE_WAIT(wait);
+	bool sleeps;
 
-	prepare_to_wait(&thread->wait, &wait, TASK_IDLE);
-	if (!wanted(thread))
-		schedule_hrtimeout_range(&timeout, us * (NSEC_PER_USEC / 4),
-					 HRTIMER_MODE_REL);
-	finish_wait(&thread->wait, &wait);
+	prepare_to_rcuwait(&thread->sleeper);
+	/* Its barrier pairs with shm_thread_kick(). */
+	set_current_state(TASK_IDLE);
+	sleeps = !wanted(thread);
+	if (sleeps)
+		sleep_for(us);
+	finish_rcuwait(&thread->sleeper);
 	/* Until it is notified again it looks, as where nobody ever is. */
-	if (!READ_ONCE(thread->kicked) && thread->ops->pending(thread))
+	if (sleeps && !READ_ONCE(thread->kicked) &&
+	    thread->ops->pending(thread))
 		WRITE_ONCE(thread->untold, true);
 }
 
@@ -125,7 +136,6 @@ static int run(void *arg)
 		if (thread->ops->work(thread)) {
 			awake = true;
 			thread->nap = 0;
-			continue;
 		}
 		/* Who has just slept in vain had better sleep on. */
 		if (awake && look_around(thread))
@@ -143,7 +153,7 @@ static int create(struct shm_thread *thread, const char *role, u32 id)
 	task = kthread_create(run, thread, "unbd-%s-%u", role, id);
 	if (IS_ERR(task))
 		return PTR_ERR(task);
-	init_waitqueue_head(&thread->wait);
+	rcuwait_init(&thread->sleeper);
 	thread->task = task;
 	return 0;
 }

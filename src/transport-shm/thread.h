@@ -7,8 +7,8 @@
 #define UNBD_SHM_THREAD_H
 
 #include <linux/ktime.h>
+#include <linux/rcuwait.h>
 #include <linux/sched.h>
-#include <linux/wait.h>
 
 #include "provider.h"
 
@@ -17,7 +17,7 @@ struct shm_thread;
 /**
  * struct shm_thread_ops - what a thread does
  * @work: a bounded piece of work, at least ten times a second. Returns
- *	whether there may be more to do at once.
+ *	whether there was anything to do.
  * @pending: would @work find something? Cheap.
  * @busy: is the peer expected to write soon? Then a thread that has to look
  *	looks more often.
@@ -38,7 +38,7 @@ struct shm_thread_ops {
  * @task: the thread, NULL while there is none
  * @running: it is started, and neither paused nor stopped
  * @watch: of @region
- * @wait: where it sleeps
+ * @sleeper: the same while it sleeps
  * @kicked: somebody wants it to look
  * @nap: microseconds that it last slept without a notification
  * @untold: the peer has written without one: it may have none to give
@@ -49,7 +49,7 @@ struct shm_thread {
 	struct task_struct *task;
 	bool running;
 	struct shm_watch watch;
-	wait_queue_head_t wait;
+	struct rcuwait sleeper;
 	bool kicked;
 	unsigned int nap;
 	bool untold;
