@@ -52,7 +52,8 @@ compat_device_add_disk(struct device *parent, struct gendisk *disk,
  * @io_min: bytes
  * @io_opt: bytes, 0 when there is no such size
  * @max_hw_sectors: of one request
- * @max_sectors: what requests are merged up to, unless the user wants more
+ * @max_sectors: what requests are merged up to, unless the user wants more or
+ *	@max_hw_sectors is less
  * @max_segments: of one request
  * @max_segment_size: bytes
  * @virt_boundary_mask: where pieces of memory may begin and end within a
@@ -160,7 +161,7 @@ static inline void compat_apply_features(struct request_queue *q,
 #endif
 
 #ifdef HAVE_BLK_MQ_ALLOC_DISK_TAKES_LIMITS
-/* What may become less while a disk is there */
+/* What may change while a disk is there */
 static inline void
 compat_fill_request_limits(struct queue_limits *to,
 			   const struct unbd_disk_limits *from)
@@ -206,7 +207,7 @@ compat_disk_alloc(struct blk_mq_tag_set *set,
 }
 
 static inline int
-compat_disk_narrow_limits(struct gendisk *disk,
+compat_disk_update_limits(struct gendisk *disk,
 			  const struct unbd_disk_limits *limits)
 {
 	struct request_queue *q = disk->queue;
@@ -243,7 +244,7 @@ compat_apply_limits(struct request_queue *q,
 	blk_queue_io_min(q, limits->io_min);
 	blk_queue_io_opt(q, limits->io_opt);
 	blk_queue_max_hw_sectors(q, limits->max_hw_sectors);
-	q->limits.max_sectors = limits->max_sectors;
+	q->limits.max_sectors = min(limits->max_sectors, limits->max_hw_sectors);
 	blk_queue_max_segments(q, limits->max_segments);
 	blk_queue_max_segment_size(q, limits->max_segment_size);
 	if (limits->virt_boundary_mask)
@@ -298,17 +299,19 @@ compat_disk_alloc(struct blk_mq_tag_set *set,
 }
 
 static inline int
-compat_disk_narrow_limits(struct gendisk *disk,
+compat_disk_update_limits(struct gendisk *disk,
 			  const struct unbd_disk_limits *limits)
 {
 	struct request_queue *q = disk->queue;
 	unsigned int max_sectors = q->limits.max_sectors;
 
+	/* If the user has not set it. */
+	if (max_sectors == min(limits->max_sectors, q->limits.max_hw_sectors))
+		max_sectors = limits->max_sectors;
 	blk_queue_max_hw_sectors(q, limits->max_hw_sectors);
 	q->limits.max_sectors = min(max_sectors, limits->max_hw_sectors);
 	blk_queue_max_segments(q, limits->max_segments);
-	if (limits->virt_boundary_mask)
-		blk_queue_virt_boundary(q, limits->virt_boundary_mask);
+	blk_queue_virt_boundary(q, limits->virt_boundary_mask);
 	compat_apply_discard(q, limits);
 	blk_queue_max_write_zeroes_sectors(q, limits->max_write_zeroes_sectors);
 	compat_apply_fua(q, limits->fua);
@@ -337,10 +340,10 @@ unbd_disk_alloc(struct blk_mq_tag_set *set,
 }
 
 /**
- * unbd_disk_narrow_limits() - have a disk's requests be smaller from now on
+ * unbd_disk_update_limits() - change what a disk's requests may be
  * @disk: disk of unbd_disk_alloc()
- * @limits: what it was made with or less, of sizes, pieces and FUA; nothing
- *	else is looked at
+ * @limits: as it was made with, but for sizes, pieces and FUA; nothing else is
+ *	looked at
  *
  * May sleep until whoever else changes limits of the queue is done, but does
  * not wait for requests: those that were made before stay as they are.
@@ -348,10 +351,10 @@ unbd_disk_alloc(struct blk_mq_tag_set *set,
  * Return: 0, or -EINVAL for limits that make no sense to this kernel.
  */
 static inline int
-unbd_disk_narrow_limits(struct gendisk *disk,
+unbd_disk_update_limits(struct gendisk *disk,
 			const struct unbd_disk_limits *limits)
 {
-	return compat_disk_narrow_limits(disk, limits);
+	return compat_disk_update_limits(disk, limits);
 }
 
 /**

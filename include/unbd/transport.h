@@ -368,7 +368,7 @@ struct unbd_leg {
 	bool live;			/* may carry I/O */
 	bool tried;			/* attach has been called */
 	bool known;			/* it was the disk's, once at least */
-	u32 features;			/* and what it could do then */
+	struct unbd_geometry adopted;	/* and what it could do then */
 	int error;			/* of the last attach */
 	char why[UNBD_WHY_LEN];
 	unsigned int nr_slots;

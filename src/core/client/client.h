@@ -170,9 +170,9 @@ struct unbd_replay {
  * @given_up: @unproven since it was @failing: what a server takes and does not
  *	answer now fails without another wait
  * @fail_work: ends the parking
- * @geometry: of the disk, what all legs so far can do
+ * @geometry: of the disk, what all legs can do
  * @server_size: bytes, what the server said last
- * @narrowed: that has become less, requests may be too much for a leg
+ * @restacked: that has changed, requests may be too much for a leg
  * @split_bios: of such requests, to be done anew
  * @split_work: does that
  * @fences: what dead legs have left behind, &struct unbd_fence
@@ -222,7 +222,7 @@ struct unbd_device {
 	unsigned int nr_poll_queues;
 	struct unbd_geometry geometry;
 	u64 server_size;
-	bool narrowed;
+	bool restacked;
 	spinlock_t split_lock;		/* @split_bios */
 	struct bio_list split_bios;
 	struct work_struct split_work;
@@ -395,11 +395,10 @@ int unbd_device_resize(struct unbd_device *dev, u64 sectors,
 		       char *why, size_t len);
 
 /* split.c: requests that are too much for a path */
-bool unbd_geometry_narrow(struct unbd_geometry *disk,
-			  const struct unbd_geometry *path);
+void unbd_device_stack_limits(struct unbd_device *dev);
 bool unbd_request_fits(const struct unbd_leg *leg, struct request *rq);
 void unbd_request_split(struct request *rq);
-void unbd_device_narrowed(struct unbd_device *dev);
+void unbd_device_restacked(struct unbd_device *dev);
 void unbd_split_work(struct work_struct *work);
 
 /* fence.c: writes that may still be executed by a server */

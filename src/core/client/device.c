@@ -287,7 +287,7 @@ static bool has_got_cache(const struct unbd_device *dev,
 
 	return leg->known && features & UNBD_FEAT_WRITE_CACHE &&
 	       !(features & UNBD_FEAT_STABLE) &&
-	       !((dev->geometry.features | leg->features) &
+	       !((dev->geometry.features | leg->adopted.features) &
 		 UNBD_FEAT_WRITE_CACHE);
 }
 
@@ -323,22 +323,6 @@ static int compare_geometry(struct unbd_device *dev,
 	return 0;
 }
 
-static void narrow(struct unbd_device *dev, const struct unbd_leg *leg)
-{
-	lockdep_assert_held(&dev->mutex);
-
-	if (!unbd_geometry_narrow(&dev->geometry, &leg->geometry))
-		return;
-	WRITE_ONCE(dev->narrowed, true);
-	if (!dev->disk)
-		return;
-	pr_info("unbd%u: requests of %u bytes at most%s, for %s\n", dev->index,
-		dev->geometry.max_io,
-		dev->geometry.features & UNBD_FEAT_FUA ? "" : " and no FUA",
-		leg->path->name);
-	unbd_device_narrowed(dev);
-}
-
 static void heed_cache(struct unbd_device *dev, const struct unbd_leg *leg)
 {
 	if (!(leg->geometry.features & UNBD_FEAT_MULTI_QUEUE))
@@ -367,8 +351,6 @@ int unbd_device_adopt(struct unbd_device *dev, struct unbd_leg *leg,
 		err = compare_size(dev, leg, why, len);
 		if (!err)
 			err = compare_geometry(dev, leg, why, len);
-		if (!err)
-			narrow(dev, leg);
 	} else {
 		dev->geometry = leg->geometry;
 		dev->nr_queues = leg->nr_queues;
@@ -377,8 +359,9 @@ int unbd_device_adopt(struct unbd_device *dev, struct unbd_leg *leg,
 	if (!err) {
 		dev->server_size = size_of(dev, leg);
 		heed_cache(dev, leg);
-		leg->features = leg->geometry.features;
+		leg->adopted = leg->geometry;
 		leg->known = true;
+		unbd_device_stack_limits(dev);
 	}
 	mutex_unlock(&dev->mutex);
 	return err;

@@ -208,7 +208,7 @@ void unbd_disk_fill_limits(struct unbd_device *dev,
 	lim->io_min = g->io_min ? g->io_min : g->physical_block_size;
 	lim->io_opt = g->io_opt;
 	lim->max_hw_sectors = to_sectors(g->max_io);
-	lim->max_sectors = to_sectors(min_t(u32, g->max_io, MOST_DATA));
+	lim->max_sectors = to_sectors(MOST_DATA);
 	lim->max_segments = g->max_segments ?
 		min_t(u32, g->max_segments, USHRT_MAX) : USHRT_MAX;
 	lim->max_segment_size = UINT_MAX;
@@ -254,8 +254,8 @@ static int alloc_disk_of(struct unbd_device *dev)
 	/* A leg that went down before this could not park the queue. */
 	unbd_device_update(dev);
 	/* Nor one that came up change its limits. */
-	if (READ_ONCE(dev->narrowed))
-		unbd_device_narrowed(dev);
+	if (READ_ONCE(dev->restacked))
+		unbd_device_restacked(dev);
 	return 0;
 }
 

@@ -142,6 +142,9 @@ void unbd_leg_destroy(struct unbd_leg *leg)
 	dev->nr_legs--;
 	/* Who has found it may have told it to run. */
 	synchronize_srcu(&dev->srcu);
+	mutex_lock(&dev->mutex);
+	unbd_device_stack_limits(dev);
+	mutex_unlock(&dev->mutex);
 	cancel_delayed_work_sync(&leg->work);
 	cancel_work_sync(&leg->mend_work);
 	wake_up_all(&dev->wait);

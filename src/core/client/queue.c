@@ -167,7 +167,7 @@ static blk_status_t send_elsewhere(struct unbd_leg *full, struct request *rq,
 
 	for (i = 0; i < UNBD_MAX_PATHS && status == BLK_STS_RESOURCE; i++) {
 		leg = live_leg(dev, i);
-		if (!leg || leg == full || (READ_ONCE(dev->narrowed) &&
+		if (!leg || leg == full || (READ_ONCE(dev->restacked) &&
 					    !unbd_request_fits(leg, rq)))
 			continue;
 		status = send_over(leg, rq, hctx, last);
@@ -206,7 +206,7 @@ static blk_status_t unbd_queue_rq(struct blk_mq_hw_ctx *hctx,
 
 	idx = srcu_read_lock(&dev->srcu);
 	leg = pick_leg(dev);
-	if (unlikely(leg && READ_ONCE(dev->narrowed) &&
+	if (unlikely(leg && READ_ONCE(dev->restacked) &&
 		     !unbd_request_fits(leg, bd->rq))) {
 		blk_mq_start_request(bd->rq);
 		unbd_request_split(bd->rq);

@@ -5,9 +5,8 @@
  * Paths of a session may take requests of different sizes: one over RDMA takes
  * as much as a chunk of the server's memory holds, one over TCP 32 MiB; one of
  * shared memory knows no FUA. The disk's limits are those that all paths have
- * in common. When a path comes that takes less, the limits of the running disk
- * are narrowed, and what was made by the old ones meanwhile is made anew as
- * soon as it is to go over such a path.
+ * in common, and follow them as they come and go. What was made by larger ones
+ * is made anew as soon as it is to go over a path that takes less.
  */
 #define pr_fmt(fmt) "unbd: " fmt
 
@@ -15,18 +14,25 @@
 
 #include "client.h"
 
-/**
- * unbd_geometry_narrow() - leave of a disk what a path can do, too
- * @disk: the disk's geometry
- * @path: the path's
- *
- * Return: whether that is less than before.
- */
-bool unbd_geometry_narrow(struct unbd_geometry *disk,
+/* What a disk does not promise for as long as it lasts */
+static void copy_limits(struct unbd_geometry *disk,
+			const struct unbd_geometry *path)
+{
+	disk->max_io = path->max_io;
+	disk->max_segments = path->max_segments;
+	disk->virt_boundary = path->virt_boundary;
+	disk->max_discard = path->max_discard;
+	disk->discard_granularity = path->discard_granularity;
+	disk->max_secure_erase = path->max_secure_erase;
+	disk->max_write_zeroes = path->max_write_zeroes;
+	disk->features &= ~UNBD_FEAT_FUA;
+	disk->features |= path->features & UNBD_FEAT_FUA;
+}
+
+/* Leave of them what a further path can do, too. */
+static void narrow_limits(struct unbd_geometry *disk,
 			  const struct unbd_geometry *path)
 {
-	struct unbd_geometry old = *disk;
-
 	disk->max_io = min(disk->max_io, path->max_io);
 	disk->max_segments = min_not_zero(disk->max_segments,
 					  path->max_segments);
@@ -39,14 +45,65 @@ bool unbd_geometry_narrow(struct unbd_geometry *disk,
 	disk->max_write_zeroes = min(disk->max_write_zeroes,
 				     path->max_write_zeroes);
 	disk->features &= path->features | ~UNBD_FEAT_FUA;
-	return disk->max_io != old.max_io ||
-	       disk->max_segments != old.max_segments ||
-	       disk->virt_boundary != old.virt_boundary ||
-	       disk->max_discard != old.max_discard ||
-	       disk->discard_granularity != old.discard_granularity ||
-	       disk->max_secure_erase != old.max_secure_erase ||
-	       disk->max_write_zeroes != old.max_write_zeroes ||
-	       disk->features != old.features;
+}
+
+static bool same_limits(const struct unbd_geometry *a,
+			const struct unbd_geometry *b)
+{
+	return a->max_io == b->max_io &&
+	       a->max_segments == b->max_segments &&
+	       a->virt_boundary == b->virt_boundary &&
+	       a->max_discard == b->max_discard &&
+	       a->discard_granularity == b->discard_granularity &&
+	       a->max_secure_erase == b->max_secure_erase &&
+	       a->max_write_zeroes == b->max_write_zeroes &&
+	       a->features == b->features;
+}
+
+static void stack_limits(struct unbd_device *dev, struct unbd_geometry *disk)
+{
+	int idx = srcu_read_lock(&dev->srcu);
+	struct unbd_leg *leg;
+	bool any = false;
+	unsigned int i;
+
+	for (i = 0; i < UNBD_MAX_PATHS; i++) {
+		leg = srcu_dereference(dev->legs[i], &dev->srcu);
+		if (!leg || !leg->known)
+			continue;
+		if (any)
+			narrow_limits(disk, &leg->adopted);
+		else
+			copy_limits(disk, &leg->adopted);
+		any = true;
+	}
+	srcu_read_unlock(&dev->srcu, idx);
+}
+
+/**
+ * unbd_device_stack_limits() - have a disk do what all of its paths can
+ * @dev: the device, dev->mutex is held
+ *
+ * Paths that are away for a while count, those that have never been there do
+ * not. The disk of a device without any stays as it is.
+ */
+void unbd_device_stack_limits(struct unbd_device *dev)
+{
+	struct unbd_geometry old = dev->geometry;
+
+	lockdep_assert_held(&dev->mutex);
+
+	stack_limits(dev, &dev->geometry);
+	if (same_limits(&old, &dev->geometry))
+		return;
+	/* Requests may be too much for a leg from now on. */
+	WRITE_ONCE(dev->restacked, true);
+	if (!dev->disk)
+		return;
+	pr_info("unbd%u: requests of %u bytes at most%s, as its paths have it\n",
+		dev->index, dev->geometry.max_io,
+		dev->geometry.features & UNBD_FEAT_FUA ? "" : " and no FUA");
+	unbd_device_restacked(dev);
 }
 
 /* What the block layer calls a gap, which it would have split at. */
@@ -123,24 +180,24 @@ void unbd_request_split(struct request *rq)
 	blk_steal_bios(&dev->split_bios, rq);
 	spin_unlock_irqrestore(&dev->split_lock, flags);
 	/* Before the queue may be taken away, which waits for @rq. */
-	unbd_device_narrowed(dev);
+	unbd_device_restacked(dev);
 	unbd_replay_drop(rq);
 	blk_mq_end_request(rq, BLK_STS_OK);
 }
 
 /**
- * unbd_device_narrowed() - have the disk's limits follow dev->geometry
+ * unbd_device_restacked() - have the disk's limits follow dev->geometry
  * @dev: the device
  *
  * Any context. Not done at once: who changes limits of a queue may have to
  * wait for requests, which may be waiting for a path.
  */
-void unbd_device_narrowed(struct unbd_device *dev)
+void unbd_device_restacked(struct unbd_device *dev)
 {
 	queue_work(unbd_split_wq, &dev->split_work);
 }
 
-static void narrow_disk(struct unbd_device *dev)
+static void update_disk(struct unbd_device *dev)
 {
 	struct unbd_disk_limits limits = {};
 	struct gendisk *disk;
@@ -150,13 +207,13 @@ static void narrow_disk(struct unbd_device *dev)
 	unbd_disk_fill_limits(dev, &limits);
 	mutex_unlock(&dev->mutex);
 	/* Whoever takes the disk away waits for this work. */
-	if (disk && unbd_disk_narrow_limits(disk, &limits))
-		pr_warn("unbd%u: cannot narrow the limits of its queue\n",
+	if (disk && unbd_disk_update_limits(disk, &limits))
+		pr_warn("unbd%u: cannot change the limits of its queue\n",
 			dev->index);
 }
 
 /**
- * unbd_split_work() - narrow a disk's limits and do anew what was too much
+ * unbd_split_work() - change a disk's limits and do anew what was too much
  * @work: dev->split_work
  */
 void unbd_split_work(struct work_struct *work)
@@ -166,7 +223,7 @@ void unbd_split_work(struct work_struct *work)
 	struct bio_list bios;
 	struct bio *bio;
 
-	narrow_disk(dev);
+	update_disk(dev);
 	spin_lock_irq(&dev->split_lock);
 	bios = dev->split_bios;
 	bio_list_init(&dev->split_bios);

@@ -92,6 +92,54 @@ test_a_path_without_fua_joins() {
 	unmap "$DISK"
 }
 
+# limits_are FUA MAX_HW_SECTORS_KB MAX_SECTORS_KB
+limits_are() {
+	[[ $(queue_limit "$DISK" fua) == "$1" &&
+		$(queue_limit "$DISK" max_hw_sectors_kb) == "$2" &&
+		$(queue_limit "$DISK" max_sectors_kb) == "$3" ]]
+}
+
+# written_in_pieces_of BYTES - and read again
+written_in_pieces_of() {
+	head -c 8M /dev/urandom > "$WORK/data"
+	dd if="$WORK/data" of="/dev/$DISK" bs="$1" oflag=direct status=none
+	dd if="/dev/$DISK" bs="$1" count=8M iflag=direct,count_bytes \
+		status=none | cmp - "$WORK/data"
+}
+
+# now_limits_are FUA MAX_HW_SECTORS_KB MAX_SECTORS_KB - soon, and data arrive
+now_limits_are() {
+	eventually 20 limits_are "$@"
+	written_in_pieces_of 8M
+	dsync_write C
+}
+
+# Whichever was first, and whichever has gone
+# kernels: 5.10 6.1 6.12 7.2
+test_limits_are_those_of_the_paths_that_there_are() {
+	local narrow
+	export_dev name=0 "device_path=$(disk_file 16)"
+	listen tcp:127.0.0.1:10810
+	serve 0
+	attach auto_map=N
+	DISK=$(map sessname=s path=shm:1 device_path=0)
+	narrow=$(queue_limit "$DISK" max_hw_sectors_kb)
+	(( narrow < 4096 )) || fail "requests of $narrow KiB over shared memory"
+	write_sysfs "$CLIENT/sessions/s/add_path" tcp:127.0.0.1:10810
+	eventually 20 path_live s 1
+	now_limits_are 0 "$narrow" "$narrow"
+	write_sysfs "$CLIENT/sessions/s/paths/0/remove" 1
+	now_limits_are 1 32768 4096
+	echo 64 > "/sys/block/$DISK/queue/max_sectors_kb"
+	write_sysfs "$CLIENT/sessions/s/add_path" shm:1
+	eventually 20 path_live s 0
+	now_limits_are 0 "$narrow" 64
+	write_sysfs "$CLIENT/sessions/s/paths/0/remove" 1
+	now_limits_are 1 32768 64
+	nothing_failed
+	unmap "$DISK"
+}
+
 # A connection over TCP knows the size that it was opened with, and no other.
 test_the_disk_grows() {
 	local mib
