@@ -398,7 +398,7 @@ test_the_server_sleeps_with_its_machine() {
 	eventually 10 nr_disks 1
 	DISK=$(by_letter a)
 	settle 20
-	echo 1 > /sys/module/suspend/parameters/pm_test_delay
+	echo 0 > /sys/module/suspend/parameters/pm_test_delay
 	echo freezer > /sys/power/pm_test
 	trace_calls rests=__refrigerator
 	echo freeze > /sys/power/state

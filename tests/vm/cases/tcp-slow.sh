@@ -119,7 +119,6 @@ test_a_modem() {
 	written_slowly 30 1 bs=1M oflag=direct
 }
 
-# gate: none
 test_zeroes_at_64_mib_a_second() {
 	local begin
 	# shellcheck disable=SC2016
@@ -153,7 +152,6 @@ test_zeroes_by_a_server_that_does_one_thing_at_a_time() {
 }
 
 # A server of one connection cannot be asked: it has four times io_timeout.
-# gate: none
 test_a_flush_that_takes_long() {
 	local begin
 	serve_slowly thread_model='echo serialize_all_requests' flush='sleep 7'
