@@ -87,15 +87,24 @@ test_a_server_whose_connections_all_wait() {
 	eventually 60 no_connections
 }
 
-# used_for EXPORT - milliseconds for mapping it, reading 16 MiB of it and unmapping
-used_for() {
-	local begin disk
-	begin=$(milliseconds)
+# use EXPORT - map it, read 16 MiB of it and unmap it
+use() {
+	local disk
 	disk=$(map sessname=s path=tcp:127.0.0.1:10809 device_path="$1" \
 		nr_queues=1)
 	direct_read "$disk" 0 16 > /dev/null
 	unmap "$disk"
-	echo $(( $(milliseconds) - begin ))
+}
+
+# used_for EXPORT - milliseconds that takes at best: udevd, which has its part in
+# it, starts a worker for it at one time and has one at another
+used_for() {
+	local begin i
+	for i in 1 2 3; do
+		begin=$(milliseconds)
+		use "$1"
+		echo $(( $(milliseconds) - begin ))
+	done | sort -n | head -n 1
 }
 
 # A disk that hangs, with as many connections waiting for it as there may be, is
@@ -106,7 +115,6 @@ test_another_export_is_as_fast() {
 	echo 300 > /sys/module/unbd_server/parameters/max_connections_per_export
 	export_dev name=well "device_path=$(disk_file 16 well)"
 	load client
-	used_for well > /dev/null
 	without=$(used_for well)
 	hold
 	held writers 300
