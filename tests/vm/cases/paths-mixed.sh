@@ -35,23 +35,30 @@ survives_cut() {
 	eventually 20 path_live s "$1"
 }
 
-test_each_is_cut_while_the_other_goes_on() {
-	local number
-	DISK=$(map "${MAPPING[@]}" path=$RDMA path=$TCP)
-	for number in 0 1; do
-		eventually 20 path_live s $number
-	done
-	same "$(cat "$CLIENT"/sessions/s/paths/*/transport | paste -sd ' ')" \
-		"rdma tcp" transports
+# cut_each RDMA TCP - their numbers in the session
+cut_each() {
+	eventually 20 path_live s 0
+	eventually 20 path_live s 1
+	same "$(cat "$CLIENT/sessions/s/paths/$1/transport")" rdma "path $1"
 	write_steadily "$DISK"
 	for _ in 1 2; do
-		survives_cut 0 udp 4791
-		survives_cut 1 tcp 10809
+		survives_cut "$1" udp 4791
+		survives_cut "$2" tcp 10809
 	done
 	end_writing
 	nothing_failed
 	verified_fio "$DISK" --bsrange=4k-512k
 	unmap "$DISK"
+}
+
+test_each_is_cut_while_the_other_goes_on() {
+	DISK=$(map "${MAPPING[@]}" path=$RDMA path=$TCP)
+	cut_each 0 1
+}
+
+test_likewise_in_the_other_order() {
+	DISK=$(map "${MAPPING[@]}" path=$TCP path=$RDMA)
+	cut_each 1 0
 }
 
 test_they_come_and_go_under_load() {

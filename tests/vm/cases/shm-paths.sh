@@ -160,3 +160,45 @@ test_the_disk_grows() {
 	nothing_failed
 	unmap "$DISK"
 }
+
+# goes_on_without N - the other path carries everything
+goes_on_without() {
+	eventually 10 path_away s "$1"
+	same "$(state "$DISK")" live "state without path $1"
+	writing_goes_on 10
+}
+
+# cut_each SHM TCP - their numbers in the session
+cut_each() {
+	eventually 20 path_live s 1
+	eventually 20 path_live s 0
+	write_steadily "$DISK"
+	for _ in 1 2; do
+		echo "1 force" > $SHM_SERVER/remove_connection
+		goes_on_without "$1"
+		echo "$CONNECTION" > $SHM_SERVER/connections
+		echo 0:1 > $SHM_SERVER/devices
+		eventually 20 path_live s "$1"
+		drop_network 10810
+		goes_on_without "$2"
+		restore_network
+		eventually 20 path_live s "$2"
+	done
+	end_writing
+	nothing_failed
+	same "$(cat "/sys/block/$DISK/unbd/stats/parked")" 0 stats/parked
+	unmap "$DISK"
+}
+
+test_each_is_cut_while_the_other_goes_on() {
+	local line=(sessname=s device_path=0 keepalive=1 policy=round-robin)
+	local shm=path=shm:1 tcp=path=tcp:127.0.0.1:10810
+	export_dev name=0 "device_path=$(disk_file 16)"
+	listen tcp:127.0.0.1:10810
+	serve 0
+	attach auto_map=N
+	DISK=$(map "${line[@]}" $shm $tcp)
+	cut_each 0 1
+	DISK=$(map "${line[@]}" $tcp $shm)
+	cut_each 1 0
+}

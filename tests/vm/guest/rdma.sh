@@ -225,8 +225,3 @@ rxe_state() {
 	rdma resource show qp || :
 	grep . /sys/class/infiniband/rxe0/ports/1/hw_counters/* || :
 }
-
-# path_away SESSION N
-path_away() {
-	! path_live "$@"
-}

@@ -132,9 +132,13 @@ connected_to() {
 	[[ $(ss -Htn state established "dport = :$1" | wc -l) == "$2" ]]
 }
 
-# path_live SESSION N
+# path_live SESSION N, path_away SESSION N
 path_live() {
 	[[ $(path_state "$1" "$2") == live ]]
+}
+
+path_away() {
+	! path_live "$@"
 }
 
 path_is() {
