@@ -30,7 +30,6 @@ static inline int unbd_may_order(const char *file)
 	return -EPERM;
 }
 
-/* For struct sysfs_ops of directories whose files are kobj_attributes */
 static inline ssize_t unbd_show_object(struct kobject *kobj,
 				       struct attribute *attr, char *page)
 {
@@ -45,5 +44,11 @@ static inline ssize_t unbd_store_object(struct kobject *kobj,
 
 	return err ? err : kobj_sysfs_ops.store(kobj, attr, page, count);
 }
+
+/* Of directories whose files are kobj_attributes */
+static const struct sysfs_ops unbd_object_ops __maybe_unused = {
+	.show	= unbd_show_object,
+	.store	= unbd_store_object,
+};
 
 #endif

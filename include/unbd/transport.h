@@ -348,7 +348,7 @@ struct unbd_leg {
 	unsigned int nr_keys;
 	bool fences;
 
-	/* private: of the core (src/core/client/leg.c) */
+	/* private: of the core (src/core/client/leg.c, legs.c) */
 	struct list_head entry;		/* in path->legs */
 	struct mutex mutex;		/* attach, detach, refresh, fence */
 	unsigned int aborters;		/* who wants that now */

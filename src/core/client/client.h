@@ -242,11 +242,62 @@ struct unbd_device {
 };
 
 /*
- * For paths; for what waits for no peer and must not be behind those that do;
- * for legs that live by themselves; for what waits for tags of a
+ * From here on in the order of the files: each calls what is declared above its
+ * own, and nothing below. What has to go up goes by a callback: a work, a
+ * request's completion, or the files of a directory in sysfs.
+ */
+
+/* The references of a session and a device are those of their directories. */
+static inline struct unbd_session *
+unbd_session_get(struct unbd_session *session)
+{
+	kobject_get(&session->kobj);
+	return session;
+}
+
+static inline void unbd_session_put(struct unbd_session *session)
+{
+	kobject_put(&session->kobj);
+}
+
+static inline struct unbd_device *unbd_device_get(struct unbd_device *dev)
+{
+	kobject_get(&dev->kobj);
+	return dev;
+}
+
+static inline void unbd_device_put(struct unbd_device *dev)
+{
+	kobject_put(&dev->kobj);
+}
+
+/* Any context: an answer has come. */
+static inline void unbd_device_proven(struct unbd_device *dev)
+{
+	WRITE_ONCE(dev->given_up, false);
+	WRITE_ONCE(dev->unproven, false);
+}
+
+static inline bool unbd_device_read_only(const struct unbd_device *dev)
+{
+	return dev->access_mode == UNBD_ACCESS_RO ||
+	       dev->geometry.features & UNBD_FEAT_READ_ONLY;
+}
+
+/* Somebody wants the mutex of whoever attaches the leg or asks its server. */
+static inline bool unbd_leg_interrupted(const struct unbd_leg *leg)
+{
+	return READ_ONCE(leg->aborters) || READ_ONCE(leg->path->aborters);
+}
+
+/*
+ * workqueues.c: for paths; for what waits for no peer and must not be behind
+ * those that do; for legs that live by themselves; for what waits for tags of a
  * device while its paths may be waiting; and for what waits for data of one.
  * With one queue for all there were no way on without memory.
  */
+int unbd_workqueues_create(void);
+void unbd_workqueues_destroy(void);
 extern struct workqueue_struct *unbd_wq;
 extern struct workqueue_struct *unbd_urgent_wq;
 extern struct workqueue_struct *unbd_leg_wq;
@@ -258,9 +309,146 @@ const struct unbd_transport_ops *unbd_transport_get(const char *name);
 void unbd_transport_load(const char *name);
 void unbd_transport_put(const struct unbd_transport_ops *ops);
 
-/* map.c: disks come and go */
-int unbd_map(struct unbd_map_options *o, char *why, size_t len);
-int unbd_unmap(struct unbd_device *dev, bool force, char *why, size_t len);
+/* attempts.c: when to try to connect, and for how long */
+void unbd_attempts_next(struct unbd_attempts *a, bool first,
+			unsigned long reached, unsigned long took);
+void unbd_attempts_lost(struct unbd_attempts *a, bool live,
+			unsigned long since);
+unsigned long unbd_attempts_pause(const struct unbd_attempts *a);
+
+/* event.c: what other programs are told */
+int unbd_events_init(struct kobject *kobj);
+void unbd_events_exit(void);
+void unbd_path_event(const struct unbd_path *path, const char *state);
+void unbd_device_event(const struct unbd_device *dev, const char *state);
+
+/* upcall.c: what transports report */
+void unbd_path_kick(struct unbd_path *path);
+void unbd_leg_kick(struct unbd_leg *leg);
+void unbd_leg_sound(struct unbd_leg *leg);
+void unbd_leg_mended(struct unbd_leg *leg);
+
+/* state.c: of a path */
+const char *unbd_path_state_name(enum unbd_path_state state);
+bool unbd_path_may_log(struct unbd_path *path);
+void unbd_path_goes(struct unbd_path *path, enum unbd_path_state state,
+		    int error, const char *why);
+void unbd_path_left(struct unbd_path *path);
+void unbd_path_lost(struct unbd_path *path);
+void unbd_path_leg_up(struct unbd_path *path);
+void unbd_path_leg_lost(struct unbd_leg *leg);
+
+/* inflight.c: requests that a leg has at its server */
+int unbd_leg_alloc_slots(struct unbd_leg *leg);
+bool unbd_leg_busy(struct unbd_leg *leg);
+unsigned int unbd_leg_queue(struct unbd_leg *leg, unsigned int hctx);
+void unbd_leg_add_request(struct unbd_leg *leg, struct request *rq,
+			  unsigned int hctx);
+void unbd_leg_answered(struct unbd_leg *leg, struct request *rq,
+		       blk_status_t status);
+void unbd_leg_drop_request(struct unbd_leg *leg, struct request *rq);
+u64 unbd_leg_latency(const struct unbd_leg *leg);
+
+/* silence.c: slow servers and dead ones */
+unsigned long unbd_longest_wait(const struct unbd_device *dev);
+unsigned long unbd_request_overdue(struct request *rq);
+void unbd_silence_ask(struct unbd_leg *leg);
+
+/* fence.c: writes that may still be executed by a server */
+int unbd_fence_prepare(struct unbd_leg *leg);
+bool unbd_fence_hold(struct unbd_leg *leg, struct request *rq);
+bool unbd_fence_wanted(struct unbd_device *dev);
+void unbd_fence_done(struct unbd_leg *leg);
+int unbd_fence_run(struct unbd_leg *leg, char *why, size_t len);
+void unbd_fence_let_go(struct unbd_device *dev);
+void unbd_fence_forget(struct unbd_device *dev);
+
+/* outage.c: whether a device's queue runs, waits or fails */
+bool unbd_device_attached(struct unbd_device *dev);
+bool unbd_device_has_leg(struct unbd_device *dev);
+void unbd_device_kick_legs(struct unbd_device *dev, bool live);
+const char *unbd_device_state(const struct unbd_device *dev);
+void unbd_device_update(struct unbd_device *dev);
+void unbd_device_unanswered(struct unbd_device *dev, unsigned long since);
+void unbd_device_hold(struct unbd_device *dev);
+void unbd_device_go_on(struct unbd_device *dev);
+void unbd_device_fail(struct unbd_device *dev);
+void unbd_fail_work(struct work_struct *work);
+
+/* geometry.c: what a disk is and can do */
+void unbd_disk_fill_limits(struct unbd_device *dev,
+			   struct unbd_disk_limits *lim);
+void unbd_device_restacked(struct unbd_device *dev);
+void unbd_device_stack_limits(struct unbd_device *dev);
+u64 unbd_size_of(const struct unbd_device *dev, const struct unbd_leg *leg);
+int unbd_device_adopt(struct unbd_device *dev, struct unbd_leg *leg,
+		      char *why, size_t len);
+
+/* replay.c: writes that a server may lose */
+void unbd_replay_init(struct unbd_device *dev, size_t limit);
+void unbd_replay_exit(struct unbd_device *dev);
+void unbd_replay_sending(struct unbd_device *dev, struct request *rq);
+void unbd_replay_ended(struct request *rq);
+void unbd_replay_drop(struct request *rq);
+
+/* split.c: requests that are too much for a path */
+bool unbd_request_fits(const struct unbd_leg *leg, struct request *rq);
+void unbd_request_split(struct request *rq);
+void unbd_split_work(struct work_struct *work);
+
+/* queue.c: a request's way down, and back up */
+extern const struct blk_mq_ops unbd_mq_ops;
+
+/* disk.c: the gendisk */
+extern struct kobject *unbd_devices_kobj;	/* ctl/devices */
+struct unbd_number *unbd_number_new(unsigned int *n);
+void unbd_number_put(struct unbd_number *number);
+int unbd_disk_claim(struct unbd_device *dev, bool force);
+int unbd_disk_add(struct unbd_device *dev, char *why, size_t len);
+int unbd_disk_scanned(struct unbd_device *dev);
+void unbd_scan_work(struct work_struct *work);
+void unbd_disk_remove(struct unbd_device *dev, bool force);
+void unbd_disk_set_size(struct unbd_device *dev, u64 bytes);
+
+/* leg.c: one device over one path */
+unsigned int unbd_leg_lock(struct unbd_leg *leg);
+unsigned int unbd_leg_lock_abort(struct unbd_leg *leg);
+void unbd_leg_unlock(struct unbd_leg *leg, unsigned int noio);
+int unbd_leg_attach(struct unbd_leg *leg, char *why, size_t len);
+void unbd_leg_down(struct unbd_leg *leg, bool polite);
+void unbd_leg_retire(struct unbd_leg *leg, bool polite);
+
+/* resize.c: a disk's size */
+void unbd_device_refresh(struct unbd_device *dev, struct unbd_leg *leg);
+int unbd_device_resize(struct unbd_device *dev, u64 sectors,
+		       char *why, size_t len);
+
+/* legs.c: a leg's life */
+int unbd_leg_create(struct unbd_device *dev, struct unbd_path *path);
+void unbd_leg_destroy(struct unbd_leg *leg);
+struct unbd_leg *unbd_leg_of(struct unbd_device *dev, struct unbd_path *path);
+void unbd_leg_tried(struct unbd_leg *leg, int error, const char *why);
+int unbd_leg_come_up(struct unbd_leg *leg);
+unsigned long unbd_leg_attend(struct unbd_leg *leg);
+bool unbd_leg_mend(struct unbd_leg *leg, struct unbd_attempts *attempts);
+
+/* device.c: a device's life */
+extern const struct kobj_type *unbd_device_ktype;
+struct unbd_device *unbd_device_create(struct unbd_session *session,
+				       const struct unbd_map_options *o);
+void unbd_device_release(struct unbd_device *dev);
+
+/* path.c: what legs share, and its life */
+extern const struct kobj_type *unbd_path_ktype;
+struct unbd_path *unbd_path_create(struct unbd_session *session,
+				   const struct unbd_path_option *o,
+				   char *why, size_t len);
+int unbd_path_reconnect(struct unbd_path *path, bool live_too);
+void unbd_path_disconnect(struct unbd_path *path);
+void unbd_path_release(struct unbd_path *path);
+void unbd_path_destroy(struct unbd_path *path);
+unsigned int unbd_path_lock_abort(struct unbd_path *path);
+void unbd_path_unlock(struct unbd_path *path, unsigned int noio);
 
 /**
  * struct unbd_asked_paths - the paths that a mapping asks for
@@ -273,6 +461,8 @@ struct unbd_asked_paths {
 };
 
 /* session.c: which sessions there are, and their paths */
+extern struct kobject *unbd_sessions_kobj;	/* ctl/sessions */
+extern const struct kobj_type *unbd_session_ktype;
 struct unbd_session *unbd_session_find(const char *name);
 struct unbd_session *unbd_session_enter(const struct unbd_map_options *o,
 					char *why, size_t len);
@@ -289,175 +479,25 @@ int unbd_session_ask_paths(struct unbd_session *session,
 void unbd_session_forget_paths(struct unbd_asked_paths *asked, bool keep);
 void unbd_sessions_drain(void);
 void unbd_session_reconnect(struct unbd_session *session);
-struct unbd_session *unbd_session_get(struct unbd_session *session);
-void unbd_session_put(struct unbd_session *session);
+void unbd_session_release(struct unbd_session *session);
 int unbd_session_add_path(struct unbd_session *session,
 			  const struct unbd_path_option *spec,
 			  char *why, size_t len);
 int unbd_session_remove_path(struct unbd_path *path, char *why, size_t len);
 
-/* attempts.c: when to try to connect, and for how long */
-void unbd_attempts_next(struct unbd_attempts *a, bool first,
-			unsigned long reached, unsigned long took);
-void unbd_attempts_lost(struct unbd_attempts *a, bool live,
-			unsigned long since);
-unsigned long unbd_attempts_pause(const struct unbd_attempts *a);
+/* map.c: disks come and go */
+int unbd_map(struct unbd_map_options *o, char *why, size_t len);
+int unbd_unmap(struct unbd_device *dev, bool force, char *why, size_t len);
 
-/* state.c: of a path */
-const char *unbd_path_state_name(enum unbd_path_state state);
-bool unbd_path_may_log(struct unbd_path *path);
-void unbd_path_goes(struct unbd_path *path, enum unbd_path_state state,
-		    int error, const char *why);
-void unbd_path_left(struct unbd_path *path);
-void unbd_path_lost(struct unbd_path *path);
-void unbd_path_leg_up(struct unbd_path *path);
-void unbd_path_leg_lost(struct unbd_leg *leg);
+/* sysfs-session.c: the files of a session and its paths */
+extern const struct kobj_type unbd_session_files;
+extern const struct kobj_type unbd_path_files;
 
-/* upcall.c: what transports report */
-void unbd_path_kick(struct unbd_path *path);
-void unbd_leg_kick(struct unbd_leg *leg);
-void unbd_leg_sound(struct unbd_leg *leg);
-void unbd_leg_mended(struct unbd_leg *leg);
+/* sysfs-device.c: the files of a disk */
+extern const struct kobj_type unbd_device_files;
 
-/* path.c: what legs share, and its life */
-struct unbd_path *unbd_path_create(struct unbd_session *session,
-				   const struct unbd_path_option *o,
-				   char *why, size_t len);
-int unbd_path_reconnect(struct unbd_path *path, bool live_too);
-void unbd_path_disconnect(struct unbd_path *path);
-void unbd_path_release(struct unbd_path *path);
-void unbd_path_destroy(struct unbd_path *path);
-unsigned int unbd_path_lock_abort(struct unbd_path *path);
-void unbd_path_unlock(struct unbd_path *path, unsigned int noio);
-
-/* leg.c: one device over one path */
-int unbd_leg_create(struct unbd_device *dev, struct unbd_path *path);
-void unbd_leg_retire(struct unbd_leg *leg, bool polite);
-void unbd_leg_destroy(struct unbd_leg *leg);
-unsigned int unbd_leg_lock(struct unbd_leg *leg);
-unsigned int unbd_leg_lock_abort(struct unbd_leg *leg);
-void unbd_leg_unlock(struct unbd_leg *leg, unsigned int noio);
-int unbd_leg_attach(struct unbd_leg *leg, char *why, size_t len);
-void unbd_leg_down(struct unbd_leg *leg, bool polite);
-struct unbd_leg *unbd_leg_of(struct unbd_device *dev, struct unbd_path *path);
-void unbd_leg_add_request(struct unbd_leg *leg, struct request *rq,
-			  unsigned int hctx);
-void unbd_leg_drop_request(struct unbd_leg *leg, struct request *rq);
-u64 unbd_leg_latency(const struct unbd_leg *leg);
-bool unbd_leg_busy(struct unbd_leg *leg);
-unsigned int unbd_leg_queue(struct unbd_leg *leg, unsigned int hctx);
-
-/* Somebody wants the mutex of whoever attaches the leg or asks its server. */
-static inline bool unbd_leg_interrupted(const struct unbd_leg *leg)
-{
-	return READ_ONCE(leg->aborters) || READ_ONCE(leg->path->aborters);
-}
-
-/* legs.c: a leg's life */
-void unbd_leg_tried(struct unbd_leg *leg, int error, const char *why);
-int unbd_leg_come_up(struct unbd_leg *leg);
-unsigned long unbd_leg_attend(struct unbd_leg *leg);
-bool unbd_leg_mend(struct unbd_leg *leg, struct unbd_attempts *attempts);
-void unbd_leg_work(struct work_struct *work);
-void unbd_leg_mend_work(struct work_struct *work);
-
-/* device.c: a device's queue and life */
-struct unbd_device *unbd_device_create(struct unbd_session *session,
-				       const struct unbd_map_options *o);
-struct unbd_device *unbd_device_get(struct unbd_device *dev);
-void unbd_device_put(struct unbd_device *dev);
-int unbd_device_adopt(struct unbd_device *dev, struct unbd_leg *leg,
-		      char *why, size_t len);
-void unbd_device_complete(struct request *rq);
-void unbd_device_update(struct unbd_device *dev);
-void unbd_device_unanswered(struct unbd_device *dev, unsigned long since);
-void unbd_device_fail(struct unbd_device *dev);
-bool unbd_device_has_leg(struct unbd_device *dev);
-bool unbd_device_attached(struct unbd_device *dev);
-const char *unbd_device_state(const struct unbd_device *dev);
-void unbd_device_kick_legs(struct unbd_device *dev, bool live);
-
-/* Any context: an answer has come. */
-static inline void unbd_device_proven(struct unbd_device *dev)
-{
-	WRITE_ONCE(dev->given_up, false);
-	WRITE_ONCE(dev->unproven, false);
-}
-
-static inline bool unbd_device_read_only(const struct unbd_device *dev)
-{
-	return dev->access_mode == UNBD_ACCESS_RO ||
-	       dev->geometry.features & UNBD_FEAT_READ_ONLY;
-}
-
-void unbd_device_refresh(struct unbd_device *dev, struct unbd_leg *leg);
-int unbd_device_resize(struct unbd_device *dev, u64 sectors,
-		       char *why, size_t len);
-
-/* split.c: requests that are too much for a path */
-void unbd_device_stack_limits(struct unbd_device *dev);
-bool unbd_request_fits(const struct unbd_leg *leg, struct request *rq);
-void unbd_request_split(struct request *rq);
-void unbd_device_restacked(struct unbd_device *dev);
-void unbd_split_work(struct work_struct *work);
-
-/* fence.c: writes that may still be executed by a server */
-int unbd_fence_prepare(struct unbd_leg *leg);
-bool unbd_fence_hold(struct unbd_leg *leg, struct request *rq);
-bool unbd_fence_wanted(struct unbd_device *dev);
-void unbd_fence_done(struct unbd_leg *leg);
-int unbd_fence_run(struct unbd_leg *leg, char *why, size_t len);
-void unbd_fence_let_go(struct unbd_device *dev);
-void unbd_fence_forget(struct unbd_device *dev);
-
-/* silence.c: slow servers and dead ones */
-unsigned long unbd_longest_wait(const struct unbd_device *dev);
-unsigned long unbd_request_overdue(struct request *rq);
-void unbd_silence_ask(struct unbd_leg *leg);
-
-/* replay.c: writes that a server may lose */
-void unbd_replay_init(struct unbd_device *dev, size_t limit);
-void unbd_replay_exit(struct unbd_device *dev);
-void unbd_replay_sending(struct unbd_device *dev, struct request *rq);
-void unbd_replay_ended(struct request *rq);
-void unbd_replay_drop(struct request *rq);
-
-/* disk.c: the gendisk */
-struct unbd_number *unbd_number_new(unsigned int *n);
-void unbd_number_put(struct unbd_number *number);
-int unbd_disk_claim(struct unbd_device *dev, bool force);
-int unbd_disk_add(struct unbd_device *dev, char *why, size_t len);
-int unbd_disk_scanned(struct unbd_device *dev);
-void unbd_scan_work(struct work_struct *work);
-void unbd_disk_remove(struct unbd_device *dev, bool force);
-void unbd_disk_set_size(struct unbd_device *dev, u64 bytes);
-void unbd_disk_fill_limits(struct unbd_device *dev,
-			   struct unbd_disk_limits *lim);
-extern const struct blk_mq_ops unbd_mq_ops;
-
-/* event.c: what other programs are told */
-int unbd_events_init(struct kobject *kobj);
-void unbd_events_exit(void);
-void unbd_path_event(const struct unbd_path *path, enum unbd_path_state state);
-void unbd_device_event(const struct unbd_device *dev);
-
-/* sysfs.c, sysfs-session.c, sysfs-device.c: /sys/devices/virtual/unbd-client */
+/* sysfs.c: /sys/devices/virtual/unbd-client */
 int unbd_sysfs_init(void);
 void unbd_sysfs_exit(void);
-extern struct kobject *unbd_sessions_kobj;
-extern struct kobject *unbd_devices_kobj;
-extern const struct sysfs_ops unbd_sysfs_ops;
-extern const struct kobj_type unbd_session_ktype;
-extern const struct kobj_type unbd_path_ktype;
-extern const struct kobj_type unbd_device_ktype;
-int unbd_sysfs_add_session(struct unbd_session *session);
-void unbd_sysfs_remove_session(struct unbd_session *session);
-int unbd_sysfs_add_path(struct unbd_path *path);
-int unbd_sysfs_add_device(struct unbd_device *dev);
-void unbd_sysfs_remove_device(struct unbd_device *dev);
-
-/* What the release functions of those directories call */
-void unbd_session_release(struct unbd_session *session);
-void unbd_device_release(struct unbd_device *dev);
 
 #endif /* UNBD_CLIENT_H */

@@ -8,13 +8,15 @@
 #include <linux/blkdev.h>
 #include <linux/idr.h>
 #include <linux/kref.h>
-#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "client.h"
 
 /* udev looks at each new disk: who unmaps it waits that long for others. */
 #define CLOSING_TIME	HZ
+
+/* ctl/devices */
+struct kobject *unbd_devices_kobj;
 
 static DEFINE_IDA(numbers);
 
@@ -172,57 +174,6 @@ static int alloc_tag_set(struct unbd_device *dev)
 	return blk_mq_alloc_tag_set(set);
 }
 
-/*
- * What one request may have a server do before it can answer. More of them make
- * more progress.
- */
-#define MOST_DATA	SZ_4M
-#define MOST_RANGE	SZ_64M
-
-/* The block layer counts the bytes of one request in 32 bits. */
-static unsigned int to_sectors(u64 bytes)
-{
-	return min_t(u64, bytes, UINT_MAX) >> SECTOR_SHIFT;
-}
-
-static unsigned int range_of(const struct unbd_geometry *g, u64 bytes)
-{
-	return to_sectors(min_t(u64, bytes,
-				max_t(u32, MOST_RANGE, g->discard_granularity)));
-}
-
-/**
- * unbd_disk_fill_limits() - say in the block layer's terms what a disk can do
- * @dev: its device, dev->mutex is held
- * @lim: gets it
- */
-void unbd_disk_fill_limits(struct unbd_device *dev,
-			   struct unbd_disk_limits *lim)
-{
-	const struct unbd_geometry *g = &dev->geometry;
-
-	lockdep_assert_held(&dev->mutex);
-
-	lim->logical_block_size = g->logical_block_size;
-	lim->physical_block_size = g->physical_block_size;
-	lim->io_min = g->io_min ? g->io_min : g->physical_block_size;
-	lim->io_opt = g->io_opt;
-	lim->max_hw_sectors = to_sectors(g->max_io);
-	lim->max_sectors = to_sectors(MOST_DATA);
-	lim->max_segments = g->max_segments ?
-		min_t(u32, g->max_segments, USHRT_MAX) : USHRT_MAX;
-	lim->max_segment_size = UINT_MAX;
-	lim->virt_boundary_mask = g->virt_boundary;
-	lim->max_discard_sectors = range_of(g, g->max_discard);
-	lim->discard_granularity = g->discard_granularity;
-	lim->max_secure_erase_sectors = range_of(g, g->max_secure_erase);
-	lim->max_write_zeroes_sectors = range_of(g, g->max_write_zeroes);
-	lim->write_cache = g->features & UNBD_FEAT_WRITE_CACHE;
-	lim->fua = g->features & UNBD_FEAT_FUA;
-	lim->rotational = g->features & UNBD_FEAT_ROTATIONAL;
-	lim->poll = dev->nr_poll_queues;
-}
-
 static int alloc_disk_of(struct unbd_device *dev)
 {
 	struct unbd_disk_limits limits = {};
@@ -320,6 +271,35 @@ int unbd_disk_scanned(struct unbd_device *dev)
 	return READ_ONCE(dev->removing) ? -ENODEV : 0;
 }
 
+/*
+ * The kernel announced the disk before it had this directory, from which udev
+ * names it: it is announced again.
+ */
+static int add_directory(struct unbd_device *dev)
+{
+	struct device *disk = disk_to_dev(dev->disk);
+	int err;
+
+	err = kobject_add(&dev->kobj, &disk->kobj, "unbd");
+	if (err)
+		return err;
+	err = sysfs_create_link(unbd_devices_kobj, &disk->kobj,
+				dev->disk->disk_name);
+	if (err) {
+		kobject_del(&dev->kobj);
+		return err;
+	}
+	WRITE_ONCE(dev->state_file, sysfs_get_dirent(dev->kobj.sd, "state"));
+	kobject_uevent(&disk->kobj, KOBJ_CHANGE);
+	return 0;
+}
+
+static void remove_directory(struct unbd_device *dev)
+{
+	sysfs_remove_link(unbd_devices_kobj, dev->disk->disk_name);
+	kobject_del(&dev->kobj);
+}
+
 /**
  * unbd_disk_add() - make the disk of a device and show it to the world
  * @dev: device with a live leg
@@ -345,7 +325,7 @@ int unbd_disk_add(struct unbd_device *dev, char *why, size_t len)
 		goto put;
 	/* Who unmaps it as soon as there is a file for that waits for the rest. */
 	mutex_lock(&openers_mutex);
-	err = unbd_sysfs_add_device(dev);
+	err = add_directory(dev);
 	if (err)
 		WRITE_ONCE(dev->removing, true);
 	else
@@ -372,7 +352,7 @@ void unbd_disk_remove(struct unbd_device *dev, bool force)
 	WRITE_ONCE(dev->added, false);
 	if (force)
 		unbd_disk_kill(dev->disk);
-	unbd_sysfs_remove_device(dev);
+	remove_directory(dev);
 	del_gendisk(dev->disk);
 	forget_disk(dev);
 }

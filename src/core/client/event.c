@@ -85,14 +85,13 @@ static void queue_event(struct event *event)
 /**
  * unbd_path_event() - tell of the state that a path has got into
  * @path: path
- * @state: the state
+ * @state: the state's name
  *
  * Process context. Without memory there is no event; the log has it.
  */
-void unbd_path_event(const struct unbd_path *path, enum unbd_path_state state)
+void unbd_path_event(const struct unbd_path *path, const char *state)
 {
-	struct event *event = make_event(path->session,
-					 unbd_path_state_name(state));
+	struct event *event = make_event(path->session, state);
 
 	wake_pollers(READ_ONCE(path->state_file));
 	if (!event)
@@ -104,12 +103,13 @@ void unbd_path_event(const struct unbd_path *path, enum unbd_path_state state)
 /**
  * unbd_device_event() - tell of the state that a disk has got into
  * @dev: its device
+ * @state: the state's name
  *
  * As unbd_path_event().
  */
-void unbd_device_event(const struct unbd_device *dev)
+void unbd_device_event(const struct unbd_device *dev, const char *state)
 {
-	struct event *event = make_event(dev->session, unbd_device_state(dev));
+	struct event *event = make_event(dev->session, state);
 
 	wake_pollers(READ_ONCE(dev->state_file));
 	if (!event)

@@ -10,6 +10,8 @@
  */
 #define pr_fmt(fmt) "unbd: " fmt
 
+#include <linux/slab.h>
+
 #include "client.h"
 
 /* From one question for fencing that failed to the next */
@@ -168,11 +170,8 @@ static void live_by_itself(struct unbd_leg *leg)
 		run_after(leg, again);
 }
 
-/**
- * unbd_leg_work() - the next step of a leg that lives by itself
- * @work: leg->work
- */
-void unbd_leg_work(struct work_struct *work)
+/* The next step of a leg that lives by itself */
+static void leg_work(struct work_struct *work)
 {
 	struct unbd_leg *leg = container_of(to_delayed_work(work),
 					    struct unbd_leg, work);
@@ -183,13 +182,8 @@ void unbd_leg_work(struct work_struct *work)
 	unbd_leg_unlock(leg, noio);
 }
 
-/**
- * unbd_leg_mend_work() - take a leg down that lives by itself
- * @work: leg->mend_work
- *
- * Because it has broken, or was told to leave.
- */
-void unbd_leg_mend_work(struct work_struct *work)
+/* Takes a leg down that lives by itself: it has broken, or was told to leave. */
+static void leg_mend_work(struct work_struct *work)
 {
 	struct unbd_leg *leg = container_of(work, struct unbd_leg, mend_work);
 	unsigned int noio = unbd_leg_lock_abort(leg);
@@ -201,4 +195,72 @@ void unbd_leg_mend_work(struct work_struct *work)
 		run_after(leg, unbd_attempts_pause(&leg->attempts));
 	}
 	unbd_leg_unlock(leg, noio);
+}
+
+struct unbd_leg *unbd_leg_of(struct unbd_device *dev, struct unbd_path *path)
+{
+	return rcu_dereference_protected(dev->legs[path->index],
+				lockdep_is_held(&path->mutex) ||
+				lockdep_is_held(&dev->session->mutex));
+}
+
+/**
+ * unbd_leg_create() - prepare to reach a device over a path
+ * @dev: the device
+ * @path: the path; path->mutex is held
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int unbd_leg_create(struct unbd_device *dev, struct unbd_path *path)
+{
+	struct unbd_leg *leg;
+
+	lockdep_assert_held(&path->mutex);
+
+	leg = kzalloc(path->ops->leg_size, GFP_KERNEL);
+	if (!leg)
+		return -ENOMEM;
+	leg->path = path;
+	leg->dev = unbd_device_get(dev);
+	leg->export_name = dev->export_name;
+	leg->read_only = dev->access_mode == UNBD_ACCESS_RO;
+	leg->migration = dev->access_mode == UNBD_ACCESS_MIGRATION;
+	leg->want_queues = dev->want_queues;
+	leg->want_poll_queues = dev->want_poll_queues;
+	leg->queue_depth = dev->queue_depth;
+	mutex_init(&leg->mutex);
+	INIT_DELAYED_WORK(&leg->work, leg_work);
+	INIT_WORK(&leg->mend_work, leg_mend_work);
+	list_add_tail(&leg->entry, &path->legs);
+	rcu_assign_pointer(dev->legs[path->index], leg);
+	dev->nr_legs++;
+	return 0;
+}
+
+/**
+ * unbd_leg_destroy() - forget a leg that has retired
+ * @leg: the leg; its path's mutex is held
+ */
+void unbd_leg_destroy(struct unbd_leg *leg)
+{
+	struct unbd_device *dev = leg->dev;
+
+	lockdep_assert_held(&leg->path->mutex);
+
+	list_del(&leg->entry);
+	RCU_INIT_POINTER(dev->legs[leg->path->index], NULL);
+	dev->nr_legs--;
+	/* Who has found it may have told it to run. */
+	synchronize_srcu(&dev->srcu);
+	mutex_lock(&dev->mutex);
+	unbd_device_stack_limits(dev);
+	mutex_unlock(&dev->mutex);
+	cancel_delayed_work_sync(&leg->work);
+	cancel_work_sync(&leg->mend_work);
+	wake_up_all(&dev->wait);
+	mutex_destroy(&leg->mutex);
+	kvfree(leg->slots);
+	kfree(leg->fence);
+	kfree(leg);
+	unbd_device_put(dev);
 }

@@ -19,6 +19,8 @@
 #define LOG_INTERVAL		(300 * HZ)
 #define LOG_BURST		100
 
+const struct kobj_type *unbd_path_ktype;
+
 static bool shares(const struct unbd_path *path)
 {
 	return path->ops->connect;
@@ -381,7 +383,7 @@ static struct unbd_path *alloc_path(struct unbd_session *session,
 		unbd_transport_put(ops);
 		return NULL;
 	}
-	kobject_init(&path->kobj, &unbd_path_ktype);
+	kobject_init(&path->kobj, unbd_path_ktype);
 	path->session = unbd_session_get(session);
 	path->session_name = session->name;
 	path->ops = ops;
@@ -412,6 +414,17 @@ static struct unbd_path *alloc_path(struct unbd_session *session,
 		return NULL;
 	}
 	return path;
+}
+
+static int add_directory(struct unbd_path *path)
+{
+	int err = kobject_add(&path->kobj, path->session->paths_kobj, "%u",
+			      path->index);
+
+	if (!err)
+		WRITE_ONCE(path->state_file,
+			   sysfs_get_dirent(path->kobj.sd, "state"));
+	return err;
 }
 
 /**
@@ -452,7 +465,7 @@ struct unbd_path *unbd_path_create(struct unbd_session *session,
 	err = ops->path_init(path, why, len);
 	if (err)
 		goto put;
-	err = unbd_sysfs_add_path(path);
+	err = add_directory(path);
 	if (err) {
 		snprintf(why, len, "no sysfs directory for path %s", o->dst);
 		ops->path_exit(path);

@@ -256,11 +256,8 @@ static int poll_legs(struct blk_mq_hw_ctx *hctx)
 
 UNBD_MQ_POLL(unbd_poll, poll_legs)
 
-/**
- * unbd_device_complete() - finish a request or queue it again
- * @rq: request that has its answer or was taken back from a broken leg
- */
-void unbd_device_complete(struct request *rq)
+/* It has its answer, or was taken back from a broken leg. */
+static void complete_request(struct request *rq)
 {
 	struct unbd_request *req = unbd_request(rq);
 	struct unbd_device *dev = rq->q->queuedata;
@@ -282,6 +279,17 @@ void unbd_device_complete(struct request *rq)
 		blk_mq_requeue_request(rq, true);
 	}
 }
+
+void unbd_complete_request(struct request *rq, blk_status_t status)
+{
+	struct unbd_request *req = unbd_request(rq);
+
+	unbd_leg_answered(req->leg, rq, status);
+	req->status = status;
+	if (!blk_mq_complete_request_remote(rq))
+		complete_request(rq);
+}
+EXPORT_SYMBOL_UNBD(unbd_complete_request);
 
 static enum blk_eh_timer_return handle_timeout(struct request *rq)
 {
@@ -314,7 +322,7 @@ UNBD_MQ_MAP_QUEUES(unbd_map_queues, spread_queues)
 const struct blk_mq_ops unbd_mq_ops = {
 	.queue_rq	= unbd_queue_rq,
 	.commit_rqs	= unbd_commit_rqs,
-	.complete	= unbd_device_complete,
+	.complete	= complete_request,
 	.timeout	= unbd_timeout,
 	.poll		= unbd_poll,
 	.map_queues	= unbd_map_queues,

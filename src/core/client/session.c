@@ -12,22 +12,14 @@
 
 #include "client.h"
 
+struct kobject *unbd_sessions_kobj;
+const struct kobj_type *unbd_session_ktype;
+
 static DEFINE_MUTEX(sessions_mutex);	/* the list, users, closing */
 static LIST_HEAD(sessions);
 static DECLARE_WAIT_QUEUE_HEAD(gone);	/* a session or a path has gone */
 static atomic_t nr_sessions = ATOMIC_INIT(0);
 static atomic_t nr_closed = ATOMIC_INIT(0);	/* so far */
-
-struct unbd_session *unbd_session_get(struct unbd_session *session)
-{
-	kobject_get(&session->kobj);
-	return session;
-}
-
-void unbd_session_put(struct unbd_session *session)
-{
-	kobject_put(&session->kobj);
-}
 
 void unbd_session_release(struct unbd_session *session)
 {
@@ -69,6 +61,27 @@ struct unbd_session *unbd_session_find(const char *name)
 	return session;
 }
 
+static int add_directory(struct unbd_session *session)
+{
+	int err = kobject_add(&session->kobj, unbd_sessions_kobj, "%s",
+			      session->name);
+
+	if (err)
+		return err;
+	session->paths_kobj = kobject_create_and_add("paths", &session->kobj);
+	if (!session->paths_kobj) {
+		kobject_del(&session->kobj);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static void remove_directory(struct unbd_session *session)
+{
+	kobject_put(session->paths_kobj);
+	kobject_del(&session->kobj);
+}
+
 static struct unbd_session *create_session(const struct unbd_map_options *o)
 {
 	struct unbd_session *session;
@@ -83,7 +96,7 @@ static struct unbd_session *create_session(const struct unbd_map_options *o)
 		return ERR_PTR(-ENOMEM);
 	}
 	atomic_inc(&nr_sessions);
-	kobject_init(&session->kobj, &unbd_session_ktype);
+	kobject_init(&session->kobj, unbd_session_ktype);
 	mutex_init(&session->mutex);
 	INIT_LIST_HEAD(&session->paths);
 	INIT_LIST_HEAD(&session->devices);
@@ -91,7 +104,7 @@ static struct unbd_session *create_session(const struct unbd_map_options *o)
 	session->keepalive = o->keepalive;
 	session->name = kstrdup(o->sessname, GFP_KERNEL);
 	if (session->name)
-		err = unbd_sysfs_add_session(session);
+		err = add_directory(session);
 	if (err) {
 		unbd_session_put(session);
 		return ERR_PTR(err);
@@ -210,7 +223,7 @@ static void close_session(struct unbd_session *session)
 	while ((path = claim_any_path(session)))
 		remove_claimed_path(path);
 	wait_event(gone, list_empty_careful(&session->paths));
-	unbd_sysfs_remove_session(session);
+	remove_directory(session);
 
 	mutex_lock(&sessions_mutex);
 	list_del(&session->entry);

@@ -2,10 +2,7 @@
 /*
  * Requests that are too much for a path.
  *
- * Paths of a session may take requests of different sizes: one over RDMA takes
- * as much as a chunk of the server's memory holds, one over TCP 32 MiB; one of
- * shared memory knows no FUA. The disk's limits are those that all paths have
- * in common, and follow them as they come and go. What was made by larger ones
+ * The limits of a running disk follow its paths. What was made by larger ones
  * is made anew as soon as it is to go over a path that takes less.
  */
 #define pr_fmt(fmt) "unbd: " fmt
@@ -13,98 +10,6 @@
 #include <linux/blk-mq.h>
 
 #include "client.h"
-
-/* What a disk does not promise for as long as it lasts */
-static void copy_limits(struct unbd_geometry *disk,
-			const struct unbd_geometry *path)
-{
-	disk->max_io = path->max_io;
-	disk->max_segments = path->max_segments;
-	disk->virt_boundary = path->virt_boundary;
-	disk->max_discard = path->max_discard;
-	disk->discard_granularity = path->discard_granularity;
-	disk->max_secure_erase = path->max_secure_erase;
-	disk->max_write_zeroes = path->max_write_zeroes;
-	disk->features &= ~UNBD_FEAT_FUA;
-	disk->features |= path->features & UNBD_FEAT_FUA;
-}
-
-/* Leave of them what a further path can do, too. */
-static void narrow_limits(struct unbd_geometry *disk,
-			  const struct unbd_geometry *path)
-{
-	disk->max_io = min(disk->max_io, path->max_io);
-	disk->max_segments = min_not_zero(disk->max_segments,
-					  path->max_segments);
-	disk->virt_boundary |= path->virt_boundary;
-	disk->max_discard = min(disk->max_discard, path->max_discard);
-	disk->discard_granularity = max(disk->discard_granularity,
-					path->discard_granularity);
-	disk->max_secure_erase = min(disk->max_secure_erase,
-				     path->max_secure_erase);
-	disk->max_write_zeroes = min(disk->max_write_zeroes,
-				     path->max_write_zeroes);
-	disk->features &= path->features | ~UNBD_FEAT_FUA;
-}
-
-static bool same_limits(const struct unbd_geometry *a,
-			const struct unbd_geometry *b)
-{
-	return a->max_io == b->max_io &&
-	       a->max_segments == b->max_segments &&
-	       a->virt_boundary == b->virt_boundary &&
-	       a->max_discard == b->max_discard &&
-	       a->discard_granularity == b->discard_granularity &&
-	       a->max_secure_erase == b->max_secure_erase &&
-	       a->max_write_zeroes == b->max_write_zeroes &&
-	       a->features == b->features;
-}
-
-static void stack_limits(struct unbd_device *dev, struct unbd_geometry *disk)
-{
-	int idx = srcu_read_lock(&dev->srcu);
-	struct unbd_leg *leg;
-	bool any = false;
-	unsigned int i;
-
-	for (i = 0; i < UNBD_MAX_PATHS; i++) {
-		leg = srcu_dereference(dev->legs[i], &dev->srcu);
-		if (!leg || !leg->known)
-			continue;
-		if (any)
-			narrow_limits(disk, &leg->adopted);
-		else
-			copy_limits(disk, &leg->adopted);
-		any = true;
-	}
-	srcu_read_unlock(&dev->srcu, idx);
-}
-
-/**
- * unbd_device_stack_limits() - have a disk do what all of its paths can
- * @dev: the device, dev->mutex is held
- *
- * Paths that are away for a while count, those that have never been there do
- * not. The disk of a device without any stays as it is.
- */
-void unbd_device_stack_limits(struct unbd_device *dev)
-{
-	struct unbd_geometry old = dev->geometry;
-
-	lockdep_assert_held(&dev->mutex);
-
-	stack_limits(dev, &dev->geometry);
-	if (same_limits(&old, &dev->geometry))
-		return;
-	/* Requests may be too much for a leg from now on. */
-	WRITE_ONCE(dev->restacked, true);
-	if (!dev->disk)
-		return;
-	pr_info("unbd%u: requests of %u bytes at most%s, as its paths have it\n",
-		dev->index, dev->geometry.max_io,
-		dev->geometry.features & UNBD_FEAT_FUA ? "" : " and no FUA");
-	unbd_device_restacked(dev);
-}
 
 /* What the block layer calls a gap, which it would have split at. */
 static bool has_gaps(struct request *rq, u32 boundary)
@@ -183,18 +88,6 @@ void unbd_request_split(struct request *rq)
 	unbd_device_restacked(dev);
 	unbd_replay_drop(rq);
 	blk_mq_end_request(rq, BLK_STS_OK);
-}
-
-/**
- * unbd_device_restacked() - have the disk's limits follow dev->geometry
- * @dev: the device
- *
- * Any context. Not done at once: who changes limits of a queue may have to
- * wait for requests, which may be waiting for a path.
- */
-void unbd_device_restacked(struct unbd_device *dev)
-{
-	queue_work(unbd_split_wq, &dev->split_work);
 }
 
 static void update_disk(struct unbd_device *dev)

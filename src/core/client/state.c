@@ -67,7 +67,7 @@ static void set_state(struct unbd_path *path, enum unbd_path_state state,
 	if (old == state || old == UNBD_PATH_REMOVING)
 		return;
 	trace_unbd_path_state(path, old, error);
-	unbd_path_event(path, state);
+	unbd_path_event(path, unbd_path_state_name(state));
 	/* A mapping that fails says why, once. */
 	if (old == UNBD_PATH_CONNECTING && state == UNBD_PATH_REMOVING)
 		return;

@@ -6,6 +6,8 @@
 
 #include <linux/blkdev.h>
 
+#include <unbd/sysfs.h>
+
 #include "client.h"
 
 static struct unbd_device *to_device(struct kobject *kobj)
@@ -220,40 +222,8 @@ static void release_device(struct kobject *kobj)
 	unbd_device_release(to_device(kobj));
 }
 
-const struct kobj_type unbd_device_ktype = {
+const struct kobj_type unbd_device_files = {
 	.release	= release_device,
-	.sysfs_ops	= &unbd_sysfs_ops,
+	.sysfs_ops	= &unbd_object_ops,
 	.default_groups	= device_groups,
 };
-
-/**
- * unbd_sysfs_add_device() - the disk's directory and links
- * @dev: device with a disk that has been added
- *
- * The kernel announced the disk before it had this directory, from which udev
- * names it: it is announced again.
- */
-int unbd_sysfs_add_device(struct unbd_device *dev)
-{
-	struct device *disk = disk_to_dev(dev->disk);
-	int err;
-
-	err = kobject_add(&dev->kobj, &disk->kobj, "unbd");
-	if (err)
-		return err;
-	err = sysfs_create_link(unbd_devices_kobj, &disk->kobj,
-				dev->disk->disk_name);
-	if (err) {
-		kobject_del(&dev->kobj);
-		return err;
-	}
-	WRITE_ONCE(dev->state_file, sysfs_get_dirent(dev->kobj.sd, "state"));
-	kobject_uevent(&disk->kobj, KOBJ_CHANGE);
-	return 0;
-}
-
-void unbd_sysfs_remove_device(struct unbd_device *dev)
-{
-	sysfs_remove_link(unbd_devices_kobj, dev->disk->disk_name);
-	kobject_del(&dev->kobj);
-}

@@ -6,6 +6,8 @@
 
 #include <linux/slab.h>
 
+#include <unbd/sysfs.h>
+
 #include "client.h"
 
 /* Longest address that a transport describes, in bytes with NUL. */
@@ -113,32 +115,11 @@ static void release_session(struct kobject *kobj)
 	unbd_session_release(to_session(kobj));
 }
 
-const struct kobj_type unbd_session_ktype = {
+const struct kobj_type unbd_session_files = {
 	.release	= release_session,
-	.sysfs_ops	= &unbd_sysfs_ops,
+	.sysfs_ops	= &unbd_object_ops,
 	.default_groups	= session_groups,
 };
-
-int unbd_sysfs_add_session(struct unbd_session *session)
-{
-	int err = kobject_add(&session->kobj, unbd_sessions_kobj, "%s",
-			      session->name);
-
-	if (err)
-		return err;
-	session->paths_kobj = kobject_create_and_add("paths", &session->kobj);
-	if (!session->paths_kobj) {
-		kobject_del(&session->kobj);
-		return -ENOMEM;
-	}
-	return 0;
-}
-
-void unbd_sysfs_remove_session(struct unbd_session *session)
-{
-	kobject_put(session->paths_kobj);
-	kobject_del(&session->kobj);
-}
 
 static struct unbd_path *to_path(struct kobject *kobj)
 {
@@ -331,19 +312,8 @@ static void release_path(struct kobject *kobj)
 	unbd_path_release(to_path(kobj));
 }
 
-const struct kobj_type unbd_path_ktype = {
+const struct kobj_type unbd_path_files = {
 	.release	= release_path,
-	.sysfs_ops	= &unbd_sysfs_ops,
+	.sysfs_ops	= &unbd_object_ops,
 	.default_groups	= path_groups,
 };
-
-int unbd_sysfs_add_path(struct unbd_path *path)
-{
-	int err = kobject_add(&path->kobj, path->session->paths_kobj, "%u",
-			      path->index);
-
-	if (!err)
-		WRITE_ONCE(path->state_file,
-			   sysfs_get_dirent(path->kobj.sd, "state"));
-	return err;
-}

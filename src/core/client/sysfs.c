@@ -16,14 +16,6 @@
 static struct class *ctl_class;
 static struct device *ctl_device;
 
-struct kobject *unbd_sessions_kobj;
-struct kobject *unbd_devices_kobj;
-
-const struct sysfs_ops unbd_sysfs_ops = {
-	.show = unbd_show_object,
-	.store = unbd_store_object,
-};
-
 static ssize_t map_device_show(struct device *dev,
 			       struct device_attribute *attr, char *page)
 {
@@ -117,10 +109,18 @@ static struct attribute *ctl_attrs[] = {
 };
 ATTRIBUTE_GROUPS(ctl);
 
+/**
+ * unbd_sysfs_init() - make ctl, and let disks be mapped
+ *
+ * May sleep. Return: 0 or -errno, and nothing is left.
+ */
 int unbd_sysfs_init(void)
 {
 	int err;
 
+	unbd_session_ktype = &unbd_session_files;
+	unbd_path_ktype = &unbd_path_files;
+	unbd_device_ktype = &unbd_device_files;
 	ctl_class = class_create("unbd-client");
 	if (IS_ERR(ctl_class))
 		return PTR_ERR(ctl_class);

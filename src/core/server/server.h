@@ -233,7 +233,6 @@ ssize_t unbd_listeners_read(char *buf, loff_t from, size_t size);
 /* sysfs.c: /sys/devices/virtual/unbd-server/ctl */
 extern struct kobject *unbd_exports_kobj;
 extern struct kobject *unbd_connections_kobj;
-extern const struct sysfs_ops unbd_sysfs_ops;
 int unbd_sysfs_init(void);
 void unbd_sysfs_exit(void);
 

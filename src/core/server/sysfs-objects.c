@@ -5,9 +5,13 @@
  * The files look at what unbd_server_mutex protects; so a directory is only
  * ever removed without it.
  */
+#define pr_fmt(fmt) "unbd-server: " fmt
+
 #include <linux/kobject.h>
 #include <linux/sysfs.h>
 #include <linux/wait.h>
+
+#include <unbd/sysfs.h>
 
 #include "server.h"
 
@@ -218,7 +222,7 @@ static void export_release(struct kobject *kobj)
 
 static const struct kobj_type export_ktype = {
 	.release = export_release,
-	.sysfs_ops = &unbd_sysfs_ops,
+	.sysfs_ops = &unbd_object_ops,
 	.default_groups = export_groups,
 };
 
@@ -350,7 +354,7 @@ static void conn_release(struct kobject *kobj)
 
 static const struct kobj_type conn_ktype = {
 	.release = conn_release,
-	.sysfs_ops = &unbd_sysfs_ops,
+	.sysfs_ops = &unbd_object_ops,
 	.default_groups = conn_groups,
 };
 

@@ -19,11 +19,6 @@ static struct device *ctl_device;
 struct kobject *unbd_exports_kobj;
 struct kobject *unbd_connections_kobj;
 
-const struct sysfs_ops unbd_sysfs_ops = {
-	.show = unbd_show_object,
-	.store = unbd_store_object,
-};
-
 /* Carries out one line that was written; logs why if it cannot be done. */
 static ssize_t obey(const struct device_attribute *attr, const char *page,
 		    size_t count,
