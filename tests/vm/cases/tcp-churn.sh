@@ -55,7 +55,8 @@ no_half_links() {
 }
 
 test_rounds_with_a_server_that_dies() {
-	local i rounds=40
+	local i rounds
+	rounds=$(rounds 40 12)
 	! is_debug || rounds=10
 	load client
 	for (( i = 0; i < rounds; i++ )); do
