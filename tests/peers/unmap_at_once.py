@@ -6,25 +6,28 @@
 """
 
 import errno
+import glob
 import sys
 import threading
 import time
 
 from map_churn import MAP, write_file
 
-UNMAP = "/sys/block/unbd0/unbd/unmap_device"
+# Of the only disk, whose number is another while somebody holds an old one
+UNMAP = "/sys/block/unbd*/unbd/unmap_device"
 PATIENCE = 60
 
 
 def unmap():
     """Wait for the disk and take it away."""
     end = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return write_file(UNMAP, "force")
-        except FileNotFoundError:
-            if time.monotonic() > end:
-                raise
+    while time.monotonic() < end:
+        for path in glob.glob(UNMAP):
+            try:
+                return write_file(path, "force")
+            except FileNotFoundError:
+                pass
+    raise TimeoutError("there was no disk")
 
 
 def map_disk(line):
