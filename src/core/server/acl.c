@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which clients may use an export.
+ * Which clients may use an export, and which of them are the same.
  */
-#include <linux/module.h>
+#include <linux/in.h>
+#include <linux/in6.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
+#include <linux/vm_sockets.h>
 
 #include "server.h"
 
@@ -41,9 +43,21 @@ static bool lists_address(const struct unbd_export *export,
 	return false;
 }
 
-static bool allows(const struct unbd_export *export,
-		   enum unbd_admission admission,
-		   const struct sockaddr_storage *peer)
+/**
+ * unbd_acl_allows() - may a client use an export?
+ * @export: the export
+ * @admission: how the client comes
+ * @peer: and from where
+ *
+ * A list of addresses lets in what it names. It cannot name the user of a
+ * Unix socket, who comes without an address: there the permissions of the
+ * socket's file decide, and whoever passed them passes here too. Nothing
+ * guards a vsock port or an abstract name, so who comes by these is a stranger
+ * to every list.
+ */
+bool unbd_acl_allows(const struct unbd_export *export,
+		     enum unbd_admission admission,
+		     const struct sockaddr_storage *peer)
 {
 	switch (admission) {
 	case UNBD_ADMIT_LISTED:
@@ -55,36 +69,6 @@ static bool allows(const struct unbd_export *export,
 	}
 	return false;
 }
-
-/**
- * unbd_acl_allows() - may this client use this export?
- * @export: the export
- * @conn: the client's connection
- *
- * A list of addresses lets in what it names. It cannot name the user of a
- * Unix socket, who comes without an address: there the permissions of the
- * socket's file decide, and whoever passed them passes here too. Nothing
- * guards a vsock port or an abstract name, so who comes by these is a stranger
- * to every list.
- */
-bool unbd_acl_allows(const struct unbd_export *export,
-		     const struct unbd_conn *conn)
-{
-	return allows(export, conn->admission, &conn->peer);
-}
-
-bool unbd_conn_allows(struct unbd_conn *conn,
-		      const struct sockaddr_storage *peer)
-{
-	bool allowed;
-
-	mutex_lock(&unbd_server_mutex);
-	allowed = !conn->export ||
-		allows(conn->export, conn->admission, peer);
-	mutex_unlock(&unbd_server_mutex);
-	return allowed;
-}
-EXPORT_SYMBOL_UNBD(unbd_conn_allows);
 
 /**
  * unbd_acl_print() - the list as the administrator may write it again
@@ -104,4 +88,32 @@ ssize_t unbd_acl_print(const struct unbd_export *export, char *buf)
 		at += sysfs_emit_at(buf, at, "%s%s", i ? "," : "", text);
 	}
 	return at + sysfs_emit_at(buf, at, "\n");
+}
+
+/**
+ * unbd_same_host() - do two connections come from one place?
+ * @a: where one comes from
+ * @b: where the other does
+ *
+ * All that have no address to compare are of this machine.
+ */
+bool unbd_same_host(const struct sockaddr_storage *a,
+		    const struct sockaddr_storage *b)
+{
+	if (a->ss_family != b->ss_family)
+		return false;
+	switch (a->ss_family) {
+	case AF_INET:
+		return ((struct sockaddr_in *)a)->sin_addr.s_addr ==
+			((struct sockaddr_in *)b)->sin_addr.s_addr;
+	case AF_INET6:
+		return !memcmp(&((struct sockaddr_in6 *)a)->sin6_addr,
+			       &((struct sockaddr_in6 *)b)->sin6_addr,
+			       sizeof(struct in6_addr));
+	case AF_VSOCK:
+		return ((struct sockaddr_vm *)a)->svm_cid ==
+			((struct sockaddr_vm *)b)->svm_cid;
+	default:
+		return true;
+	}
 }

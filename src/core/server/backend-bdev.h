@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the two halves of the block device back end share: backend-bdev.c
- * begins what the device does by itself, bdev-slow.c waits for the rest.
+ * What the files of the block device back end share.
  */
 #ifndef UNBD_SERVER_BACKEND_BDEV_H
 #define UNBD_SERVER_BACKEND_BDEV_H
@@ -26,7 +25,7 @@
  *	that
  * @cannot_zero: it has refused to; by whether blocks had to stay allocated
  * @bios: for requests that one bio cannot hold
- * @blocks: see backend-bdev.c
+ * @blocks: see bdev-io.c
  * @bounce_mutex: protects @bounce and @bounce_vecs
  * @bounce: blocks on their way to be changed
  * @bounce_vecs: for the bio that carries them
@@ -73,7 +72,8 @@ static inline struct unbd_io *bdev_io_of(struct bdev_io *b)
 	return container_of((u8 (*)[UNBD_IO_PRIV])b, struct unbd_io, priv);
 }
 
-/* backend-bdev.c */
+/* bdev-io.c: requests at the device */
+bool bdev_start(struct bdev_store *store, struct unbd_io *io);
 void bdev_share_blocks(struct bdev_store *store, struct bdev_io *b);
 void bdev_start_transfer(struct bdev_store *store, struct unbd_io *io);
 void bdev_done(struct unbd_io *io, int error);
@@ -88,7 +88,7 @@ bool bdev_can_zero(const struct bdev_store *store, const struct unbd_io *io);
 void bdev_cannot_zero(struct bdev_store *store, const struct unbd_io *io);
 u32 bdev_discard_unit(struct bdev_store *store);
 
-/* bdev-slow.c */
+/* bdev-slow.c: what takes several commands */
 void bdev_slow_work(struct work_struct *work);
 
 #endif /* UNBD_SERVER_BACKEND_BDEV_H */

@@ -5,13 +5,19 @@
 #define pr_fmt(fmt) "unbd-server: " fmt
 
 #include <linux/idr.h>
-#include <linux/in.h>
-#include <linux/in6.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
-#include <linux/vm_sockets.h>
 
 #include "server.h"
+
+struct kobject *unbd_connections_kobj;
+const struct kobj_type *unbd_conn_ktype;
+
+/* Enough for 64 clients with 16 CPUs each. */
+static unsigned int max_connections = 1024;
+module_param(max_connections, uint, 0644);
+MODULE_PARM_DESC(max_connections,
+		 "connections of all clients together (default 1024)");
 
 /* Numbers are not given out again soon: a log should name one client. */
 static DEFINE_IDR(conns);
@@ -30,6 +36,15 @@ static unsigned int nr_settling;
 static unsigned int nr_gone;
 static DECLARE_WAIT_QUEUE_HEAD(conn_gone);
 
+/* Is there anything that the client may use? */
+static bool has_something_for(const struct unbd_conn *conn)
+{
+	if (conn->admission == UNBD_ADMIT_NOBODY)
+		return false;
+	return (conn->ops->searches && unbd_search_enabled()) ||
+		unbd_export_allows_some(conn);
+}
+
 static int admit(struct unbd_conn *conn)
 {
 	int id;
@@ -41,12 +56,12 @@ static int admit(struct unbd_conn *conn)
 				    conn->peer_name);
 		return -ESHUTDOWN;
 	}
-	if (!unbd_export_allows_some(conn)) {
+	if (!has_something_for(conn)) {
 		pr_warn_ratelimited("refused %s: no export is for it\n",
 				    conn->peer_name);
 		return -EACCES;
 	}
-	if (nr_conns >= READ_ONCE(unbd_max_connections)) {
+	if (nr_conns >= READ_ONCE(max_connections)) {
 		pr_warn_ratelimited("refused %s: max_connections=%u are open\n",
 				    conn->peer_name, nr_conns);
 		return -EUSERS;
@@ -72,6 +87,21 @@ static void dismiss(struct unbd_conn *conn)
 	wake_up_all(&conn_gone);
 }
 
+static int add_directory(struct unbd_conn *conn)
+{
+	DECLARE_COMPLETION_ONSTACK(freed);
+	int err;
+
+	err = kobject_init_and_add(&conn->kobj, unbd_conn_ktype,
+				   unbd_connections_kobj, "%u", conn->id);
+	if (err) {
+		conn->freed = &freed;
+		kobject_put(&conn->kobj);
+		wait_for_completion(&freed);
+	}
+	return err;
+}
+
 static int add_conn(struct unbd_conn *conn)
 {
 	struct module *owner = conn->ops->owner;
@@ -85,7 +115,7 @@ static int add_conn(struct unbd_conn *conn)
 		return err;
 
 	__module_get(owner);
-	err = unbd_sysfs_add_conn(conn);
+	err = add_directory(conn);
 	if (err) {
 		pr_warn_ratelimited("refused %s: no directory for it (%d)\n",
 				    conn->peer_name, err);
@@ -120,22 +150,6 @@ void unbd_conn_remove(struct unbd_conn *conn)
 	kobject_put(&conn->kobj);
 }
 EXPORT_SYMBOL_UNBD(unbd_conn_remove);
-
-/**
- * unbd_conn_close() - ask a connection's transport to end it
- * @conn: connection that unbd_conn_remove() has not begun to take away
- *
- * Under unbd_server_mutex, which keeps it from going meanwhile.
- */
-void unbd_conn_close(struct unbd_conn *conn)
-{
-	lockdep_assert_held(&unbd_server_mutex);
-
-	if (conn->removed)
-		return;
-	WRITE_ONCE(conn->closing, true);
-	conn->ops->close(conn);
-}
 
 /* Return: whether there are any but @self. */
 static bool close_those(const struct unbd_conn *self,
@@ -228,34 +242,6 @@ int unbd_conn_settle(struct unbd_conn *conn, const char *name)
 EXPORT_SYMBOL_UNBD(unbd_conn_settle);
 
 /**
- * unbd_same_host() - do two connections come from one place?
- * @a: where one comes from
- * @b: where the other does
- *
- * All that have no address to compare are of this machine.
- */
-bool unbd_same_host(const struct sockaddr_storage *a,
-		    const struct sockaddr_storage *b)
-{
-	if (a->ss_family != b->ss_family)
-		return false;
-	switch (a->ss_family) {
-	case AF_INET:
-		return ((struct sockaddr_in *)a)->sin_addr.s_addr ==
-			((struct sockaddr_in *)b)->sin_addr.s_addr;
-	case AF_INET6:
-		return !memcmp(&((struct sockaddr_in6 *)a)->sin6_addr,
-			       &((struct sockaddr_in6 *)b)->sin6_addr,
-			       sizeof(struct in6_addr));
-	case AF_VSOCK:
-		return ((struct sockaddr_vm *)a)->svm_cid ==
-			((struct sockaddr_vm *)b)->svm_cid;
-	default:
-		return true;
-	}
-}
-
-/**
  * unbd_conns_are_drained() - is nobody admitted for now?
  */
 bool unbd_conns_are_drained(void)
@@ -264,39 +250,59 @@ bool unbd_conns_are_drained(void)
 }
 
 /**
- * unbd_conns_drain() - close all that is open to clients, or admit them again
- * @drain: admit nobody from now on, end all listening and all connections
- *
- * Sleeps until the last request has come back from the storage and the last
- * connection has gone. Return: 0, or -EINTR for a signal before that; the
- * connections go all the same.
+ * unbd_conns_admit() - close all connections and admit nobody, or admit again
+ * @admit: admit from now on
  */
-int unbd_conns_drain(bool drain)
+void unbd_conns_admit(bool admit)
 {
 	struct unbd_conn *conn;
 	int id;
 
 	mutex_lock(&unbd_server_mutex);
-	WRITE_ONCE(draining, drain);
-	if (drain)
+	WRITE_ONCE(draining, !admit);
+	if (!admit)
 		idr_for_each_entry(&conns, conn, id)
 			unbd_conn_close(conn);
 	mutex_unlock(&unbd_server_mutex);
-	if (!drain)
-		return 0;
-	unbd_unlisten_all();
+}
+
+/**
+ * unbd_conns_wait() - wait until there are no connections
+ *
+ * Sleeps until the last request has come back from the storage. Return: 0, or
+ * -EINTR for a signal before that.
+ */
+int unbd_conns_wait(void)
+{
 	return wait_event_interruptible(conn_gone, !READ_ONCE(nr_conns)) ?
 		-EINTR : 0;
 }
 
+bool unbd_conn_allows(struct unbd_conn *conn,
+		      const struct sockaddr_storage *peer)
+{
+	bool allowed;
+
+	mutex_lock(&unbd_server_mutex);
+	allowed = !conn->export ||
+		unbd_acl_allows(conn->export, conn->admission, peer);
+	mutex_unlock(&unbd_server_mutex);
+	return allowed;
+}
+EXPORT_SYMBOL_UNBD(unbd_conn_allows);
+
 /**
- * unbd_conn_free() - nobody knows a connection any more
- * @conn: what unbd_conn_remove() has taken away
+ * unbd_conn_release() - nobody knows a connection any more
+ * @conn: what unbd_conn_remove() has taken away, or was not added
  */
-void unbd_conn_free(struct unbd_conn *conn)
+void unbd_conn_release(struct unbd_conn *conn)
 {
 	struct module *owner = conn->ops->owner;
 
+	if (conn->freed) {
+		complete(conn->freed);
+		return;
+	}
 	conn->release(conn);
 	module_put(owner);
 }

@@ -20,6 +20,7 @@
 #include <linux/module.h>
 #include <linux/namei.h>
 #include <linux/slab.h>
+#include <linux/wait.h>
 
 #include "server.h"
 
@@ -28,6 +29,18 @@
 
 /* Which exports and connections there are; see server.h. */
 DEFINE_MUTEX(unbd_server_mutex);
+
+struct kobject *unbd_exports_kobj;
+const struct kobj_type *unbd_export_ktype;
+
+static unsigned int max_connections_per_export = 256;
+module_param(max_connections_per_export, uint, 0644);
+MODULE_PARM_DESC(max_connections_per_export,
+		 "connections that have one export open (default 256)");
+
+/* Directories of exports; the module must outlive the last one's release. */
+static atomic_t nr_exports = ATOMIC_INIT(0);
+static DECLARE_WAIT_QUEUE_HEAD(exports_gone);
 
 static LIST_HEAD(exports);		/* sorted by name */
 
@@ -57,11 +70,7 @@ static bool is_made(const struct unbd_export *export)
 	return has_storage(export) && export->state != UNBD_EXPORT_CLAIMED;
 }
 
-/**
- * unbd_export_free() - nobody knows an export any more
- * @export: export without storage
- */
-void unbd_export_free(struct unbd_export *export)
+static void free_export(struct unbd_export *export)
 {
 	if (export->wq)
 		destroy_workqueue(export->wq);
@@ -69,6 +78,17 @@ void unbd_export_free(struct unbd_export *export)
 	kfree(export->device_path);
 	kfree(export->name);
 	kfree(export);
+}
+
+/**
+ * unbd_export_release() - nobody knows an export any more
+ * @export: export without storage
+ */
+void unbd_export_release(struct unbd_export *export)
+{
+	free_export(export);
+	if (atomic_dec_and_test(&nr_exports))
+		wake_up_all(&exports_gone);
 }
 
 static struct unbd_export *alloc_export(const struct unbd_export_options *o)
@@ -87,7 +107,7 @@ static struct unbd_export *alloc_export(const struct unbd_export_options *o)
 				     0, o->name);
 	if (!export->name || !export->device_path || !export->wq ||
 	    unbd_acl_set(export, o->clients, o->nr_clients)) {
-		unbd_export_free(export);
+		free_export(export);
 		return NULL;
 	}
 	return export;
@@ -227,7 +247,8 @@ static int publish(struct unbd_export *export, char *why, size_t len)
 
 	if (err)
 		return err;
-	err = unbd_sysfs_add_export(export);
+	err = kobject_add(&export->kobj, unbd_exports_kobj, "%s",
+			  export->name);
 	if (err)
 		snprintf(why, len, "cannot make its directory");
 	set_state(export, err ? UNBD_EXPORT_STARTING : UNBD_EXPORT_LIVE);
@@ -259,7 +280,8 @@ static int add_export(const struct unbd_export_options *o,
 
 	if (!export)
 		return unbd_why(why, len, -ENOMEM, "no memory");
-	unbd_sysfs_init_export(export);
+	atomic_inc(&nr_exports);
+	kobject_init(&export->kobj, unbd_export_ktype);
 	if (!reserve_name(export)) {
 		err = unbd_why(why, len, -EEXIST, "the name is taken");
 		goto put;
@@ -402,7 +424,7 @@ int unbd_export_remove(const char *name, bool force, char *why, size_t len)
 }
 
 /**
- * unbd_export_remove_all() - take all exports away
+ * unbd_export_remove_all() - take all exports away, and wait until they are
  *
  * When the module goes: no transport is there, so neither are connections,
  * and nothing can be exported any more.
@@ -417,6 +439,7 @@ void unbd_export_remove_all(void)
 		mutex_unlock(&unbd_server_mutex);
 		finish_removal(export);
 	}
+	wait_event(exports_gone, !atomic_read(&nr_exports));
 }
 
 /**
@@ -429,13 +452,9 @@ bool unbd_export_allows_some(const struct unbd_conn *conn)
 
 	lockdep_assert_held(&unbd_server_mutex);
 
-	if (conn->admission == UNBD_ADMIT_NOBODY)
-		return false;
-	if (conn->ops->searches && unbd_search_enabled())
-		return true;
 	list_for_each_entry(export, &exports, entry)
 		if (is_made(export) && !export->adhoc &&
-		    unbd_acl_allows(export, conn))
+		    unbd_acl_allows(export, conn->admission, &conn->peer))
 			return true;
 	return false;
 }
@@ -448,7 +467,7 @@ static struct unbd_export *find_default(const struct unbd_conn *conn)
 
 	list_for_each_entry(export, &exports, entry) {
 		if (export->state != UNBD_EXPORT_LIVE || export->adhoc ||
-		    !unbd_acl_allows(export, conn))
+		    !unbd_acl_allows(export, conn->admission, &conn->peer))
 			continue;
 		only = export;
 		nr++;
@@ -466,7 +485,7 @@ static int find_for(struct unbd_conn *conn, const char *name,
 	export = *name ? find_export(name) : find_default(conn);
 	if (!export || !is_made(export) || export->adhoc)
 		return -ENOENT;
-	if (!unbd_acl_allows(export, conn))
+	if (!unbd_acl_allows(export, conn->admission, &conn->peer))
 		return -EACCES;
 	if (export->state != UNBD_EXPORT_LIVE)
 		return -ESHUTDOWN;
@@ -504,7 +523,7 @@ static int attach(struct unbd_conn *conn, struct unbd_export *export)
 		return -EBUSY;
 	if (READ_ONCE(conn->closing) || export->state != UNBD_EXPORT_LIVE)
 		return -ESHUTDOWN;
-	if (export->nr_conns >= READ_ONCE(unbd_max_connections_per_export))
+	if (export->nr_conns >= READ_ONCE(max_connections_per_export))
 		return -EUSERS;
 	conn->export = export;
 	list_add_tail(&conn->export_entry, &export->conns);
@@ -716,15 +735,6 @@ void unbd_export_close(struct unbd_conn *conn)
 		finish_removal(export);
 }
 
-void unbd_conn_told(struct unbd_conn *conn)
-{
-	struct unbd_export *export = conn->export;
-
-	if (export->ops->told)
-		export->ops->told(export, conn);
-}
-EXPORT_SYMBOL_UNBD(unbd_conn_told);
-
 /*
  * The next names behind @last that the client may know, one behind the other, as
  * many as fit; returns how many bytes.
@@ -738,7 +748,7 @@ static size_t next_names(struct unbd_conn *conn, const char *last, char *names)
 	list_for_each_entry(export, &exports, entry) {
 		if (export->state != UNBD_EXPORT_LIVE || export->adhoc ||
 		    strcmp(export->name, last) <= 0 ||
-		    !unbd_acl_allows(export, conn))
+		    !unbd_acl_allows(export, conn->admission, &conn->peer))
 			continue;
 		len = strlen(export->name) + 1;
 		if (used + len > NAMES_BYTES)
@@ -773,18 +783,3 @@ int unbd_export_list(struct unbd_conn *conn,
 	return err;
 }
 EXPORT_SYMBOL_UNBD(unbd_export_list);
-
-int unbd_export_extent(struct unbd_conn *conn, u64 offset, u64 length,
-		       struct unbd_extent *extent)
-{
-	struct unbd_export *export = conn->export;
-	u64 size = export->ops->size(export);
-
-	if (!length || offset > size || length > size - offset)
-		return -EINVAL;
-	*extent = (struct unbd_extent){ .length = length };
-	if (!export->ops->extent)
-		return 0;
-	return export->ops->extent(export, offset, length, extent);
-}
-EXPORT_SYMBOL_UNBD(unbd_export_extent);

@@ -183,3 +183,27 @@ u64 unbd_export_count(struct unbd_export *export, unsigned int which)
 		sum += unbd_conn_count(conn, which);
 	return sum;
 }
+
+int unbd_export_extent(struct unbd_conn *conn, u64 offset, u64 length,
+		       struct unbd_extent *extent)
+{
+	struct unbd_export *export = conn->export;
+	u64 size = export->ops->size(export);
+
+	if (!length || offset > size || length > size - offset)
+		return -EINVAL;
+	*extent = (struct unbd_extent){ .length = length };
+	if (!export->ops->extent)
+		return 0;
+	return export->ops->extent(export, offset, length, extent);
+}
+EXPORT_SYMBOL_UNBD(unbd_export_extent);
+
+void unbd_conn_told(struct unbd_conn *conn)
+{
+	struct unbd_export *export = conn->export;
+
+	if (export->ops->told)
+		export->ops->told(export, conn);
+}
+EXPORT_SYMBOL_UNBD(unbd_conn_told);

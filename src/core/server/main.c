@@ -3,23 +3,9 @@
  * unbd-server: the export server. Block devices and files are exported by
  * writing a line to /sys/devices/virtual/unbd-server/ctl/export_device.
  */
-#define pr_fmt(fmt) "unbd-server: " fmt
-
 #include <linux/module.h>
 
 #include "server.h"
-
-/* Enough for 64 clients with 16 CPUs each. */
-unsigned int unbd_max_connections = 1024;
-module_param_named(max_connections, unbd_max_connections, uint, 0644);
-MODULE_PARM_DESC(max_connections,
-		 "connections of all clients together (default 1024)");
-
-unsigned int unbd_max_connections_per_export = 256;
-module_param_named(max_connections_per_export, unbd_max_connections_per_export,
-		   uint, 0644);
-MODULE_PARM_DESC(max_connections_per_export,
-		 "connections that have one export open (default 256)");
 
 static int __init unbd_server_init(void)
 {

@@ -151,16 +151,77 @@ struct unbd_export {
 
 extern struct mutex unbd_server_mutex;
 
-/* main.c */
-extern unsigned int unbd_max_connections;
-extern unsigned int unbd_max_connections_per_export;
+static inline bool unbd_export_read_only(const struct unbd_export *export)
+{
+	return export->access_mode == UNBD_ACCESS_RO;
+}
+
+static inline bool unbd_io_would_wait(const struct unbd_io *io, int error)
+{
+	return error == -EAGAIN && io->flags & UNBD_IO_NOWAIT;
+}
+
+/**
+ * unbd_conn_close() - ask a connection's transport to end it
+ * @conn: connection that unbd_conn_remove() has not begun to take away
+ *
+ * Under unbd_server_mutex, which keeps it from going meanwhile.
+ */
+static inline void unbd_conn_close(struct unbd_conn *conn)
+{
+	lockdep_assert_held(&unbd_server_mutex);
+
+	if (conn->removed)
+		return;
+	WRITE_ONCE(conn->closing, true);
+	conn->ops->close(conn);
+}
+
+/*
+ * From here on in the order of the files: each calls what is declared above its
+ * own, and nothing below. What has to go up goes by a callback: the kind of
+ * storage, the transport, or the files of a directory in sysfs.
+ */
+
+/* instance.c: which life of this machine it is */
+void unbd_instance_init(void);
+
+/* io.c: requests on their way to the storage and back */
+extern struct bio_vec unbd_zeroes[UNBD_ZERO_VECS];
+void unbd_io_init(void);
+void unbd_io_done(struct unbd_io *io, int error);
+bool unbd_io_unwanted(const struct unbd_io *io);
+u64 unbd_conn_count(const struct unbd_conn *conn, unsigned int which);
+u64 unbd_export_count(struct unbd_export *export, unsigned int which);
+
+/* acl.c: who may use an export */
+int unbd_acl_set(struct unbd_export *export, const struct unbd_cidr *clients,
+		 unsigned int nr);
+bool unbd_acl_allows(const struct unbd_export *export,
+		     enum unbd_admission admission,
+		     const struct sockaddr_storage *peer);
+ssize_t unbd_acl_print(const struct unbd_export *export, char *buf);
+bool unbd_same_host(const struct sockaddr_storage *a,
+		    const struct sockaddr_storage *b);
+
+/* backend-bdev.c: block devices, with bdev-io.c and bdev-slow.c */
+int unbd_bdev_open_backend(struct unbd_export *export, char *why, size_t len);
+bool unbd_bdev_is_same(const struct unbd_export *a,
+		       const struct unbd_export *b);
+
+/* backend-file.c: files, with file-errors.c */
+int unbd_file_open_backend(struct unbd_export *export, char *why, size_t len);
+bool unbd_file_is_same(const struct unbd_export *a,
+		       const struct unbd_export *b);
 
 /* export.c: what is exported */
+extern struct kobject *unbd_exports_kobj;	/* ctl/exports */
+extern const struct kobj_type *unbd_export_ktype;
 int unbd_export_add(const struct unbd_export_options *o, char *why,
 		    size_t len);
 int unbd_export_remove(const char *name, bool force, char *why, size_t len);
 void unbd_export_remove_all(void);
-void unbd_export_free(struct unbd_export *export);
+void unbd_export_release(struct unbd_export *export);
 void unbd_export_close(struct unbd_conn *conn);
 bool unbd_export_has_former(struct unbd_conn *conn, const char *name);
 void unbd_export_info(struct unbd_export *export,
@@ -175,72 +236,30 @@ int unbd_export_open_adhoc(struct unbd_conn *conn,
 			   struct unbd_export_info *info, char *why,
 			   size_t len);
 
-static inline bool unbd_export_read_only(const struct unbd_export *export)
-{
-	return export->access_mode == UNBD_ACCESS_RO;
-}
-
-/* acl.c: who may use it */
-int unbd_acl_set(struct unbd_export *export, const struct unbd_cidr *clients,
-		 unsigned int nr);
-bool unbd_acl_allows(const struct unbd_export *export,
-		     const struct unbd_conn *conn);
-ssize_t unbd_acl_print(const struct unbd_export *export, char *buf);
-
-/* instance.c: which life of this machine it is */
-void unbd_instance_init(void);
-
-/* io.c: requests on their way to the storage and back */
-extern struct bio_vec unbd_zeroes[UNBD_ZERO_VECS];
-void unbd_io_init(void);
-static inline bool unbd_io_would_wait(const struct unbd_io *io, int error)
-{
-	return error == -EAGAIN && io->flags & UNBD_IO_NOWAIT;
-}
-
-void unbd_io_done(struct unbd_io *io, int error);
-bool unbd_io_unwanted(const struct unbd_io *io);
-u64 unbd_conn_count(const struct unbd_conn *conn, unsigned int which);
-u64 unbd_export_count(struct unbd_export *export, unsigned int which);
-
-/* conn.c: connections */
-void unbd_conn_close(struct unbd_conn *conn);
-bool unbd_same_host(const struct sockaddr_storage *a,
-		    const struct sockaddr_storage *b);
-bool unbd_conns_are_drained(void);
-int unbd_conns_drain(bool drain);
-void unbd_conn_free(struct unbd_conn *conn);
-
-/* backend-bdev.c, backend-file.c */
-int unbd_bdev_open_backend(struct unbd_export *export, char *why, size_t len);
-bool unbd_bdev_is_same(const struct unbd_export *a,
-		       const struct unbd_export *b);
-int unbd_file_open_backend(struct unbd_export *export, char *why, size_t len);
-bool unbd_file_is_same(const struct unbd_export *a,
-		       const struct unbd_export *b);
-
 /* search.c: devices that clients name */
 bool unbd_search_enabled(void);
+
+/* conn.c: connections */
+extern struct kobject *unbd_connections_kobj;	/* ctl/connections */
+extern const struct kobj_type *unbd_conn_ktype;
+bool unbd_conns_are_drained(void);
+void unbd_conns_admit(bool admit);
+int unbd_conns_wait(void);
+void unbd_conn_release(struct unbd_conn *conn);
 
 /* target.c: transports and listeners */
 int unbd_target_init(void);
 void unbd_target_exit(void);
 int unbd_listen(char *line, char *why, size_t len);
 int unbd_unlisten(char *line, char *why, size_t len);
-void unbd_unlisten_all(void);
+int unbd_drain(bool drain);
 ssize_t unbd_listeners_read(char *buf, loff_t from, size_t size);
 
+/* sysfs-objects.c: the files of exports and connections */
+void unbd_sysfs_init_objects(void);
+
 /* sysfs.c: /sys/devices/virtual/unbd-server/ctl */
-extern struct kobject *unbd_exports_kobj;
-extern struct kobject *unbd_connections_kobj;
 int unbd_sysfs_init(void);
 void unbd_sysfs_exit(void);
-
-/* sysfs-objects.c: exports/NAME and connections/N in it */
-void unbd_sysfs_init_stats(void);
-void unbd_sysfs_init_export(struct unbd_export *export);
-int unbd_sysfs_add_export(struct unbd_export *export);
-int unbd_sysfs_add_conn(struct unbd_conn *conn);
-void unbd_sysfs_wait_exports(void);
 
 #endif /* UNBD_SERVER_H */

@@ -9,15 +9,10 @@
 
 #include <linux/kobject.h>
 #include <linux/sysfs.h>
-#include <linux/wait.h>
 
 #include <unbd/sysfs.h>
 
 #include "server.h"
-
-/* Directories of exports; the module must outlive the last one's release. */
-static atomic_t nr_exports = ATOMIC_INIT(0);
-static DECLARE_WAIT_QUEUE_HEAD(exports_gone);
 
 static struct unbd_export *export_of(struct kobject *kobj)
 {
@@ -33,7 +28,7 @@ static struct unbd_conn *conn_of(struct kobject *kobj)
 struct counter_attr {
 	const char *name;
 	unsigned int which;
-	/* Filled by unbd_sysfs_init_stats() */
+	/* Filled by unbd_sysfs_init_objects() */
 	struct kobj_attribute export;
 	struct kobj_attribute conn;
 };
@@ -86,30 +81,6 @@ static const struct attribute_group conn_stats = {
 	.name = "stats",
 	.attrs = conn_stats_attrs,
 };
-
-/**
- * unbd_sysfs_init_stats() - make the lists of the counters' files
- *
- * Before the first export.
- */
-void unbd_sysfs_init_stats(void)
-{
-	const struct kobj_attribute none = { .attr.mode = 0444 };
-	struct counter_attr *counter;
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(counters); i++) {
-		counter = &counters[i];
-		counter->export = none;
-		counter->export.attr.name = counter->name;
-		counter->export.show = export_counter_show;
-		counter->conn = none;
-		counter->conn.attr.name = counter->name;
-		counter->conn.show = conn_counter_show;
-		export_stats_attrs[i] = &counter->export.attr;
-		conn_stats_attrs[i] = &counter->conn.attr;
-	}
-}
 
 static ssize_t device_path_show(struct kobject *kobj,
 				struct kobj_attribute *attr, char *page)
@@ -215,9 +186,7 @@ static const struct attribute_group *export_groups[] = {
 
 static void export_release(struct kobject *kobj)
 {
-	unbd_export_free(export_of(kobj));
-	if (atomic_dec_and_test(&nr_exports))
-		wake_up_all(&exports_gone);
+	unbd_export_release(export_of(kobj));
 }
 
 static const struct kobj_type export_ktype = {
@@ -225,36 +194,6 @@ static const struct kobj_type export_ktype = {
 	.sysfs_ops = &unbd_object_ops,
 	.default_groups = export_groups,
 };
-
-/**
- * unbd_sysfs_init_export() - make an export something that is counted
- * @export: new; kobject_put() takes it away
- */
-void unbd_sysfs_init_export(struct unbd_export *export)
-{
-	atomic_inc(&nr_exports);
-	kobject_init(&export->kobj, &export_ktype);
-}
-
-/**
- * unbd_sysfs_add_export() - make ctl/exports/NAME
- * @export: with its storage open
- *
- * Return: 0 or -errno.
- */
-int unbd_sysfs_add_export(struct unbd_export *export)
-{
-	return kobject_add(&export->kobj, unbd_exports_kobj, "%s",
-			   export->name);
-}
-
-/**
- * unbd_sysfs_wait_exports() - wait until no export is left
- */
-void unbd_sysfs_wait_exports(void)
-{
-	wait_event(exports_gone, !atomic_read(&nr_exports));
-}
 
 static ssize_t peer_show(struct kobject *kobj, struct kobj_attribute *attr,
 			 char *page)
@@ -344,12 +283,7 @@ static const struct attribute_group *conn_groups[] = {
 
 static void conn_release(struct kobject *kobj)
 {
-	struct unbd_conn *conn = conn_of(kobj);
-
-	if (conn->freed)
-		complete(conn->freed);
-	else
-		unbd_conn_free(conn);
+	unbd_conn_release(conn_of(kobj));
 }
 
 static const struct kobj_type conn_ktype = {
@@ -359,22 +293,26 @@ static const struct kobj_type conn_ktype = {
 };
 
 /**
- * unbd_sysfs_add_conn() - make ctl/connections/N
- * @conn: with its number
+ * unbd_sysfs_init_objects() - say which files exports and connections have
  *
- * Return: 0 or -errno; then @conn is the caller's to free.
+ * Before the first export.
  */
-int unbd_sysfs_add_conn(struct unbd_conn *conn)
+void unbd_sysfs_init_objects(void)
 {
-	DECLARE_COMPLETION_ONSTACK(freed);
-	int err;
+	const struct kobj_attribute none = { .attr.mode = 0444 };
+	struct counter_attr *counter;
+	unsigned int i;
 
-	err = kobject_init_and_add(&conn->kobj, &conn_ktype,
-				   unbd_connections_kobj, "%u", conn->id);
-	if (err) {
-		conn->freed = &freed;
-		kobject_put(&conn->kobj);
-		wait_for_completion(&freed);
-	}
-	return err;
+	for (i = 0; i < ARRAY_SIZE(counters); i++) {
+		counter = &counters[i];
+		counter->export = none;
+		counter->export.attr.name = counter->name;
+		counter->export.show = export_counter_show;
+		counter->conn = none;
+		counter->conn.attr.name = counter->name;
+		counter->conn.show = conn_counter_show;
+		export_stats_attrs[i] = &counter->export.attr;
+		conn_stats_attrs[i] = &counter->conn.attr;
+	}	unbd_export_ktype = &export_ktype;
+	unbd_conn_ktype = &conn_ktype;
 }

@@ -16,9 +16,6 @@
 static struct class *ctl_class;
 static struct device *ctl_device;
 
-struct kobject *unbd_exports_kobj;
-struct kobject *unbd_connections_kobj;
-
 /* Carries out one line that was written; logs why if it cannot be done. */
 static ssize_t obey(const struct device_attribute *attr, const char *page,
 		    size_t count,
@@ -164,7 +161,7 @@ static int drain(char *line, char *why, size_t len)
 
 	if (err)
 		return unbd_why(why, len, err, "1 or 0 is expected");
-	err = unbd_conns_drain(on);
+	err = unbd_drain(on);
 	if (err)
 		return unbd_why(why, len, err,
 				"connections still wait for their storage");
@@ -199,7 +196,7 @@ int unbd_sysfs_init(void)
 {
 	int err;
 
-	unbd_sysfs_init_stats();
+	unbd_sysfs_init_objects();
 	ctl_class = class_create("unbd-server");
 	if (IS_ERR(ctl_class))
 		return PTR_ERR(ctl_class);
@@ -242,7 +239,6 @@ void unbd_sysfs_exit(void)
 	sysfs_remove_groups(&ctl_device->kobj, ctl_groups);
 	sysfs_remove_bin_file(&ctl_device->kobj, &listeners_attr);
 	unbd_export_remove_all();
-	unbd_sysfs_wait_exports();
 	kobject_put(unbd_connections_kobj);
 	kobject_put(unbd_exports_kobj);
 	device_unregister(ctl_device);

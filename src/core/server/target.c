@@ -292,13 +292,20 @@ int unbd_unlisten(char *line, char *why, size_t len)
 }
 
 /**
- * unbd_unlisten_all() - accept no more clients anywhere
+ * unbd_drain() - close all that is open to clients, or admit them again
+ * @drain: admit nobody from now on, end all listening and all connections
  *
- * May sleep.
+ * Sleeps until the last request has come back from the storage and the last
+ * connection has gone. Return: 0, or -EINTR for a signal before that; the
+ * connections go all the same.
  */
-void unbd_unlisten_all(void)
+int unbd_drain(bool drain)
 {
+	unbd_conns_admit(!drain);
+	if (!drain)
+		return 0;
 	end_listeners(NULL, "");
+	return unbd_conns_wait();
 }
 
 static void __net_exit exit_net(struct net *net)
