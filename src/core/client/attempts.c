@@ -12,9 +12,14 @@
 #define FIRST_DELAY		msecs_to_jiffies(100)
 #define LONGEST_DELAY		(1 * HZ)
 
-/* Who maps will wait that long for each step; a reconnect tries again soon. */
+/*
+ * Who maps will wait that long for each step; a reconnect tries again soon. A
+ * server that has become slower than that, maybe by all that its clients want
+ * of it at a time, would never be done if nobody ever waited for it.
+ */
 #define MAP_TIMEOUT		(10 * HZ)
 #define RECONNECT_TIMEOUT	(3 * HZ)
+#define LONGEST_TIMEOUT		(60 * HZ)
 
 /*
  * A server that came back is in use again within two seconds: what was sent
@@ -34,15 +39,17 @@
  * unbd_attempts_next() - an attempt begins
  * @a: whose
  * @first: somebody waits for it, who would rather wait than be told no
+ * @alone: nothing else has to wait meanwhile
  * @reached: jiffies that the peer's first answer has taken, at most
  * @took: jiffies that the slowest step has taken when it last succeeded
  *
  * Sets the limits of the attempt. A server that has once taken long to open an
  * export will do so again.
  */
-void unbd_attempts_next(struct unbd_attempts *a, bool first,
+void unbd_attempts_next(struct unbd_attempts *a, bool first, bool alone,
 			unsigned long reached, unsigned long took)
 {
+	unsigned long most = alone ? LONGEST_TIMEOUT : MAP_TIMEOUT;
 	unsigned long connect = RECONNECT_TIMEOUT;
 	unsigned long reach = REACH_TIMEOUT;
 
@@ -50,12 +57,14 @@ void unbd_attempts_next(struct unbd_attempts *a, bool first,
 		reach = RECONNECT_TIMEOUT;
 	else if (a->failed % 4 == 3)
 		reach = LONG_REACH_TIMEOUT;
-	if (a->failed % 4 == 3)
+	if (a->failed % 16 == 15)
+		connect = most;
+	else if (a->failed % 4 == 3)
 		connect = MAP_TIMEOUT;
 	a->reach_timeout = first ? MAP_TIMEOUT :
 		clamp(SLOWER * reached, reach, RECONNECT_TIMEOUT);
 	a->connect_timeout = first ? MAP_TIMEOUT :
-		clamp(SLOWER * took, connect, MAP_TIMEOUT);
+		clamp(SLOWER * took, connect, most);
 	a->began = jiffies;
 }
 

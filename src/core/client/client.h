@@ -310,7 +310,7 @@ void unbd_transport_load(const char *name);
 void unbd_transport_put(const struct unbd_transport_ops *ops);
 
 /* attempts.c: when to try to connect, and for how long */
-void unbd_attempts_next(struct unbd_attempts *a, bool first,
+void unbd_attempts_next(struct unbd_attempts *a, bool first, bool alone,
 			unsigned long reached, unsigned long took);
 void unbd_attempts_lost(struct unbd_attempts *a, bool live,
 			unsigned long since);

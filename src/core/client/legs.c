@@ -158,7 +158,7 @@ static void live_by_itself(struct unbd_leg *leg)
 	}
 	if (READ_ONCE(leg->path->state) == UNBD_PATH_FAILED && !leg->tried)
 		unbd_leg_tried(leg, -ENOTCONN, "the path has failed");
-	unbd_attempts_next(&leg->attempts, !leg->tried, 0,
+	unbd_attempts_next(&leg->attempts, !leg->tried, true, 0,
 			   leg->attempts.took);
 	err = unbd_leg_come_up(leg);
 	if (err) {

@@ -183,8 +183,8 @@ static void set_limits(struct unbd_path *path, bool first)
 
 	list_for_each_entry(leg, &path->legs, entry)
 		slowest = max(slowest, leg->attempts.took);
-	unbd_attempts_next(&path->attempts, first, path->attempts.took,
-			   slowest);
+	unbd_attempts_next(&path->attempts, first, false,
+			   path->attempts.took, slowest);
 }
 
 /*

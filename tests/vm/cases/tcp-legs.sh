@@ -137,6 +137,17 @@ test_an_export_that_has_become_slow_comes_back() {
 	unmap "$DISK"
 }
 
+# Also when that does not suffice, which is found out after a minute or so.
+test_an_export_that_has_become_very_slow_comes_back() {
+	serve_exports
+	DISK=$(map sessname=s "$HERE" device_path=bad nr_queues=1)
+	echo 25 > "$WORK/slow"
+	restart_server
+	eventually 180 state_is "$DISK" live
+	direct_read "$DISK" 0 > /dev/null
+	unmap "$DISK"
+}
+
 # our_port - from which the youngest connection to the first server comes
 our_port() {
 	ss -Htn state established dport = :10809 |
