@@ -39,6 +39,7 @@ class Group:
     memory: int
     system: object  # what the client boots, if not the kernel alone
     cases: list
+    boots: int = 0  # how many sessions have begun to run its cases
 
     @property
     def places(self):
@@ -136,6 +137,7 @@ class Runner:
         """Return a group whose guests there is room for, or None at the end.
 
         Larger topologies first: they cannot fill up what is left at the end.
+        Then those that nobody has booted guests for, as a boot is dear.
         """
         with self.wake:
             while not self.stopping:
@@ -144,7 +146,8 @@ class Runner:
                     return None
                 fits = [g for g in todo if g.places <= self.free]
                 if fits:
-                    group = max(fits, key=lambda g: g.places)
+                    group = max(fits, key=lambda g: (g.places, -g.boots))
+                    group.boots += 1
                     self.free -= group.places
                     return group
                 self.wake.wait(1)
