@@ -173,6 +173,7 @@ struct unbd_replay {
  * @geometry: of the disk, what all legs can do
  * @server_size: bytes, what the server said last
  * @restacked: that has changed, requests may be too much for a leg
+ * @user_max_sectors: of unbd_disk_update_limits(), for @split_work alone
  * @split_bios: of such requests, to be done anew
  * @split_work: does that
  * @fences: what dead legs have left behind, &struct unbd_fence
@@ -223,6 +224,7 @@ struct unbd_device {
 	struct unbd_geometry geometry;
 	u64 server_size;
 	bool restacked;
+	unsigned int user_max_sectors;
 	spinlock_t split_lock;		/* @split_bios */
 	struct bio_list split_bios;
 	struct work_struct split_work;

@@ -117,7 +117,7 @@ now_limits_are() {
 # Whichever was first, and whichever has gone
 # kernels: 5.10 6.1 6.12 7.2
 test_limits_are_those_of_the_paths_that_there_are() {
-	local narrow
+	local narrow user
 	export_dev name=0 "device_path=$(disk_file 16)"
 	listen tcp:127.0.0.1:10810
 	serve 0
@@ -130,12 +130,14 @@ test_limits_are_those_of_the_paths_that_there_are() {
 	now_limits_are 0 "$narrow" "$narrow"
 	write_sysfs "$CLIENT/sessions/s/paths/0/remove" 1
 	now_limits_are 1 32768 4096
-	echo 64 > "/sys/block/$DISK/queue/max_sectors_kb"
-	write_sysfs "$CLIENT/sessions/s/add_path" shm:1
-	eventually 20 path_live s 0
-	now_limits_are 0 "$narrow" 64
-	write_sysfs "$CLIENT/sessions/s/paths/0/remove" 1
-	now_limits_are 1 32768 64
+	for user in 512 64; do
+		echo $user > "/sys/block/$DISK/queue/max_sectors_kb"
+		write_sysfs "$CLIENT/sessions/s/add_path" shm:1
+		eventually 20 path_live s 0
+		now_limits_are 0 "$narrow" $(( user < narrow ? user : narrow ))
+		write_sysfs "$CLIENT/sessions/s/paths/0/remove" 1
+		now_limits_are 1 32768 $user
+	done
 	nothing_failed
 	unmap "$DISK"
 }
