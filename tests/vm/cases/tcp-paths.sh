@@ -306,9 +306,12 @@ test_each_policy_has_its_path() {
 	unmap "$DISK"
 }
 
-# Each of two disks has one request at a time: they do not share a path.
+# Each of two disks has one request at a time: they do not share a path. Alone
+# each would use the first.
 test_min_inflight_counts_what_other_disks_send() {
-	local before disk file port
+	local before disk file other port second
+	local reads=(fio --name=reads --ioengine=psync --direct=1 --rw=randread
+		--bs=64k --size=16M --minimal)
 	file=$(disk_file 16)
 	start_nbdkit --filter=delay file "$file" rdelay=20ms
 	PORT=10810 start_nbdkit --filter=delay file "$file" rdelay=20ms
@@ -319,16 +322,18 @@ test_min_inflight_counts_what_other_disks_send() {
 		eventually 20 connected_to $port 2
 	done
 	settle
-	direct_read "$disk" 1 > /dev/null
-	before=$(received)
-	timeout 60 fio --name=reads --ioengine=psync --direct=1 --rw=randread \
-		--bs=64k --size=16M --number_ios=32 --minimal \
-		--filename="/dev/$disk" > "$WORK/other-fio" &
-	fio --name=reads --ioengine=psync --direct=1 --rw=randread --bs=64k \
-		--size=16M --number_ios=32 --minimal \
-		--filename="/dev/$DISK" > "$WORK/fio"
-	wait $!
-	between $(( ($(received) - before) / 65536 )) 16 48 "of two times"
+	"${reads[@]}" --filename="/dev/$disk" --time_based --runtime=3600 \
+		> "$WORK/other-fio" 2>&1 &
+	other=$!
+	defer kill $other
+	eventually 20 has_come in_flight 0 1
+	before=$(path_stat s reads 1)
+	"${reads[@]}" --filename="/dev/$DISK" --number_ios=32 > "$WORK/fio"
+	second=$(( $(path_stat s reads 1) - before ))
+	kill $other || fail "the other disk's: $(< "$WORK/other-fio")"
+	wait $other || true
+	(( second >= 16 && second <= 48 )) ||
+		fail "$second reads over the second path, of two times 32"
 	unmap "$disk"
 	unmap "$DISK"
 }
