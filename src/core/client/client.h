@@ -286,6 +286,27 @@ static inline bool unbd_device_read_only(const struct unbd_device *dev)
 	       dev->geometry.features & UNBD_FEAT_READ_ONLY;
 }
 
+/**
+ * unbd_next_leg() - go through the legs of a device, live or not
+ * @dev: the device
+ * @last: the leg before, NULL at first
+ *
+ * Inside dev->srcu, in the order of path->index. Legs that are created
+ * meanwhile may be missed; who destroys one waits for the reader.
+ *
+ * Return: the next one, NULL behind the last.
+ */
+static inline struct unbd_leg *unbd_next_leg(struct unbd_device *dev,
+					     const struct unbd_leg *last)
+{
+	unsigned int i = last ? last->path->index + 1 : 0;
+	struct unbd_leg *leg = NULL;
+
+	for (; !leg && i < UNBD_MAX_PATHS; i++)
+		leg = srcu_dereference(dev->legs[i], &dev->srcu);
+	return leg;
+}
+
 /* Somebody wants the mutex of whoever attaches the leg or asks its server. */
 static inline bool unbd_leg_interrupted(const struct unbd_leg *leg)
 {
