@@ -6,7 +6,6 @@
 #define pr_fmt(fmt) "unbd: " fmt
 
 #include <linux/sched/mm.h>
-#include <linux/slab.h>
 
 #include "client.h"
 #include "trace.h"
