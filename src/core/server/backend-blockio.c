@@ -5,31 +5,32 @@
  */
 #include <linux/slab.h>
 
-#include "backend-bdev.h"
+#include "blockio.h"
 
 /* One is enough to make progress. */
 #define BIOS_RESERVED	16
 
-static void bdev_submit(struct unbd_export *export, struct unbd_io *io)
+static void blockio_submit(struct unbd_export *export, struct unbd_io *io)
 {
-	struct bdev_io *b = bdev_io(io);
+	struct blockio *b = blockio(io);
 
 	/* The device may also refuse later what it has begun. */
-	INIT_WORK(&b->work, bdev_slow_work);
-	if (!bdev_start(export->backend, io))
+	INIT_WORK(&b->work, blockio_slow_work);
+	if (!blockio_start(export->backend, io))
 		queue_work(export->wq, &b->work);
 }
 
-static u64 bdev_size(struct unbd_export *export)
+static u64 blockio_size(struct unbd_export *export)
 {
-	struct bdev_store *store = export->backend;
+	struct blockio_store *store = export->backend;
 
 	return bdev_nr_bytes(store->bdev);
 }
 
-static void bdev_info(struct unbd_export *export, struct unbd_export_info *info)
+static void blockio_info(struct unbd_export *export,
+			 struct unbd_export_info *info)
 {
-	struct bdev_store *store = export->backend;
+	struct blockio_store *store = export->backend;
 	struct block_device *bdev = store->bdev;
 
 	info->min_io = store->block_mask + 1;
@@ -43,7 +44,7 @@ static void bdev_info(struct unbd_export *export, struct unbd_export_info *info)
 		info->features |= UNBD_EXPORT_WRITE_CACHE;
 	if (bdev_max_discard_sectors(bdev)) {
 		info->features |= UNBD_EXPORT_DISCARD;
-		info->discard_granularity = bdev_discard_unit(store);
+		info->discard_granularity = blockio_discard_unit(store);
 	}
 	if (bdev_max_secure_erase_sectors(bdev))
 		info->features |= UNBD_EXPORT_SECURE_ERASE;
@@ -51,7 +52,7 @@ static void bdev_info(struct unbd_export *export, struct unbd_export_info *info)
 		info->features |= UNBD_EXPORT_STABLE_WRITES;
 }
 
-static void free_store(struct bdev_store *store)
+static void free_store(struct blockio_store *store)
 {
 	unsigned int i;
 
@@ -63,9 +64,9 @@ static void free_store(struct bdev_store *store)
 	kfree(store);
 }
 
-static struct bdev_store *alloc_store(void)
+static struct blockio_store *alloc_store(void)
 {
-	struct bdev_store *store = kzalloc(sizeof(*store), GFP_KERNEL);
+	struct blockio_store *store = kzalloc(sizeof(*store), GFP_KERNEL);
 	unsigned int i;
 
 	if (!store)
@@ -91,9 +92,9 @@ free:
 	return NULL;
 }
 
-static void bdev_close(struct unbd_export *export)
+static void blockio_close(struct unbd_export *export)
 {
-	struct bdev_store *store = export->backend;
+	struct blockio_store *store = export->backend;
 
 	/* What others have read meanwhile, and still hold, is from before. */
 	if (!unbd_export_read_only(export))
@@ -102,12 +103,12 @@ static void bdev_close(struct unbd_export *export)
 	free_store(store);
 }
 
-static const struct unbd_backend_ops bdev_backend_ops = {
+static const struct unbd_backend_ops blockio_backend_ops = {
 	.kind = "block device",
-	.close = bdev_close,
-	.size = bdev_size,
-	.info = bdev_info,
-	.submit = bdev_submit,
+	.close = blockio_close,
+	.size = blockio_size,
+	.info = blockio_info,
+	.submit = blockio_submit,
 };
 
 /* For all migration exports, so that they do not keep each other out */
@@ -116,17 +117,18 @@ static const char migration_holder[] = "unbd migration";
 static const char adhoc_holder[] = "unbd by name";
 
 /**
- * unbd_bdev_is_same() - do two exports have the same block device behind them?
+ * unbd_blockio_is_same() - do two exports have the same block device behind?
  * @a: an export with open storage
  * @b: another one
  */
-bool unbd_bdev_is_same(const struct unbd_export *a, const struct unbd_export *b)
+bool unbd_blockio_is_same(const struct unbd_export *a,
+			  const struct unbd_export *b)
 {
-	const struct bdev_store *x = a->backend;
-	const struct bdev_store *y = b->backend;
+	const struct blockio_store *x = a->backend;
+	const struct blockio_store *y = b->backend;
 
-	return a->ops == &bdev_backend_ops && b->ops == &bdev_backend_ops &&
-		x->bdev == y->bdev;
+	return a->ops == &blockio_backend_ops &&
+		b->ops == &blockio_backend_ops && x->bdev == y->bdev;
 }
 
 static void *holder_for(struct unbd_export *export)
@@ -140,7 +142,7 @@ static void *holder_for(struct unbd_export *export)
 	return export;
 }
 
-static int open_device(struct unbd_export *export, struct bdev_store *store,
+static int open_device(struct unbd_export *export, struct blockio_store *store,
 		       char *why, size_t len)
 {
 	const char *path = export->device_path;
@@ -175,7 +177,7 @@ static int open_device(struct unbd_export *export, struct bdev_store *store,
 	}
 }
 
-static int check_device(struct unbd_export *export, struct bdev_store *store,
+static int check_device(struct unbd_export *export, struct blockio_store *store,
 			char *why, size_t len)
 {
 	const char *path = export->device_path;
@@ -198,7 +200,7 @@ static int check_device(struct unbd_export *export, struct bdev_store *store,
 }
 
 /**
- * unbd_bdev_open_backend() - put a block device behind an export
+ * unbd_blockio_open_backend() - put a block device behind an export
  * @export: export with its device_path and access_mode
  * @why: one sentence on error
  * @len: its size
@@ -206,9 +208,9 @@ static int check_device(struct unbd_export *export, struct bdev_store *store,
  * Return: 0; -EBUSY when the device is in use and would be written, -EROFS,
  * or another -errno.
  */
-int unbd_bdev_open_backend(struct unbd_export *export, char *why, size_t len)
+int unbd_blockio_open_backend(struct unbd_export *export, char *why, size_t len)
 {
-	struct bdev_store *store = alloc_store();
+	struct blockio_store *store = alloc_store();
 	int err;
 
 	if (!store)
@@ -231,7 +233,7 @@ int unbd_bdev_open_backend(struct unbd_export *export, char *why, size_t len)
 	}
 	invalidate_bdev(store->bdev);
 	export->backend = store;
-	export->ops = &bdev_backend_ops;
+	export->ops = &blockio_backend_ops;
 	return 0;
 
 close:
