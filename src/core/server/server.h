@@ -240,6 +240,8 @@ int unbd_export_open_adhoc(struct unbd_conn *conn,
 /* search.c: devices that clients name */
 bool unbd_search_enabled(void);
 
+/* private.c: exports of transports */
+
 /* conn.c: connections */
 extern struct kobject *unbd_connections_kobj;	/* ctl/connections */
 extern const struct kobj_type *unbd_conn_ktype;
