@@ -60,7 +60,6 @@ static void free_store(struct blockio_store *store)
 		if (store->bounce[i])
 			__free_page(store->bounce[i]);
 	bioset_exit(&store->bios);
-	percpu_free_rwsem(&store->blocks);
 	kfree(store);
 }
 
@@ -72,10 +71,10 @@ static struct blockio_store *alloc_store(void)
 	if (!store)
 		return NULL;
 	mutex_init(&store->bounce_mutex);
-	if (percpu_init_rwsem(&store->blocks))
-		goto free;
-	if (bioset_init(&store->bios, BIOS_RESERVED, 0, 0))
-		goto rwsem;
+	if (bioset_init(&store->bios, BIOS_RESERVED, 0, 0)) {
+		kfree(store);
+		return NULL;
+	}
 	for (i = 0; i < BOUNCE_PAGES; i++) {
 		store->bounce[i] = alloc_page(GFP_KERNEL);
 		if (!store->bounce[i]) {
@@ -84,12 +83,74 @@ static struct blockio_store *alloc_store(void)
 		}
 	}
 	return store;
+}
 
-rwsem:
-	percpu_free_rwsem(&store->blocks);
-free:
-	kfree(store);
+/* Those of all devices that are exported */
+static LIST_HEAD(all_blocks);
+static DEFINE_MUTEX(blocks_mutex);	/* the list, and users */
+
+static struct blockio_blocks *find_blocks(struct block_device *bdev)
+{
+	struct blockio_blocks *blocks;
+
+	lockdep_assert_held(&blocks_mutex);
+
+	list_for_each_entry(blocks, &all_blocks, entry)
+		if (blocks->bdev == bdev)
+			return blocks;
 	return NULL;
+}
+
+static struct blockio_blocks *new_blocks(struct block_device *bdev)
+{
+	struct blockio_blocks *blocks = kzalloc(sizeof(*blocks), GFP_KERNEL);
+
+	if (!blocks)
+		return NULL;
+	if (percpu_init_rwsem(&blocks->lock)) {
+		kfree(blocks);
+		return NULL;
+	}
+	blocks->bdev = bdev;
+	list_add(&blocks->entry, &all_blocks);
+	return blocks;
+}
+
+/* One for all exports of a device, which the caller has open */
+static struct blockio_blocks *get_blocks(struct block_device *bdev)
+{
+	struct blockio_blocks *blocks;
+
+	mutex_lock(&blocks_mutex);
+	blocks = find_blocks(bdev);
+	if (!blocks)
+		blocks = new_blocks(bdev);
+	if (blocks)
+		blocks->users++;
+	mutex_unlock(&blocks_mutex);
+	return blocks;
+}
+
+static void put_blocks(struct blockio_blocks *blocks)
+{
+	bool last;
+
+	mutex_lock(&blocks_mutex);
+	last = !--blocks->users;
+	if (last)
+		list_del(&blocks->entry);
+	mutex_unlock(&blocks_mutex);
+	if (!last)
+		return;
+	percpu_free_rwsem(&blocks->lock);
+	kfree(blocks);
+}
+
+/* The reverse of open_device() */
+static void close_device(struct blockio_store *store)
+{
+	put_blocks(store->blocks);
+	unbd_close_bdev(&store->dev);
 }
 
 static void blockio_close(struct unbd_export *export)
@@ -99,7 +160,7 @@ static void blockio_close(struct unbd_export *export)
 	/* What others have read meanwhile, and still hold, is from before. */
 	if (!unbd_export_read_only(export))
 		invalidate_bdev(store->bdev);
-	unbd_close_bdev(&store->dev);
+	close_device(store);
 	free_store(store);
 }
 
@@ -154,7 +215,11 @@ static int open_device(struct unbd_export *export, struct blockio_store *store,
 		store->bdev = store->dev.bdev;
 		store->cache = unbd_bdev_cache(&store->dev);
 		store->stable = !bdev_write_cache(store->bdev);
-		return 0;
+		store->blocks = get_blocks(store->bdev);
+		if (store->blocks)
+			return 0;
+		unbd_close_bdev(&store->dev);
+		return unbd_why(why, len, -ENOMEM, "no memory");
 	}
 	/* What the block layer says of writing to a read-only device */
 	if (err == -EACCES && writable)
@@ -237,7 +302,7 @@ int unbd_blockio_open_backend(struct unbd_export *export, char *why, size_t len)
 	return 0;
 
 close:
-	unbd_close_bdev(&store->dev);
+	close_device(store);
 free:
 	free_store(store);
 	return err;

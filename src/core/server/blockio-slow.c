@@ -78,13 +78,13 @@ static int change_block(struct blockio_store *store, u64 offset, u32 length,
 	u32 block = store->block_mask + 1;
 	int err;
 
-	percpu_down_write(&store->blocks);
+	percpu_down_write(&store->blocks->lock);
 	err = bounce_blocks(store, offset - skip, block, REQ_OP_READ);
 	if (!err) {
 		copy_to_bounce(store, skip, length, from);
 		err = bounce_blocks(store, offset - skip, block, opf);
 	}
-	percpu_up_write(&store->blocks);
+	percpu_up_write(&store->blocks->lock);
 	return err;
 }
 
@@ -94,9 +94,9 @@ static int write_blocks(struct blockio_store *store, u64 offset, u32 length,
 	int err;
 
 	copy_to_bounce(store, 0, length, from);
-	percpu_down_read(&store->blocks);
+	percpu_down_read(&store->blocks->lock);
 	err = bounce_blocks(store, offset, length, opf);
-	percpu_up_read(&store->blocks);
+	percpu_up_read(&store->blocks->lock);
 	return err;
 }
 

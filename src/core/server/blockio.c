@@ -5,11 +5,11 @@
  * What the device does by itself begins in the caller's context and ends in
  * the bio's completion. The rest is blockio-slow.c's: it reads a block,
  * changes part of it and writes it back, for instance. Whatever somebody else
- * writes to that block in between would be lost; so all changes of the device
- * hold store->blocks shared while they are under way, and read-modify-write
- * holds it exclusively, for one block at a time. The semaphore is a per-CPU
- * one: while everybody writes whole blocks it costs an increment and a
- * decrement.
+ * writes to that block in between would be lost; so all changes of the device,
+ * by whichever export of it, hold store->blocks->lock shared while they are
+ * under way, and read-modify-write holds it exclusively, for one block at a
+ * time. The semaphore is a per-CPU one: while everybody writes whole blocks it
+ * costs an increment and a decrement.
  */
 #include <linux/pagemap.h>
 
@@ -21,7 +21,7 @@
  */
 static void hand_over_blocks(struct blockio_store *store, struct blockio *b)
 {
-	percpu_rwsem_release(&store->blocks, _THIS_IP_);
+	percpu_rwsem_release(&store->blocks->lock, _THIS_IP_);
 	b->shared = true;
 }
 
@@ -34,13 +34,13 @@ static void hand_over_blocks(struct blockio_store *store, struct blockio *b)
  */
 void blockio_share_blocks(struct blockio_store *store, struct blockio *b)
 {
-	percpu_down_read(&store->blocks);
+	percpu_down_read(&store->blocks->lock);
 	hand_over_blocks(store, b);
 }
 
 static bool try_share_blocks(struct blockio_store *store, struct blockio *b)
 {
-	if (!percpu_down_read_trylock(&store->blocks))
+	if (!percpu_down_read_trylock(&store->blocks->lock))
 		return false;
 	hand_over_blocks(store, b);
 	return true;
@@ -51,8 +51,8 @@ static void let_go_of_blocks(struct blockio_store *store, struct blockio *b)
 	if (!b->shared)
 		return;
 	b->shared = false;
-	percpu_rwsem_acquire(&store->blocks, true, _THIS_IP_);
-	percpu_up_read(&store->blocks);
+	percpu_rwsem_acquire(&store->blocks->lock, true, _THIS_IP_);
+	percpu_up_read(&store->blocks->lock);
 }
 
 static bool changes_blocks(const struct unbd_io *io)

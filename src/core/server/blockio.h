@@ -14,6 +14,20 @@
 #define BOUNCE_PAGES	DIV_ROUND_UP(BOUNCE_BYTES, PAGE_SIZE)
 
 /**
+ * struct blockio_blocks - who changes the blocks of a device
+ * @lock: see blockio.c
+ * @entry: in the list of all
+ * @bdev: the device
+ * @users: exports of it
+ */
+struct blockio_blocks {
+	struct percpu_rw_semaphore lock;
+	struct list_head entry;
+	struct block_device *bdev;
+	unsigned int users;
+};
+
+/**
  * struct blockio_store - a block device behind an export
  * @dev: the open device
  * @bdev: the same
@@ -24,7 +38,7 @@
  *	that
  * @cannot_zero: it has refused to; by whether blocks had to stay allocated
  * @bios: for requests that one bio cannot hold
- * @blocks: see blockio.c
+ * @blocks: of @bdev, shared with its other exports
  * @bounce_mutex: protects @bounce and @bounce_vecs
  * @bounce: blocks on their way to be changed
  * @bounce_vecs: for the bio that carries them
@@ -38,7 +52,7 @@ struct blockio_store {
 	bool stable;
 	bool cannot_zero[2];
 	struct bio_set bios;
-	struct percpu_rw_semaphore blocks;
+	struct blockio_blocks *blocks;
 	struct mutex bounce_mutex;	/* bounce, bounce_vecs */
 	struct page *bounce[BOUNCE_PAGES];
 	struct bio_vec bounce_vecs[BOUNCE_PAGES];
@@ -50,7 +64,7 @@ struct blockio_store {
  * @work: for the export's workqueue
  * @pending: bios that have not come back
  * @error: the first one of theirs
- * @shared: it holds store->blocks
+ * @shared: it holds store->blocks->lock
  */
 struct blockio {
 	struct bio bio;
