@@ -445,6 +445,29 @@ test_a_mapping_that_joins_a_session_changes_nothing_of_it() {
 	unmap "$DISK"
 }
 
+discards_are() {
+	same "$(queue_limit "$DISK" discard_max_bytes)" "$1" discard_max_bytes
+}
+
+# Of two servers one cannot, and is not asked to.
+# kernels: 5.10 6.1 7.2
+test_discards_are_what_all_paths_can_do() {
+	local most
+	start_nbdkit memory 16M
+	PORT=10810 start_script flags=flush:fua:zeroes:multi:cache:fast
+	DISK=$(map sessname=s "$HERE" device_path=vol0)
+	most=$(queue_limit "$DISK" discard_max_bytes)
+	(( most >= 1 << 20 )) || fail "discards of $most bytes with one path"
+	write_sysfs "$CLIENT/sessions/s/add_path" tcp:127.0.0.1:10810
+	eventually 20 path_live s 1
+	eventually 20 discards_are 0
+	write_sysfs "$CLIENT/sessions/s/paths/1/remove" 1
+	eventually 20 discards_are "$most"
+	blkdiscard -l 1M "/dev/$DISK"
+	no_violations
+	unmap "$DISK"
+}
+
 # A path that comes later is the last choice, also in the place of an older one.
 test_prefer_keeps_the_order() {
 	start_nbdkit memory 16M
