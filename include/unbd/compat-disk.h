@@ -208,7 +208,8 @@ compat_disk_alloc(struct blk_mq_tag_set *set,
 
 static inline int
 compat_disk_update_limits(struct gendisk *disk,
-			  const struct unbd_disk_limits *limits)
+			  const struct unbd_disk_limits *limits,
+			  unsigned int *user_max_sectors)
 {
 	struct request_queue *q = disk->queue;
 	struct queue_limits lim = queue_limits_start_update(q);
@@ -235,6 +236,19 @@ compat_apply_discard(struct request_queue *q,
 #endif
 }
 
+/*
+ * What requests are merged up to. These kernels have one number for what they
+ * do and what the user wants, and narrow it with the rest.
+ */
+static inline unsigned int
+compat_max_sectors(const struct request_queue *q,
+		   const struct unbd_disk_limits *limits,
+		   unsigned int user_max_sectors)
+{
+	return min(user_max_sectors ? user_max_sectors : limits->max_sectors,
+		   q->limits.max_hw_sectors);
+}
+
 static inline void
 compat_apply_limits(struct request_queue *q,
 		    const struct unbd_disk_limits *limits)
@@ -244,7 +258,7 @@ compat_apply_limits(struct request_queue *q,
 	blk_queue_io_min(q, limits->io_min);
 	blk_queue_io_opt(q, limits->io_opt);
 	blk_queue_max_hw_sectors(q, limits->max_hw_sectors);
-	q->limits.max_sectors = min(limits->max_sectors, limits->max_hw_sectors);
+	q->limits.max_sectors = compat_max_sectors(q, limits, 0);
 	blk_queue_max_segments(q, limits->max_segments);
 	blk_queue_max_segment_size(q, limits->max_segment_size);
 	if (limits->virt_boundary_mask)
@@ -300,16 +314,18 @@ compat_disk_alloc(struct blk_mq_tag_set *set,
 
 static inline int
 compat_disk_update_limits(struct gendisk *disk,
-			  const struct unbd_disk_limits *limits)
+			  const struct unbd_disk_limits *limits,
+			  unsigned int *user_max_sectors)
 {
 	struct request_queue *q = disk->queue;
 	unsigned int max_sectors = q->limits.max_sectors;
 
-	/* If the user has not set it. */
-	if (max_sectors == min(limits->max_sectors, q->limits.max_hw_sectors))
-		max_sectors = limits->max_sectors;
+	/* Not what it was left at: the user has set it. */
+	if (max_sectors != compat_max_sectors(q, limits, *user_max_sectors))
+		*user_max_sectors = max_sectors;
 	blk_queue_max_hw_sectors(q, limits->max_hw_sectors);
-	q->limits.max_sectors = min(max_sectors, limits->max_hw_sectors);
+	q->limits.max_sectors = compat_max_sectors(q, limits,
+						   *user_max_sectors);
 	blk_queue_max_segments(q, limits->max_segments);
 	blk_queue_virt_boundary(q, limits->virt_boundary_mask);
 	compat_apply_discard(q, limits);
@@ -344,6 +360,8 @@ unbd_disk_alloc(struct blk_mq_tag_set *set,
  * @disk: disk of unbd_disk_alloc()
  * @limits: as it was made with, but for sizes, pieces and FUA; nothing else is
  *	looked at
+ * @user_max_sectors: 0 at first, then as it was left: where kernels do not know
+ *	any more what the user wants when a disk has done less for a while
  *
  * May sleep until whoever else changes limits of the queue is done, but does
  * not wait for requests: those that were made before stay as they are.
@@ -352,9 +370,10 @@ unbd_disk_alloc(struct blk_mq_tag_set *set,
  */
 static inline int
 unbd_disk_update_limits(struct gendisk *disk,
-			const struct unbd_disk_limits *limits)
+			const struct unbd_disk_limits *limits,
+			unsigned int *user_max_sectors)
 {
-	return compat_disk_update_limits(disk, limits);
+	return compat_disk_update_limits(disk, limits, user_max_sectors);
 }
 
 /**

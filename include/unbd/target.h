@@ -435,25 +435,30 @@ int unbd_export_extent(struct unbd_conn *conn, u64 offset, u64 length,
 void unbd_export_queue(struct unbd_conn *conn, struct work_struct *work);
 
 /**
- * unbd_export_line() - export a device as the administrator does
- * @line: as written to export_device; modified
+ * unbd_export_private() - export a device that no network client may open
+ * @name: of the export
+ * @device_path: absolute path of a block device or regular file
+ * @mode: who may write
  * @why: one sentence on error
  * @len: its size
  *
- * For a transport whose exports are module parameters. Process context.
- * Return: 0 or -errno.
+ * For a transport whose exports are module parameters. In the context of the
+ * process that wants it, whose namespaces and rights count.
+ *
+ * Return: 0 or -errno, as what is written to export_device.
  */
-int unbd_export_line(char *line, char *why, size_t len);
+int unbd_export_private(const char *name, const char *device_path,
+			enum unbd_access_mode mode, char *why, size_t len);
 
 /**
- * unbd_unexport_line() - the reverse of unbd_export_line()
- * @line: as written to unexport_device; modified
+ * unbd_unexport_private() - take it away, whoever has it open
+ * @name: of unbd_export_private()
  * @why: one sentence on error
  * @len: its size
  *
- * Return: 0 or -errno.
+ * Return: 0 or -errno; -ENOENT when the administrator was quicker.
  */
-int unbd_unexport_line(char *line, char *why, size_t len);
+int unbd_unexport_private(const char *name, char *why, size_t len);
 
 /**
  * struct unbd_target_layout - how large the structures of this contract are

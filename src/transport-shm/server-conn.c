@@ -14,37 +14,17 @@ static char *initial_devices;		/* when loading */
 /* ------------------------------------------------------------------ */
 /* Devices                                                            */
 
-/* Nobody comes from 0.0.0.0: the export is for shared memory only. */
-static int make_export(const char *name, const char *path, const char *mode,
-		       char *why, size_t len)
-{
-	char *line = kasprintf(GFP_KERNEL,
-			       "name=%s device_path=\"%s\" access_mode=%s clients=0.0.0.0/32",
-			       name, path, mode);
-	int err;
-
-	if (!line)
-		return unbd_why(why, len, -ENOMEM, "out of memory");
-	err = unbd_export_line(line, why, len);
-	kfree(line);
-	return err;
-}
-
 static void remove_export(struct srv_export *export)
 {
 	char why[UNBD_WHY_LEN] = "";
-	char *line;
 	int err;
 
 	if (export->ours) {
-		line = kasprintf(GFP_KERNEL, "%s force", export->name);
-		err = line ? unbd_unexport_line(line, why, sizeof(why)) :
-			-ENOMEM;
+		err = unbd_unexport_private(export->name, why, sizeof(why));
 		/* The administrator may have taken it away. */
 		if (err && err != -ENOENT)
 			pr_warn("%s: not unexported: %s (%d)\n", export->name,
 				why, err);
-		kfree(line);
 	}
 	kfree(export->path);
 	kfree(export->name);
@@ -67,9 +47,10 @@ static int fill_export(struct srv_export *export, const char *path, u32 id,
 	}
 	if (!export->ours)
 		return 0;
-	err = make_export(export->name, path, "rw", why, len);
+	err = unbd_export_private(export->name, path, UNBD_ACCESS_RW, why, len);
 	if (err == -EROFS)
-		err = make_export(export->name, path, "ro", why, len);
+		err = unbd_export_private(export->name, path, UNBD_ACCESS_RO,
+					  why, len);
 	export->ours = !err;
 	return err;
 }

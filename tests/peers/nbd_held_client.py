@@ -88,6 +88,20 @@ def beside(target, _count):
         expect(not reply.error, f"error {reply.error}")
 
 
+def halves(target, _count):
+    """Each half of a block by another export, vol0 and vol1."""
+    other = argparse.Namespace(**vars(target))
+    other.export = "vol1"
+    with Link(target).go() as one, Link(other).go() as two:
+        half = BLOCK // 2
+        cookies = (one.request("WRITE", 0, half, payload=b"a" * half),
+                   two.request("WRITE", half, half, payload=b"b" * half))
+        sent()
+        for link, cookie in zip((one, two), cookies):
+            reply = link.answer({cookie: 0})
+            expect(not reply.error, f"error {reply.error}")
+
+
 def reads(target, count):
     """Reads that are long enough to be looked through for holes."""
     size = 64 << 10
@@ -190,7 +204,7 @@ def odd(target, count):
 
 
 ORDERS = {f.__name__: f for f in (misfits, writers, pair, reset, beside,
-                                  reads, greedy, flusher,
+                                  halves, reads, greedy, flusher,
                                   flushes, again, odd)}
 
 if __name__ == "__main__":

@@ -173,6 +173,7 @@ struct unbd_replay {
  * @geometry: of the disk, what all legs can do
  * @server_size: bytes, what the server said last
  * @restacked: that has changed, requests may be too much for a leg
+ * @user_max_sectors: of unbd_disk_update_limits(), for @split_work alone
  * @split_bios: of such requests, to be done anew
  * @split_work: does that
  * @fences: what dead legs have left behind, &struct unbd_fence
@@ -223,6 +224,7 @@ struct unbd_device {
 	struct unbd_geometry geometry;
 	u64 server_size;
 	bool restacked;
+	unsigned int user_max_sectors;
 	spinlock_t split_lock;		/* @split_bios */
 	struct bio_list split_bios;
 	struct work_struct split_work;
@@ -282,6 +284,27 @@ static inline bool unbd_device_read_only(const struct unbd_device *dev)
 {
 	return dev->access_mode == UNBD_ACCESS_RO ||
 	       dev->geometry.features & UNBD_FEAT_READ_ONLY;
+}
+
+/**
+ * unbd_next_leg() - go through the legs of a device, live or not
+ * @dev: the device
+ * @last: the leg before, NULL at first
+ *
+ * Inside dev->srcu, in the order of path->index. Legs that are created
+ * meanwhile may be missed; who destroys one waits for the reader.
+ *
+ * Return: the next one, NULL behind the last.
+ */
+static inline struct unbd_leg *unbd_next_leg(struct unbd_device *dev,
+					     const struct unbd_leg *last)
+{
+	unsigned int i = last ? last->path->index + 1 : 0;
+	struct unbd_leg *leg = NULL;
+
+	for (; !leg && i < UNBD_MAX_PATHS; i++)
+		leg = srcu_dereference(dev->legs[i], &dev->srcu);
+	return leg;
 }
 
 /* Somebody wants the mutex of whoever attaches the leg or asks its server. */

@@ -126,13 +126,11 @@ static bool same_limits(const struct unbd_geometry *a,
 static void stack_limits(struct unbd_device *dev, struct unbd_geometry *disk)
 {
 	int idx = srcu_read_lock(&dev->srcu);
-	struct unbd_leg *leg;
+	struct unbd_leg *leg = NULL;
 	bool any = false;
-	unsigned int i;
 
-	for (i = 0; i < UNBD_MAX_PATHS; i++) {
-		leg = srcu_dereference(dev->legs[i], &dev->srcu);
-		if (!leg || !leg->known)
+	while ((leg = unbd_next_leg(dev, leg))) {
+		if (!leg->known)
 			continue;
 		if (any)
 			narrow_limits(disk, &leg->adopted);

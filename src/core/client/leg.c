@@ -6,7 +6,6 @@
 #define pr_fmt(fmt) "unbd: " fmt
 
 #include <linux/sched/mm.h>
-#include <linux/slab.h>
 
 #include "client.h"
 #include "trace.h"
@@ -133,7 +132,7 @@ int unbd_leg_attach(struct unbd_leg *leg, char *why, size_t len)
 	WRITE_ONCE(leg->ask, 0);
 	WRITE_ONCE(leg->answered_at, jiffies);
 	WRITE_ONCE(leg->alive_at, jiffies);
-	/* Pairs with live_leg(): all that a request needs is there. */
+	/* Pairs with is_live(): all that a request needs is there. */
 	smp_store_release(&leg->live, true);
 	unbd_leg_sound(leg);
 	unbd_path_leg_up(leg->path);

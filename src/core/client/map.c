@@ -69,14 +69,10 @@ static bool was_tried(struct unbd_leg *leg)
 static bool attempts_over(struct unbd_device *dev)
 {
 	int idx = srcu_read_lock(&dev->srcu);
-	struct unbd_leg *leg;
+	struct unbd_leg *leg = NULL;
 	bool over = true;
-	unsigned int i;
 
-	for (i = 0; i < UNBD_MAX_PATHS; i++) {
-		leg = srcu_dereference(dev->legs[i], &dev->srcu);
-		if (!leg)
-			continue;
+	while ((leg = unbd_next_leg(dev, leg))) {
 		if (READ_ONCE(leg->live)) {
 			over = true;
 			break;
@@ -94,13 +90,11 @@ static int collect_errors(struct unbd_device *dev, bool log,
 {
 	int idx = srcu_read_lock(&dev->srcu);
 	int err = -ENOTCONN;
-	struct unbd_leg *leg;
-	unsigned int i;
+	struct unbd_leg *leg = NULL;
 
 	snprintf(why, len, "no path");
-	for (i = 0; i < UNBD_MAX_PATHS; i++) {
-		leg = srcu_dereference(dev->legs[i], &dev->srcu);
-		if (!leg || READ_ONCE(leg->live) || !was_tried(leg))
+	while ((leg = unbd_next_leg(dev, leg))) {
+		if (READ_ONCE(leg->live) || !was_tried(leg))
 			continue;
 		if (log) {
 			pr_warn("%s: not up yet: %s (%d)\n", leg->path->name,

@@ -27,13 +27,13 @@ static bool any_leg(struct unbd_device *dev,
 		    bool (*test)(const struct unbd_leg *leg))
 {
 	int idx = srcu_read_lock(&dev->srcu);
-	struct unbd_leg *leg;
+	struct unbd_leg *leg = NULL;
 	bool found = false;
-	unsigned int i;
 
-	for (i = 0; i < UNBD_MAX_PATHS && !found; i++) {
-		leg = srcu_dereference(dev->legs[i], &dev->srcu);
-		found = leg && test(leg);
+	while ((leg = unbd_next_leg(dev, leg))) {
+		found = test(leg);
+		if (found)
+			break;
 	}
 	srcu_read_unlock(&dev->srcu, idx);
 	return found;
@@ -228,14 +228,11 @@ void unbd_device_fail(struct unbd_device *dev)
 void unbd_device_kick_legs(struct unbd_device *dev, bool live)
 {
 	int idx = srcu_read_lock(&dev->srcu);
-	struct unbd_leg *leg;
-	unsigned int i;
+	struct unbd_leg *leg = NULL;
 
-	for (i = 0; i < UNBD_MAX_PATHS; i++) {
-		leg = srcu_dereference(dev->legs[i], &dev->srcu);
-		if (leg && READ_ONCE(leg->live) == live)
+	while ((leg = unbd_next_leg(dev, leg)))
+		if (READ_ONCE(leg->live) == live)
 			unbd_leg_kick(leg);
-	}
 	srcu_read_unlock(&dev->srcu, idx);
 }
 

@@ -10,41 +10,39 @@
 #include "client.h"
 #include "trace.h"
 
+static bool is_live(const struct unbd_leg *leg)
+{
+	/* Pairs with unbd_leg_attach(). */
+	return smp_load_acquire(&leg->live) && !READ_ONCE(leg->broken) &&
+	       !READ_ONCE(leg->path->broken);
+}
+
 static struct unbd_leg *live_leg(struct unbd_device *dev, unsigned int i)
 {
 	struct unbd_leg *leg = srcu_dereference(dev->legs[i], &dev->srcu);
 
-	/* Pairs with unbd_leg_attach(). */
-	if (leg && smp_load_acquire(&leg->live) && !READ_ONCE(leg->broken) &&
-	    !READ_ONCE(leg->path->broken))
-		return leg;
-	return NULL;
+	return leg && is_live(leg) ? leg : NULL;
 }
 
 static struct unbd_leg *first_leg(struct unbd_device *dev)
 {
-	struct unbd_leg *leg;
-	unsigned int i;
+	struct unbd_leg *leg = NULL;
 
-	for (i = 0; i < UNBD_MAX_PATHS; i++) {
-		leg = live_leg(dev, i);
-		if (leg)
-			return leg;
-	}
-	return NULL;
+	while ((leg = unbd_next_leg(dev, leg)))
+		if (is_live(leg))
+			break;
+	return leg;
 }
 
 /* The paths in the order in which they came, whose place they took or not */
 static struct unbd_leg *oldest_leg(struct unbd_device *dev)
 {
-	struct unbd_leg *leg, *best = NULL;
-	unsigned int i;
+	struct unbd_leg *leg = NULL, *best = NULL;
 
-	for (i = 0; i < UNBD_MAX_PATHS; i++) {
-		leg = live_leg(dev, i);
-		if (leg && (!best || leg->path->order < best->path->order))
+	while ((leg = unbd_next_leg(dev, leg)))
+		if (is_live(leg) &&
+		    (!best || leg->path->order < best->path->order))
 			best = leg;
-	}
 	return best;
 }
 
@@ -77,14 +75,12 @@ static u64 cost(struct unbd_leg *leg, enum unbd_policy policy)
 static struct unbd_leg *cheapest_leg(struct unbd_device *dev,
 				     enum unbd_policy policy)
 {
-	struct unbd_leg *leg, *best = NULL;
-	unsigned int i;
+	struct unbd_leg *leg = NULL, *best = NULL;
 
-	for (i = 0; i < UNBD_MAX_PATHS; i++) {
-		leg = live_leg(dev, i);
-		if (leg && (!best || cost(leg, policy) < cost(best, policy)))
+	while ((leg = unbd_next_leg(dev, leg)))
+		if (is_live(leg) &&
+		    (!best || cost(leg, policy) < cost(best, policy)))
 			best = leg;
-	}
 	return best;
 }
 
@@ -128,15 +124,12 @@ static struct unbd_leg *pick_leg(struct unbd_device *dev)
 /* A batch may have been spread over several legs; none may keep a part. */
 static void commit_legs(struct unbd_device *dev, unsigned int hctx)
 {
-	struct unbd_leg *leg;
-	unsigned int i;
+	struct unbd_leg *leg = NULL;
 
-	for (i = 0; i < UNBD_MAX_PATHS; i++) {
-		leg = live_leg(dev, i);
-		if (leg)
+	while ((leg = unbd_next_leg(dev, leg)))
+		if (is_live(leg))
 			leg->path->ops->commit_rqs(leg,
 						   unbd_leg_queue(leg, hctx));
-	}
 }
 
 /* The request has been started. */
@@ -162,15 +155,15 @@ static blk_status_t send_elsewhere(struct unbd_leg *full, struct request *rq,
 {
 	struct unbd_device *dev = full->dev;
 	blk_status_t status = BLK_STS_RESOURCE;
-	struct unbd_leg *leg;
-	unsigned int i;
+	struct unbd_leg *leg = NULL;
 
-	for (i = 0; i < UNBD_MAX_PATHS && status == BLK_STS_RESOURCE; i++) {
-		leg = live_leg(dev, i);
-		if (!leg || leg == full || (READ_ONCE(dev->restacked) &&
-					    !unbd_request_fits(leg, rq)))
+	while ((leg = unbd_next_leg(dev, leg))) {
+		if (!is_live(leg) || leg == full ||
+		    (READ_ONCE(dev->restacked) && !unbd_request_fits(leg, rq)))
 			continue;
 		status = send_over(leg, rq, hctx, last);
+		if (status != BLK_STS_RESOURCE)
+			break;
 	}
 	return status;
 }
@@ -240,16 +233,13 @@ static int poll_legs(struct blk_mq_hw_ctx *hctx)
 {
 	struct unbd_device *dev = hctx->queue->queuedata;
 	int idx = srcu_read_lock(&dev->srcu);
-	struct unbd_leg *leg;
-	unsigned int i;
+	struct unbd_leg *leg = NULL;
 	int found = 0;
 
-	for (i = 0; i < UNBD_MAX_PATHS; i++) {
-		leg = live_leg(dev, i);
-		if (leg && leg->path->ops->poll)
+	while ((leg = unbd_next_leg(dev, leg)))
+		if (is_live(leg) && leg->path->ops->poll)
 			found += leg->path->ops->poll(leg,
 					unbd_leg_queue(leg, hctx->queue_num));
-	}
 	srcu_read_unlock(&dev->srcu, idx);
 	return found;
 }

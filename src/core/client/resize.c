@@ -30,12 +30,10 @@ static void renew_other_legs(struct unbd_device *dev, struct unbd_leg *leg,
 			     bool alike)
 {
 	int idx = srcu_read_lock(&dev->srcu);
-	struct unbd_leg *other;
-	unsigned int i;
+	struct unbd_leg *other = NULL;
 
-	for (i = 0; i < UNBD_MAX_PATHS; i++) {
-		other = srcu_dereference(dev->legs[i], &dev->srcu);
-		if (!other || other == leg || !READ_ONCE(other->live))
+	while ((other = unbd_next_leg(dev, other))) {
+		if (other == leg || !READ_ONCE(other->live))
 			continue;
 		if (alike || other->path->ops != leg->path->ops)
 			unbd_leg_failed(other, -ESTALE,

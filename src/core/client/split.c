@@ -100,7 +100,8 @@ static void update_disk(struct unbd_device *dev)
 	unbd_disk_fill_limits(dev, &limits);
 	mutex_unlock(&dev->mutex);
 	/* Whoever takes the disk away waits for this work. */
-	if (disk && unbd_disk_update_limits(disk, &limits))
+	if (disk && unbd_disk_update_limits(disk, &limits,
+					    &dev->user_max_sectors))
 		pr_warn("unbd%u: cannot change the limits of its queue\n",
 			dev->index);
 }

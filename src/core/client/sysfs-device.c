@@ -4,8 +4,6 @@
  */
 #define pr_fmt(fmt) "unbd: " fmt
 
-#include <linux/blkdev.h>
-
 #include <unbd/sysfs.h>
 
 #include "client.h"

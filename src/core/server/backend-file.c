@@ -17,7 +17,6 @@
 #include <linux/errseq.h>
 #include <linux/fadvise.h>
 #include <linux/falloc.h>
-#include <linux/file.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>

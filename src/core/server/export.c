@@ -129,7 +129,7 @@ static int open_backend(struct unbd_export *export, char *why, size_t len)
 	path_put(&path);
 
 	if (S_ISBLK(mode))
-		return unbd_bdev_open_backend(export, why, len);
+		return unbd_blockio_open_backend(export, why, len);
 	if (export->adhoc)
 		return unbd_why(why, len, -ENOTBLK, "%.120s is no block device",
 				name);
@@ -174,7 +174,7 @@ static struct unbd_export *adhoc_writer(const struct unbd_export *export)
 	list_for_each_entry(other, &exports, entry) {
 		if (!has_storage(other) || !other->adhoc ||
 		    unbd_export_read_only(other) ||
-		    !unbd_bdev_is_same(export, other))
+		    !unbd_blockio_is_same(export, other))
 			continue;
 		if (!--room)
 			return other;

@@ -204,10 +204,11 @@ ssize_t unbd_acl_print(const struct unbd_export *export, char *buf);
 bool unbd_same_host(const struct sockaddr_storage *a,
 		    const struct sockaddr_storage *b);
 
-/* backend-bdev.c: block devices, with bdev-io.c and bdev-slow.c */
-int unbd_bdev_open_backend(struct unbd_export *export, char *why, size_t len);
-bool unbd_bdev_is_same(const struct unbd_export *a,
-		       const struct unbd_export *b);
+/* backend-blockio.c: block devices, with blockio.c and blockio-slow.c */
+int unbd_blockio_open_backend(struct unbd_export *export, char *why,
+			      size_t len);
+bool unbd_blockio_is_same(const struct unbd_export *a,
+			  const struct unbd_export *b);
 
 /* backend-file.c: files, with file-errors.c */
 int unbd_file_open_backend(struct unbd_export *export, char *why, size_t len);
@@ -238,6 +239,8 @@ int unbd_export_open_adhoc(struct unbd_conn *conn,
 
 /* search.c: devices that clients name */
 bool unbd_search_enabled(void);
+
+/* private.c: exports of transports */
 
 /* conn.c: connections */
 extern struct kobject *unbd_connections_kobj;	/* ctl/connections */

@@ -6,7 +6,6 @@
 #define pr_fmt(fmt) "unbd-server: " fmt
 
 #include <linux/device.h>
-#include <linux/module.h>
 #include <linux/slab.h>
 
 #include <unbd/sysfs.h>
@@ -47,7 +46,7 @@ static ssize_t obey(const struct device_attribute *attr, const char *page,
 	return err;
 }
 
-int unbd_export_line(char *line, char *why, size_t len)
+static int export_line(char *line, char *why, size_t len)
 {
 	struct unbd_export_options *o;
 	char cause[UNBD_WHY_LEN] = "";
@@ -65,9 +64,8 @@ int unbd_export_line(char *line, char *why, size_t len)
 	kfree(o);
 	return err;
 }
-EXPORT_SYMBOL_UNBD(unbd_export_line);
 
-int unbd_unexport_line(char *line, char *why, size_t len)
+static int unexport_line(char *line, char *why, size_t len)
 {
 	struct unbd_unexport_options o;
 	char cause[UNBD_WHY_LEN] = "";
@@ -79,7 +77,6 @@ int unbd_unexport_line(char *line, char *why, size_t len)
 	err = unbd_export_remove(o.name, o.force, cause, sizeof(cause));
 	return err ? unbd_why(why, len, err, "%.64s: %s", o.name, cause) : 0;
 }
-EXPORT_SYMBOL_UNBD(unbd_unexport_line);
 
 static ssize_t export_device_show(struct device *dev,
 				  struct device_attribute *attr, char *page)
@@ -94,7 +91,7 @@ static ssize_t export_device_store(struct device *dev,
 				   struct device_attribute *attr,
 				   const char *page, size_t count)
 {
-	return obey(attr, page, count, unbd_export_line);
+	return obey(attr, page, count, export_line);
 }
 static DEVICE_ATTR_RW(export_device);
 
@@ -109,7 +106,7 @@ static ssize_t unexport_device_store(struct device *dev,
 				     struct device_attribute *attr,
 				     const char *page, size_t count)
 {
-	return obey(attr, page, count, unbd_unexport_line);
+	return obey(attr, page, count, unexport_line);
 }
 static DEVICE_ATTR_RW(unexport_device);
 

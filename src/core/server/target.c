@@ -8,7 +8,6 @@
 #include <linux/nsproxy.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
-#include <linux/sysfs.h>
 #include <net/net_namespace.h>
 
 #include "server.h"

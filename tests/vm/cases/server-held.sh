@@ -130,17 +130,39 @@ test_another_export_is_as_fast() {
 	eventually 60 no_connections
 }
 
-# Part of a block is changed in the way of all others, but no more than that.
-test_a_long_write_beside_the_blocks() {
+# delayed_disk - /dev/mapper/delayed, with blocks of 4 KiB; only writes are slow
+delayed_disk() {
 	local loop
 	need_module loop
 	need_module dm-delay
 	loop=$(losetup -f --show --sector-size 4096 "$(disk_file 64)")
 	defer losetup -d "$loop"
-	# Only writes are slow.
 	dmsetup create delayed --table \
 		"0 131072 delay $loop 0 0 $loop 0 300"
 	defer dmsetup remove --deferred delayed
+}
+
+# Who changes part of a block is in the way of whoever changes another one of it,
+# by whichever export.
+test_two_exports_of_a_block() {
+	local name
+	delayed_disk
+	for name in vol0 vol1; do
+		export_dev name=$name device_path=/dev/mapper/delayed \
+			access_mode=migration
+	done
+	listen tcp:127.0.0.1:10809
+	held halves
+	go_to_the_end
+	eventually 20 no_connections
+	same "$(head -c 4096 /dev/mapper/delayed | tr '\0' . | fold -w 2048 |
+		tr -s ab.)" \
+		$'a\nb' "what is in its halves"
+}
+
+# Part of a block is changed in the way of all others, but no more than that.
+test_a_long_write_beside_the_blocks() {
+	delayed_disk
 	export_dev name=vol0 device_path=/dev/mapper/delayed
 	listen tcp:127.0.0.1:10809
 	held beside

@@ -332,11 +332,11 @@ none_of() {
 	same "$(< "$2")" "$before" "${2##*/}"
 }
 
-# A list of which a part cannot be leaves nothing.
+# A list of which a part cannot be leaves nothing. Quotes mean nothing in one.
 test_lists_that_are_wrong_in_the_end() {
 	local a b end other=2:loop@b/q:loop@b/r:loop@b/m
 	a=$(disk_file 16 a)
-	b=$(disk_file 17 b)
+	b=$(disk_file 17 'the "second" disk')
 	serve "$a"
 	attach
 	eventually 10 nr_disks 1

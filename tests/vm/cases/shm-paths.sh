@@ -117,7 +117,7 @@ now_limits_are() {
 # Whichever was first, and whichever has gone
 # kernels: 5.10 6.1 6.12 7.2
 test_limits_are_those_of_the_paths_that_there_are() {
-	local narrow
+	local narrow user
 	export_dev name=0 "device_path=$(disk_file 16)"
 	listen tcp:127.0.0.1:10810
 	serve 0
@@ -130,14 +130,38 @@ test_limits_are_those_of_the_paths_that_there_are() {
 	now_limits_are 0 "$narrow" "$narrow"
 	write_sysfs "$CLIENT/sessions/s/paths/0/remove" 1
 	now_limits_are 1 32768 4096
-	echo 64 > "/sys/block/$DISK/queue/max_sectors_kb"
-	write_sysfs "$CLIENT/sessions/s/add_path" shm:1
-	eventually 20 path_live s 0
-	now_limits_are 0 "$narrow" 64
-	write_sysfs "$CLIENT/sessions/s/paths/0/remove" 1
-	now_limits_are 1 32768 64
+	for user in 512 64; do
+		echo $user > "/sys/block/$DISK/queue/max_sectors_kb"
+		write_sysfs "$CLIENT/sessions/s/add_path" shm:1
+		eventually 20 path_live s 0
+		now_limits_are 0 "$narrow" $(( user < narrow ? user : narrow ))
+		write_sysfs "$CLIENT/sessions/s/paths/0/remove" 1
+		now_limits_are 1 32768 $user
+	done
 	nothing_failed
 	unmap "$DISK"
+}
+
+# unmapping_is_all_it_says [force] - of paths that go one by one, each with limits
+# of its own, nobody wants to hear
+unmapping_is_all_it_says() {
+	attach auto_map=N
+	DISK=$(map sessname=s path=shm:1 path=tcp:127.0.0.1:10810 device_path=0)
+	eventually 20 path_live s 0
+	eventually 20 path_live s 1
+	log_from_here
+	unmap "$DISK" "$@"
+	same "$(our_log | grep '^unbd: ' | grep -v ': live -> removing$')" \
+		"unbd: $DISK: unmapped${1:+ by force}" "what is said of it"
+	detach
+}
+
+test_unmapping_a_disk_with_several_paths() {
+	export_dev name=0 "device_path=$(disk_file 16)"
+	listen tcp:127.0.0.1:10810
+	serve 0
+	unmapping_is_all_it_says
+	unmapping_is_all_it_says force
 }
 
 # A connection over TCP knows the size that it was opened with, and no other.

@@ -126,26 +126,26 @@ test_an_export_that_is_slow_to_open_comes_back() {
 	unmap "$DISK"
 }
 
-# One that has become slow is given as long now and then.
-test_an_export_that_has_become_slow_comes_back() {
+# comes_back_slowly SLOW SECONDS - an export that it takes so long to open once
+# its server has been restarted is there again within so many seconds
+comes_back_slowly() {
 	serve_exports
 	DISK=$(map sessname=s "$HERE" device_path=bad nr_queues=1)
-	echo 5 > "$WORK/slow"
+	echo "$1" > "$WORK/slow"
 	restart_server
-	eventually 30 state_is "$DISK" live
+	eventually "$2" state_is "$DISK" live
 	direct_read "$DISK" 0 > /dev/null
 	unmap "$DISK"
 }
 
+# One that has become slow is given as long now and then.
+test_an_export_that_has_become_slow_comes_back() {
+	comes_back_slowly 5 30
+}
+
 # Also when that does not suffice, which is found out after a minute or so.
 test_an_export_that_has_become_very_slow_comes_back() {
-	serve_exports
-	DISK=$(map sessname=s "$HERE" device_path=bad nr_queues=1)
-	echo 25 > "$WORK/slow"
-	restart_server
-	eventually 180 state_is "$DISK" live
-	direct_read "$DISK" 0 > /dev/null
-	unmap "$DISK"
+	comes_back_slowly 25 180
 }
 
 # our_port - from which the youngest connection to the first server comes

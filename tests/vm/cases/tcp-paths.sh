@@ -306,9 +306,12 @@ test_each_policy_has_its_path() {
 	unmap "$DISK"
 }
 
-# Each of two disks has one request at a time: they do not share a path.
+# Each of two disks has one request at a time: they do not share a path. Alone
+# each would use the first.
 test_min_inflight_counts_what_other_disks_send() {
-	local before disk file port
+	local before disk file other port second
+	local reads=(fio --name=reads --ioengine=psync --direct=1 --rw=randread
+		--bs=64k --size=16M --minimal)
 	file=$(disk_file 16)
 	start_nbdkit --filter=delay file "$file" rdelay=20ms
 	PORT=10810 start_nbdkit --filter=delay file "$file" rdelay=20ms
@@ -319,16 +322,18 @@ test_min_inflight_counts_what_other_disks_send() {
 		eventually 20 connected_to $port 2
 	done
 	settle
-	direct_read "$disk" 1 > /dev/null
-	before=$(received)
-	timeout 60 fio --name=reads --ioengine=psync --direct=1 --rw=randread \
-		--bs=64k --size=16M --number_ios=32 --minimal \
-		--filename="/dev/$disk" > "$WORK/other-fio" &
-	fio --name=reads --ioengine=psync --direct=1 --rw=randread --bs=64k \
-		--size=16M --number_ios=32 --minimal \
-		--filename="/dev/$DISK" > "$WORK/fio"
-	wait $!
-	between $(( ($(received) - before) / 65536 )) 16 48 "of two times"
+	"${reads[@]}" --filename="/dev/$disk" --time_based --runtime=3600 \
+		> "$WORK/other-fio" 2>&1 &
+	other=$!
+	defer kill $other
+	eventually 20 has_come in_flight 0 1
+	before=$(path_stat s reads 1)
+	"${reads[@]}" --filename="/dev/$DISK" --number_ios=32 > "$WORK/fio"
+	second=$(( $(path_stat s reads 1) - before ))
+	kill $other || fail "the other disk's: $(< "$WORK/other-fio")"
+	wait $other || true
+	(( second >= 16 && second <= 48 )) ||
+		fail "$second reads over the second path, of two times 32"
 	unmap "$disk"
 	unmap "$DISK"
 }
@@ -437,6 +442,29 @@ test_a_mapping_that_joins_a_session_changes_nothing_of_it() {
 	other=$(map sessname=s device_path=b policy=prefer keepalive=7)
 	! said stays || fail "something is said of what is the same"
 	unmap "$other"
+	unmap "$DISK"
+}
+
+discards_are() {
+	same "$(queue_limit "$DISK" discard_max_bytes)" "$1" discard_max_bytes
+}
+
+# Of two servers one cannot, and is not asked to.
+# kernels: 5.10 6.1 7.2
+test_discards_are_what_all_paths_can_do() {
+	local most
+	start_nbdkit memory 16M
+	PORT=10810 start_script flags=flush:fua:zeroes:multi:cache:fast
+	DISK=$(map sessname=s "$HERE" device_path=vol0)
+	most=$(queue_limit "$DISK" discard_max_bytes)
+	(( most >= 1 << 20 )) || fail "discards of $most bytes with one path"
+	write_sysfs "$CLIENT/sessions/s/add_path" tcp:127.0.0.1:10810
+	eventually 20 path_live s 1
+	eventually 20 discards_are 0
+	write_sysfs "$CLIENT/sessions/s/paths/1/remove" 1
+	eventually 20 discards_are "$most"
+	blkdiscard -l 1M "/dev/$DISK"
+	no_violations
 	unmap "$DISK"
 }
 

@@ -92,8 +92,9 @@ ROUND_TRIP_MIB=368
 round_trip() {
 	local disk number system size=${TREE_MIB:-4} fio=${SIZE:-8M}
 	local systems=${SYSTEMS:-ext4 xfs}
-	[[ $(rounds all few) == all && $BED_KERNEL != debug ||
-		$BED_KERNEL == 6.1 ]] || size=1 systems=ext4 fio=2M
+	if [[ $BED_KERNEL != 6.1 ]] && { in_gate || is_debug; }; then
+		size=1 systems=ext4 fio=2M
+	fi
 	disk=$(${MAP_BY:-map} "$@")
 	sfdisk -q --wipe always "/dev/$disk" <<< $'label: gpt\nsize=40M\nsize=304M'
 	settle 20

@@ -202,9 +202,14 @@ settle() {
 	ask_udev settle -t "$(scaled "${1:-120}")"
 }
 
+# in_gate - this is make check, which has little time for much of the same
+in_gate() {
+	[[ ${BED_GATE-} ]]
+}
+
 # rounds ALL FEW - how many of the same there are, and in make check
 rounds() {
-	if [[ ${BED_GATE-} ]]; then
+	if in_gate; then
 		echo "$2"
 	else
 		echo "$1"

@@ -4,12 +4,14 @@
  * reading, changing and writing back blocks for requests that do not fit
  * them, and ranges that take many commands.
  */
-#include "backend-bdev.h"
+#include <linux/uio.h>
+
+#include "blockio.h"
 
 /* Zeroed or erased at once, before asking whether it is still wanted. */
 #define RANGE_BYTES	((u64)SZ_128M)
 
-static int bounce_blocks(struct bdev_store *store, u64 offset, u32 length,
+static int bounce_blocks(struct blockio_store *store, u64 offset, u32 length,
 			 blk_opf_t opf)
 {
 	struct bio bio;
@@ -29,7 +31,7 @@ static int bounce_blocks(struct bdev_store *store, u64 offset, u32 length,
 	return err;
 }
 
-static void copy_to_bounce(struct bdev_store *store, u32 at, u32 length,
+static void copy_to_bounce(struct blockio_store *store, u32 at, u32 length,
 			   struct iov_iter *from)
 {
 	struct page *page;
@@ -46,7 +48,7 @@ static void copy_to_bounce(struct bdev_store *store, u32 at, u32 length,
 	}
 }
 
-static void copy_from_bounce(struct bdev_store *store, u32 at, u32 length,
+static void copy_from_bounce(struct blockio_store *store, u32 at, u32 length,
 			     struct iov_iter *to)
 {
 	u32 skip, n;
@@ -59,7 +61,7 @@ static void copy_from_bounce(struct bdev_store *store, u32 at, u32 length,
 }
 
 /* How much is written at once: the rest of a block, or many whole blocks */
-static u32 write_step(const struct bdev_store *store, u64 offset, u64 length)
+static u32 write_step(const struct blockio_store *store, u64 offset, u64 length)
 {
 	u32 block = store->block_mask + 1;
 	u32 skip = offset & store->block_mask;
@@ -69,32 +71,32 @@ static u32 write_step(const struct bdev_store *store, u64 offset, u64 length)
 	return min_t(u64, round_down(length, block), BOUNCE_BYTES);
 }
 
-static int change_block(struct bdev_store *store, u64 offset, u32 length,
+static int change_block(struct blockio_store *store, u64 offset, u32 length,
 			struct iov_iter *from, blk_opf_t opf)
 {
 	u32 skip = offset & store->block_mask;
 	u32 block = store->block_mask + 1;
 	int err;
 
-	percpu_down_write(&store->blocks);
+	percpu_down_write(&store->blocks->lock);
 	err = bounce_blocks(store, offset - skip, block, REQ_OP_READ);
 	if (!err) {
 		copy_to_bounce(store, skip, length, from);
 		err = bounce_blocks(store, offset - skip, block, opf);
 	}
-	percpu_up_write(&store->blocks);
+	percpu_up_write(&store->blocks->lock);
 	return err;
 }
 
-static int write_blocks(struct bdev_store *store, u64 offset, u32 length,
+static int write_blocks(struct blockio_store *store, u64 offset, u32 length,
 			struct iov_iter *from, blk_opf_t opf)
 {
 	int err;
 
 	copy_to_bounce(store, 0, length, from);
-	percpu_down_read(&store->blocks);
+	percpu_down_read(&store->blocks->lock);
 	err = bounce_blocks(store, offset, length, opf);
-	percpu_up_read(&store->blocks);
+	percpu_up_read(&store->blocks->lock);
 	return err;
 }
 
@@ -102,7 +104,7 @@ static int write_blocks(struct bdev_store *store, u64 offset, u32 length,
  * Writes any bytes, or zeroes where @from is NULL. Others may write meanwhile,
  * but for the time in which part of a block is changed.
  */
-static int write_bytes(struct bdev_store *store, u64 offset, u64 length,
+static int write_bytes(struct blockio_store *store, u64 offset, u64 length,
 		       struct iov_iter *from, blk_opf_t opf)
 {
 	int err = 0;
@@ -119,7 +121,7 @@ static int write_bytes(struct bdev_store *store, u64 offset, u64 length,
 	return err;
 }
 
-static int read_bytes(struct bdev_store *store, u64 offset, u64 length,
+static int read_bytes(struct blockio_store *store, u64 offset, u64 length,
 		      struct iov_iter *to)
 {
 	u32 skip, n, span;
@@ -139,7 +141,7 @@ static int read_bytes(struct bdev_store *store, u64 offset, u64 length,
 	return err;
 }
 
-static int read_misfit(struct bdev_store *store, struct unbd_io *io)
+static int read_misfit(struct blockio_store *store, struct unbd_io *io)
 {
 	struct iov_iter to;
 
@@ -147,17 +149,17 @@ static int read_misfit(struct bdev_store *store, struct unbd_io *io)
 	return read_bytes(store, io->offset, io->length, &to);
 }
 
-static int write_misfit(struct bdev_store *store, struct unbd_io *io)
+static int write_misfit(struct blockio_store *store, struct unbd_io *io)
 {
 	struct iov_iter from;
 
 	iov_iter_bvec(&from, ITER_SOURCE, io->bvec, io->nr_bvec, io->length);
 	return write_bytes(store, io->offset, io->length, &from,
-			   bdev_transfer_opf(io));
+			   blockio_transfer_opf(io));
 }
 
 /* Writes a piece of nothing, as long as the table of zeroes is. */
-static int write_zeroes(struct bdev_store *store, u64 offset, u32 length)
+static int write_zeroes(struct blockio_store *store, u64 offset, u32 length)
 {
 	struct bio bio;
 	int err;
@@ -177,7 +179,7 @@ static int write_zeroes(struct bdev_store *store, u64 offset, u32 length)
  * blkdev_issue_zeroout() would write zeroes by itself, but first it would ask
  * a device again that has said it cannot, each time with a line in the log.
  */
-static int zero_step(struct bdev_store *store, const struct unbd_io *io,
+static int zero_step(struct blockio_store *store, const struct unbd_io *io,
 		     u64 offset, u64 length)
 {
 	unsigned int flags = BLKDEV_ZERO_NOFALLBACK;
@@ -186,12 +188,12 @@ static int zero_step(struct bdev_store *store, const struct unbd_io *io,
 
 	if (io->flags & UNBD_IO_NO_UNMAP)
 		flags |= BLKDEV_ZERO_NOUNMAP;
-	if (bdev_can_zero(store, io)) {
+	if (blockio_can_zero(store, io)) {
 		err = blkdev_issue_zeroout(store->bdev, offset >> SECTOR_SHIFT,
 					   length >> SECTOR_SHIFT, GFP_NOIO,
 					   flags);
 		if (err == -EOPNOTSUPP)
-			bdev_cannot_zero(store, io);
+			blockio_cannot_zero(store, io);
 	}
 	if (!err || io->flags & UNBD_IO_FAST_ONLY)
 		return err;
@@ -202,7 +204,7 @@ static int zero_step(struct bdev_store *store, const struct unbd_io *io,
 	return err;
 }
 
-static int range_step(struct bdev_store *store, const struct unbd_io *io,
+static int range_step(struct blockio_store *store, const struct unbd_io *io,
 		      u64 offset, u64 length)
 {
 	sector_t sector = offset >> SECTOR_SHIFT;
@@ -219,15 +221,15 @@ static int range_step(struct bdev_store *store, const struct unbd_io *io,
 	}
 }
 
-static int do_range(struct bdev_store *store, struct unbd_io *io, u64 offset,
+static int do_range(struct blockio_store *store, struct unbd_io *io, u64 offset,
 		    u64 length)
 {
-	struct bdev_io *b = bdev_io(io);
+	struct blockio *b = blockio(io);
 	int err = 0;
 	u64 n;
 
 	if (!b->shared)
-		bdev_share_blocks(store, b);
+		blockio_share_blocks(store, b);
 	for (; length && !err; offset += n, length -= n) {
 		if (unbd_io_unwanted(io))
 			return -ESHUTDOWN;
@@ -238,7 +240,7 @@ static int do_range(struct bdev_store *store, struct unbd_io *io, u64 offset,
 }
 
 /* Zeroes what is left and right of the blocks that are zeroed as a whole. */
-static int zero_edges(struct bdev_store *store, const struct unbd_io *io,
+static int zero_edges(struct blockio_store *store, const struct unbd_io *io,
 		      u64 offset, u64 length)
 {
 	u64 end = io->offset + io->length;
@@ -255,59 +257,60 @@ static int zero_edges(struct bdev_store *store, const struct unbd_io *io,
 			   REQ_OP_WRITE | REQ_SYNC);
 }
 
-static int do_zeroes(struct bdev_store *store, struct unbd_io *io)
+static int do_zeroes(struct blockio_store *store, struct unbd_io *io)
 {
 	u64 offset, length;
 	int err = 0;
 
-	if (io->flags & UNBD_IO_FAST_ONLY && !bdev_can_zero(store, io))
+	if (io->flags & UNBD_IO_FAST_ONLY && !blockio_can_zero(store, io))
 		return -EOPNOTSUPP;
-	bdev_whole_units(io, store->block_mask + 1, &offset, &length);
-	if (!bdev_fits_blocks(store, io))
+	blockio_whole_units(io, store->block_mask + 1, &offset, &length);
+	if (!blockio_fits_blocks(store, io))
 		err = zero_edges(store, io, offset, length);
 	return err ? err : do_range(store, io, offset, length);
 }
 
-static int do_discard(struct bdev_store *store, struct unbd_io *io)
+static int do_discard(struct blockio_store *store, struct unbd_io *io)
 {
 	u64 offset, length;
 
 	if (!bdev_max_discard_sectors(store->bdev) ||
-	    !bdev_whole_units(io, bdev_discard_unit(store), &offset, &length))
+	    !blockio_whole_units(io, blockio_discard_unit(store), &offset,
+				 &length))
 		return 0;
 	return do_range(store, io, offset, length);
 }
 
-static int do_secure_erase(struct bdev_store *store, struct unbd_io *io)
+static int do_secure_erase(struct blockio_store *store, struct unbd_io *io)
 {
 	/* Half a block cannot be erased, and must not be claimed to be. */
-	if (!bdev_fits_blocks(store, io))
+	if (!blockio_fits_blocks(store, io))
 		return -EINVAL;
 	return do_range(store, io, io->offset, io->length);
 }
 
 /**
- * bdev_slow_work() - carry out a request that has to wait
- * @work: in &struct bdev_io
+ * blockio_slow_work() - carry out a request that has to wait
+ * @work: in &struct blockio
  */
-void bdev_slow_work(struct work_struct *work)
+void blockio_slow_work(struct work_struct *work)
 {
-	struct bdev_io *b = container_of(work, struct bdev_io, work);
-	struct unbd_io *io = bdev_io_of(b);
-	struct bdev_store *store = io->export->backend;
+	struct blockio *b = container_of(work, struct blockio, work);
+	struct unbd_io *io = blockio_io(b);
+	struct blockio_store *store = io->export->backend;
 	int err = 0;
 
 	switch (io->op) {
 	case UNBD_IO_READ:
-		bdev_done(io, read_misfit(store, io));
+		blockio_done(io, read_misfit(store, io));
 		return;
 	case UNBD_IO_WRITE:
-		if (!bdev_fits_device(store, io)) {
-			bdev_done(io, write_misfit(store, io));
+		if (!blockio_fits_device(store, io)) {
+			blockio_done(io, write_misfit(store, io));
 			return;
 		}
-		bdev_share_blocks(store, b);
-		bdev_start_transfer(store, io);
+		blockio_share_blocks(store, b);
+		blockio_start_transfer(store, io);
 		return;
 	case UNBD_IO_DISCARD:
 		err = do_discard(store, io);
@@ -323,5 +326,5 @@ void bdev_slow_work(struct work_struct *work)
 	}
 	if (!err && io->flags & UNBD_IO_FUA)
 		err = blkdev_issue_flush(store->bdev);
-	bdev_done(io, err);
+	blockio_done(io, err);
 }

@@ -5,31 +5,32 @@
  */
 #include <linux/slab.h>
 
-#include "backend-bdev.h"
+#include "blockio.h"
 
 /* One is enough to make progress. */
 #define BIOS_RESERVED	16
 
-static void bdev_submit(struct unbd_export *export, struct unbd_io *io)
+static void blockio_submit(struct unbd_export *export, struct unbd_io *io)
 {
-	struct bdev_io *b = bdev_io(io);
+	struct blockio *b = blockio(io);
 
 	/* The device may also refuse later what it has begun. */
-	INIT_WORK(&b->work, bdev_slow_work);
-	if (!bdev_start(export->backend, io))
+	INIT_WORK(&b->work, blockio_slow_work);
+	if (!blockio_start(export->backend, io))
 		queue_work(export->wq, &b->work);
 }
 
-static u64 bdev_size(struct unbd_export *export)
+static u64 blockio_size(struct unbd_export *export)
 {
-	struct bdev_store *store = export->backend;
+	struct blockio_store *store = export->backend;
 
 	return bdev_nr_bytes(store->bdev);
 }
 
-static void bdev_info(struct unbd_export *export, struct unbd_export_info *info)
+static void blockio_info(struct unbd_export *export,
+			 struct unbd_export_info *info)
 {
-	struct bdev_store *store = export->backend;
+	struct blockio_store *store = export->backend;
 	struct block_device *bdev = store->bdev;
 
 	info->min_io = store->block_mask + 1;
@@ -43,7 +44,7 @@ static void bdev_info(struct unbd_export *export, struct unbd_export_info *info)
 		info->features |= UNBD_EXPORT_WRITE_CACHE;
 	if (bdev_max_discard_sectors(bdev)) {
 		info->features |= UNBD_EXPORT_DISCARD;
-		info->discard_granularity = bdev_discard_unit(store);
+		info->discard_granularity = blockio_discard_unit(store);
 	}
 	if (bdev_max_secure_erase_sectors(bdev))
 		info->features |= UNBD_EXPORT_SECURE_ERASE;
@@ -51,7 +52,7 @@ static void bdev_info(struct unbd_export *export, struct unbd_export_info *info)
 		info->features |= UNBD_EXPORT_STABLE_WRITES;
 }
 
-static void free_store(struct bdev_store *store)
+static void free_store(struct blockio_store *store)
 {
 	unsigned int i;
 
@@ -59,22 +60,21 @@ static void free_store(struct bdev_store *store)
 		if (store->bounce[i])
 			__free_page(store->bounce[i]);
 	bioset_exit(&store->bios);
-	percpu_free_rwsem(&store->blocks);
 	kfree(store);
 }
 
-static struct bdev_store *alloc_store(void)
+static struct blockio_store *alloc_store(void)
 {
-	struct bdev_store *store = kzalloc(sizeof(*store), GFP_KERNEL);
+	struct blockio_store *store = kzalloc(sizeof(*store), GFP_KERNEL);
 	unsigned int i;
 
 	if (!store)
 		return NULL;
 	mutex_init(&store->bounce_mutex);
-	if (percpu_init_rwsem(&store->blocks))
-		goto free;
-	if (bioset_init(&store->bios, BIOS_RESERVED, 0, 0))
-		goto rwsem;
+	if (bioset_init(&store->bios, BIOS_RESERVED, 0, 0)) {
+		kfree(store);
+		return NULL;
+	}
 	for (i = 0; i < BOUNCE_PAGES; i++) {
 		store->bounce[i] = alloc_page(GFP_KERNEL);
 		if (!store->bounce[i]) {
@@ -83,31 +83,93 @@ static struct bdev_store *alloc_store(void)
 		}
 	}
 	return store;
+}
 
-rwsem:
-	percpu_free_rwsem(&store->blocks);
-free:
-	kfree(store);
+/* Those of all devices that are exported */
+static LIST_HEAD(all_blocks);
+static DEFINE_MUTEX(blocks_mutex);	/* the list, and users */
+
+static struct blockio_blocks *find_blocks(struct block_device *bdev)
+{
+	struct blockio_blocks *blocks;
+
+	lockdep_assert_held(&blocks_mutex);
+
+	list_for_each_entry(blocks, &all_blocks, entry)
+		if (blocks->bdev == bdev)
+			return blocks;
 	return NULL;
 }
 
-static void bdev_close(struct unbd_export *export)
+static struct blockio_blocks *new_blocks(struct block_device *bdev)
 {
-	struct bdev_store *store = export->backend;
+	struct blockio_blocks *blocks = kzalloc(sizeof(*blocks), GFP_KERNEL);
+
+	if (!blocks)
+		return NULL;
+	if (percpu_init_rwsem(&blocks->lock)) {
+		kfree(blocks);
+		return NULL;
+	}
+	blocks->bdev = bdev;
+	list_add(&blocks->entry, &all_blocks);
+	return blocks;
+}
+
+/* One for all exports of a device, which the caller has open */
+static struct blockio_blocks *get_blocks(struct block_device *bdev)
+{
+	struct blockio_blocks *blocks;
+
+	mutex_lock(&blocks_mutex);
+	blocks = find_blocks(bdev);
+	if (!blocks)
+		blocks = new_blocks(bdev);
+	if (blocks)
+		blocks->users++;
+	mutex_unlock(&blocks_mutex);
+	return blocks;
+}
+
+static void put_blocks(struct blockio_blocks *blocks)
+{
+	bool last;
+
+	mutex_lock(&blocks_mutex);
+	last = !--blocks->users;
+	if (last)
+		list_del(&blocks->entry);
+	mutex_unlock(&blocks_mutex);
+	if (!last)
+		return;
+	percpu_free_rwsem(&blocks->lock);
+	kfree(blocks);
+}
+
+/* The reverse of open_device() */
+static void close_device(struct blockio_store *store)
+{
+	put_blocks(store->blocks);
+	unbd_close_bdev(&store->dev);
+}
+
+static void blockio_close(struct unbd_export *export)
+{
+	struct blockio_store *store = export->backend;
 
 	/* What others have read meanwhile, and still hold, is from before. */
 	if (!unbd_export_read_only(export))
 		invalidate_bdev(store->bdev);
-	unbd_close_bdev(&store->dev);
+	close_device(store);
 	free_store(store);
 }
 
-static const struct unbd_backend_ops bdev_backend_ops = {
+static const struct unbd_backend_ops blockio_backend_ops = {
 	.kind = "block device",
-	.close = bdev_close,
-	.size = bdev_size,
-	.info = bdev_info,
-	.submit = bdev_submit,
+	.close = blockio_close,
+	.size = blockio_size,
+	.info = blockio_info,
+	.submit = blockio_submit,
 };
 
 /* For all migration exports, so that they do not keep each other out */
@@ -116,17 +178,18 @@ static const char migration_holder[] = "unbd migration";
 static const char adhoc_holder[] = "unbd by name";
 
 /**
- * unbd_bdev_is_same() - do two exports have the same block device behind them?
+ * unbd_blockio_is_same() - do two exports have the same block device behind?
  * @a: an export with open storage
  * @b: another one
  */
-bool unbd_bdev_is_same(const struct unbd_export *a, const struct unbd_export *b)
+bool unbd_blockio_is_same(const struct unbd_export *a,
+			  const struct unbd_export *b)
 {
-	const struct bdev_store *x = a->backend;
-	const struct bdev_store *y = b->backend;
+	const struct blockio_store *x = a->backend;
+	const struct blockio_store *y = b->backend;
 
-	return a->ops == &bdev_backend_ops && b->ops == &bdev_backend_ops &&
-		x->bdev == y->bdev;
+	return a->ops == &blockio_backend_ops &&
+		b->ops == &blockio_backend_ops && x->bdev == y->bdev;
 }
 
 static void *holder_for(struct unbd_export *export)
@@ -140,7 +203,7 @@ static void *holder_for(struct unbd_export *export)
 	return export;
 }
 
-static int open_device(struct unbd_export *export, struct bdev_store *store,
+static int open_device(struct unbd_export *export, struct blockio_store *store,
 		       char *why, size_t len)
 {
 	const char *path = export->device_path;
@@ -152,7 +215,11 @@ static int open_device(struct unbd_export *export, struct bdev_store *store,
 		store->bdev = store->dev.bdev;
 		store->cache = unbd_bdev_cache(&store->dev);
 		store->stable = !bdev_write_cache(store->bdev);
-		return 0;
+		store->blocks = get_blocks(store->bdev);
+		if (store->blocks)
+			return 0;
+		unbd_close_bdev(&store->dev);
+		return unbd_why(why, len, -ENOMEM, "no memory");
 	}
 	/* What the block layer says of writing to a read-only device */
 	if (err == -EACCES && writable)
@@ -175,7 +242,7 @@ static int open_device(struct unbd_export *export, struct bdev_store *store,
 	}
 }
 
-static int check_device(struct unbd_export *export, struct bdev_store *store,
+static int check_device(struct unbd_export *export, struct blockio_store *store,
 			char *why, size_t len)
 {
 	const char *path = export->device_path;
@@ -198,7 +265,7 @@ static int check_device(struct unbd_export *export, struct bdev_store *store,
 }
 
 /**
- * unbd_bdev_open_backend() - put a block device behind an export
+ * unbd_blockio_open_backend() - put a block device behind an export
  * @export: export with its device_path and access_mode
  * @why: one sentence on error
  * @len: its size
@@ -206,9 +273,9 @@ static int check_device(struct unbd_export *export, struct bdev_store *store,
  * Return: 0; -EBUSY when the device is in use and would be written, -EROFS,
  * or another -errno.
  */
-int unbd_bdev_open_backend(struct unbd_export *export, char *why, size_t len)
+int unbd_blockio_open_backend(struct unbd_export *export, char *why, size_t len)
 {
-	struct bdev_store *store = alloc_store();
+	struct blockio_store *store = alloc_store();
 	int err;
 
 	if (!store)
@@ -231,11 +298,11 @@ int unbd_bdev_open_backend(struct unbd_export *export, char *why, size_t len)
 	}
 	invalidate_bdev(store->bdev);
 	export->backend = store;
-	export->ops = &bdev_backend_ops;
+	export->ops = &blockio_backend_ops;
 	return 0;
 
 close:
-	unbd_close_bdev(&store->dev);
+	close_device(store);
 free:
 	free_store(store);
 	return err;

@@ -3,55 +3,56 @@
  * Requests at a block device, by bios that carry the caller's own pages.
  *
  * What the device does by itself begins in the caller's context and ends in
- * the bio's completion. The rest is bdev-slow.c's: it reads a block, changes
- * part of it and writes it back, for instance. Whatever somebody else writes to
- * that block in between would be lost; so all changes of the device hold
- * store->blocks shared while they are under way, and read-modify-write holds it
- * exclusively, for one block at a time. The semaphore is a per-CPU one: while
- * everybody writes whole blocks it costs an increment and a decrement.
+ * the bio's completion. The rest is blockio-slow.c's: it reads a block,
+ * changes part of it and writes it back, for instance. Whatever somebody else
+ * writes to that block in between would be lost; so all changes of the device,
+ * by whichever export of it, hold store->blocks->lock shared while they are
+ * under way, and read-modify-write holds it exclusively, for one block at a
+ * time. The semaphore is a per-CPU one: while everybody writes whole blocks it
+ * costs an increment and a decrement.
  */
 #include <linux/pagemap.h>
 
-#include "backend-bdev.h"
+#include "blockio.h"
 
 /*
  * A request is let go of in another context than it began in, which is more
  * than lockdep can follow; file systems tell it the same about freezing.
  */
-static void hand_over_blocks(struct bdev_store *store, struct bdev_io *b)
+static void hand_over_blocks(struct blockio_store *store, struct blockio *b)
 {
-	percpu_rwsem_release(&store->blocks, _THIS_IP_);
+	percpu_rwsem_release(&store->blocks->lock, _THIS_IP_);
 	b->shared = true;
 }
 
 /**
- * bdev_share_blocks() - a request is about to change whole blocks
+ * blockio_share_blocks() - a request is about to change whole blocks
  * @store: the device
- * @b: the request; bdev_done() lets go of the blocks
+ * @b: the request; blockio_done() lets go of the blocks
  *
  * May wait for a read-modify-write that is under way.
  */
-void bdev_share_blocks(struct bdev_store *store, struct bdev_io *b)
+void blockio_share_blocks(struct blockio_store *store, struct blockio *b)
 {
-	percpu_down_read(&store->blocks);
+	percpu_down_read(&store->blocks->lock);
 	hand_over_blocks(store, b);
 }
 
-static bool try_share_blocks(struct bdev_store *store, struct bdev_io *b)
+static bool try_share_blocks(struct blockio_store *store, struct blockio *b)
 {
-	if (!percpu_down_read_trylock(&store->blocks))
+	if (!percpu_down_read_trylock(&store->blocks->lock))
 		return false;
 	hand_over_blocks(store, b);
 	return true;
 }
 
-static void let_go_of_blocks(struct bdev_store *store, struct bdev_io *b)
+static void let_go_of_blocks(struct blockio_store *store, struct blockio *b)
 {
 	if (!b->shared)
 		return;
 	b->shared = false;
-	percpu_rwsem_acquire(&store->blocks, true, _THIS_IP_);
-	percpu_up_read(&store->blocks);
+	percpu_rwsem_acquire(&store->blocks->lock, true, _THIS_IP_);
+	percpu_up_read(&store->blocks->lock);
 }
 
 static bool changes_blocks(const struct unbd_io *io)
@@ -61,7 +62,8 @@ static bool changes_blocks(const struct unbd_io *io)
 }
 
 /* Is there anything in the page cache of what a request has changed? */
-static bool is_cached(const struct bdev_store *store, const struct unbd_io *io)
+static bool is_cached(const struct blockio_store *store,
+		      const struct unbd_io *io)
 {
 	return READ_ONCE(store->cache->nrpages) &&
 		filemap_range_has_page(store->cache, io->offset,
@@ -71,9 +73,9 @@ static bool is_cached(const struct bdev_store *store, const struct unbd_io *io)
 /* What somebody here has changed and not written yet stays. */
 static void drop_cached_work(struct work_struct *work)
 {
-	struct bdev_io *b = container_of(work, struct bdev_io, work);
-	struct unbd_io *io = bdev_io_of(b);
-	struct bdev_store *store = io->export->backend;
+	struct blockio *b = container_of(work, struct blockio, work);
+	struct unbd_io *io = blockio_io(b);
+	struct blockio_store *store = io->export->backend;
 	pgoff_t first = io->offset >> PAGE_SHIFT;
 	pgoff_t last = (io->offset + io->length - 1) >> PAGE_SHIFT;
 
@@ -82,17 +84,17 @@ static void drop_cached_work(struct work_struct *work)
 }
 
 /**
- * bdev_done() - a request is through
+ * blockio_done() - a request is through
  * @io: the request; not to be touched afterwards
  * @error: 0 or -errno
  *
  * Any context. Who reads the device on this machine when the client has been
  * told gets what it has written.
  */
-void bdev_done(struct unbd_io *io, int error)
+void blockio_done(struct unbd_io *io, int error)
 {
-	struct bdev_store *store = io->export->backend;
-	struct bdev_io *b = bdev_io(io);
+	struct blockio_store *store = io->export->backend;
+	struct blockio *b = blockio(io);
 
 	let_go_of_blocks(store, b);
 	if (!changes_blocks(io) || !is_cached(store, io)) {
@@ -105,11 +107,12 @@ void bdev_done(struct unbd_io *io, int error)
 }
 
 /**
- * bdev_can_zero() - may the device know how to zero by itself?
+ * blockio_can_zero() - may the device know how to zero by itself?
  * @store: the device
  * @io: WRITE_ZEROES
  */
-bool bdev_can_zero(const struct bdev_store *store, const struct unbd_io *io)
+bool blockio_can_zero(const struct blockio_store *store,
+		      const struct unbd_io *io)
 {
 	bool keep = io->flags & UNBD_IO_NO_UNMAP;
 
@@ -118,40 +121,40 @@ bool bdev_can_zero(const struct bdev_store *store, const struct unbd_io *io)
 }
 
 /**
- * bdev_cannot_zero() - it has said that it does not
+ * blockio_cannot_zero() - it has said that it does not
  * @store: the device
  * @io: WRITE_ZEROES that it refused
  */
-void bdev_cannot_zero(struct bdev_store *store, const struct unbd_io *io)
+void blockio_cannot_zero(struct blockio_store *store, const struct unbd_io *io)
 {
 	bool keep = io->flags & UNBD_IO_NO_UNMAP;
 
 	WRITE_ONCE(store->cannot_zero[keep], true);
 }
 
-static void bdev_put(struct unbd_io *io)
+static void blockio_put(struct unbd_io *io)
 {
-	struct bdev_io *b = bdev_io(io);
+	struct blockio *b = blockio(io);
 
 	if (!atomic_dec_and_test(&b->pending))
 		return;
 	if (io->op != UNBD_IO_WRITE_ZEROES || !b->error ||
 	    unbd_io_would_wait(io, b->error)) {
-		bdev_done(io, b->error);
+		blockio_done(io, b->error);
 		return;
 	}
 	/* Some devices find out only when asked; the work writes zeroes. */
 	if (b->error == -EOPNOTSUPP)
-		bdev_cannot_zero(io->export->backend, io);
+		blockio_cannot_zero(io->export->backend, io);
 	/* All workers may be waiting for these blocks: it takes them again. */
 	let_go_of_blocks(io->export->backend, b);
 	queue_work(io->export->wq, &b->work);
 }
 
-static void bdev_bio_end(struct bio *bio)
+static void blockio_bio_end(struct bio *bio)
 {
 	struct unbd_io *io = bio->bi_private;
-	struct bdev_io *b = bdev_io(io);
+	struct blockio *b = blockio(io);
 
 	if (bio->bi_status)
 		cmpxchg(&b->error, 0, blk_status_to_errno(bio->bi_status));
@@ -159,24 +162,24 @@ static void bdev_bio_end(struct bio *bio)
 		bio_uninit(bio);
 	else
 		bio_put(bio);
-	bdev_put(io);
+	blockio_put(io);
 }
 
-static struct bio *first_bio(struct bdev_store *store, struct unbd_io *io,
+static struct bio *first_bio(struct blockio_store *store, struct unbd_io *io,
 			     u64 offset, blk_opf_t opf)
 {
-	struct bio *bio = &bdev_io(io)->bio;
+	struct bio *bio = &blockio(io)->bio;
 
 	if (io->flags & UNBD_IO_NOWAIT && bdev_nowait(store->bdev))
 		opf |= REQ_NOWAIT;
 	bio_init(bio, store->bdev, NULL, 0, opf);
 	bio->bi_iter.bi_sector = offset >> SECTOR_SHIFT;
 	bio->bi_private = io;
-	bio->bi_end_io = bdev_bio_end;
+	bio->bi_end_io = blockio_bio_end;
 	return bio;
 }
 
-static struct bio *further_bio(struct bdev_store *store, struct unbd_io *io,
+static struct bio *further_bio(struct blockio_store *store, struct unbd_io *io,
 			       u64 offset, blk_opf_t opf)
 {
 	struct bio *bio;
@@ -184,7 +187,7 @@ static struct bio *further_bio(struct bdev_store *store, struct unbd_io *io,
 	bio = bio_alloc_bioset(store->bdev, 0, opf, GFP_NOIO, &store->bios);
 	bio->bi_iter.bi_sector = offset >> SECTOR_SHIFT;
 	bio->bi_private = io;
-	bio->bi_end_io = bdev_bio_end;
+	bio->bi_end_io = blockio_bio_end;
 	return bio;
 }
 
@@ -203,10 +206,10 @@ static u32 bio_borrow_vecs(struct bio *bio, struct bio_vec *vecs,
 }
 
 /**
- * bdev_transfer_opf() - operation and flags of a bio that carries data
+ * blockio_transfer_opf() - operation and flags of a bio that carries data
  * @io: READ or WRITE
  */
-blk_opf_t bdev_transfer_opf(const struct unbd_io *io)
+blk_opf_t blockio_transfer_opf(const struct unbd_io *io)
 {
 	if (io->op == UNBD_IO_READ)
 		return REQ_OP_READ;
@@ -215,10 +218,10 @@ blk_opf_t bdev_transfer_opf(const struct unbd_io *io)
 }
 
 /* Holds the request until all bios are sent: the last may come back before. */
-static void start_large(struct bdev_store *store, struct unbd_io *io)
+static void start_large(struct blockio_store *store, struct unbd_io *io)
 {
-	struct bdev_io *b = bdev_io(io);
-	blk_opf_t opf = bdev_transfer_opf(io);
+	struct blockio *b = blockio(io);
+	blk_opf_t opf = blockio_transfer_opf(io);
 	struct bio_vec *vecs = io->bvec;
 	unsigned int left = io->nr_bvec;
 	u64 offset = io->offset;
@@ -240,17 +243,17 @@ static void start_large(struct bdev_store *store, struct unbd_io *io)
 		submit_bio(bio);
 	}
 	blk_finish_plug(&plug);
-	bdev_put(io);
+	blockio_put(io);
 }
 
 /**
- * bdev_start_transfer() - read or write whole blocks
+ * blockio_start_transfer() - read or write whole blocks
  * @store: the device
  * @io: READ, or a WRITE that has its blocks
  *
  * Process context. The request may be done before this returns.
  */
-void bdev_start_transfer(struct bdev_store *store, struct unbd_io *io)
+void blockio_start_transfer(struct blockio_store *store, struct unbd_io *io)
 {
 	struct bio *bio;
 
@@ -258,35 +261,35 @@ void bdev_start_transfer(struct bdev_store *store, struct unbd_io *io)
 		start_large(store, io);
 		return;
 	}
-	atomic_set(&bdev_io(io)->pending, 1);
-	bio = first_bio(store, io, io->offset, bdev_transfer_opf(io));
+	atomic_set(&blockio(io)->pending, 1);
+	bio = first_bio(store, io, io->offset, blockio_transfer_opf(io));
 	bio_borrow_vecs(bio, io->bvec, io->nr_bvec);
 	submit_bio(bio);
 }
 
-static void start_flush(struct bdev_store *store, struct unbd_io *io)
+static void start_flush(struct blockio_store *store, struct unbd_io *io)
 {
 	if (!bdev_write_cache(store->bdev)) {
-		bdev_done(io, 0);
+		blockio_done(io, 0);
 		return;
 	}
-	atomic_set(&bdev_io(io)->pending, 1);
+	atomic_set(&blockio(io)->pending, 1);
 	submit_bio(first_bio(store, io, 0, REQ_OP_WRITE | REQ_PREFLUSH));
 }
 
-static void start_range(struct bdev_store *store, struct unbd_io *io,
+static void start_range(struct blockio_store *store, struct unbd_io *io,
 			u64 offset, u32 length, blk_opf_t opf)
 {
 	struct bio *bio;
 
-	atomic_set(&bdev_io(io)->pending, 1);
+	atomic_set(&blockio(io)->pending, 1);
 	bio = first_bio(store, io, offset, opf);
 	bio->bi_iter.bi_size = length;
 	submit_bio(bio);
 }
 
 /**
- * bdev_whole_units() - the part of a request that whole units make up
+ * blockio_whole_units() - the part of a request that whole units make up
  * @io: the request
  * @unit: bytes, not always a power of two
  * @offset: where that part begins
@@ -294,8 +297,8 @@ static void start_range(struct bdev_store *store, struct unbd_io *io,
  *
  * Return: whether there is any.
  */
-bool bdev_whole_units(const struct unbd_io *io, u32 unit, u64 *offset,
-		      u64 *length)
+bool blockio_whole_units(const struct unbd_io *io, u32 unit, u64 *offset,
+			 u64 *length)
 {
 	u64 start = DIV64_U64_ROUND_UP(io->offset, unit) * unit;
 	u64 end = div64_u64(io->offset + io->length, unit) * unit;
@@ -306,54 +309,55 @@ bool bdev_whole_units(const struct unbd_io *io, u32 unit, u64 *offset,
 }
 
 /**
- * bdev_discard_unit() - what the device discards at least, in bytes
+ * blockio_discard_unit() - what the device discards at least, in bytes
  * @store: the device
  */
-u32 bdev_discard_unit(struct bdev_store *store)
+u32 blockio_discard_unit(struct blockio_store *store)
 {
 	return max(bdev_discard_granularity(store->bdev),
 		   store->block_mask + 1);
 }
 
-static void start_discard(struct bdev_store *store, struct unbd_io *io)
+static void start_discard(struct blockio_store *store, struct unbd_io *io)
 {
 	u64 offset, length;
 
-	if (bdev_whole_units(io, bdev_discard_unit(store), &offset, &length))
+	if (blockio_whole_units(io, blockio_discard_unit(store), &offset,
+				&length))
 		start_range(store, io, offset, length, REQ_OP_DISCARD);
 	else
-		bdev_done(io, 0);
+		blockio_done(io, 0);
 }
 
-static void start_zeroes(struct bdev_store *store, struct unbd_io *io)
+static void start_zeroes(struct blockio_store *store, struct unbd_io *io)
 {
 	start_range(store, io, io->offset, io->length, REQ_OP_WRITE_ZEROES |
 		    (io->flags & UNBD_IO_NO_UNMAP ? REQ_NOUNMAP : 0));
 }
 
 /**
- * bdev_fits_blocks() - does a request begin and end with a block?
+ * blockio_fits_blocks() - does a request begin and end with a block?
  * @store: the device
  * @io: the request
  */
-bool bdev_fits_blocks(const struct bdev_store *store,
-		      const struct unbd_io *io)
+bool blockio_fits_blocks(const struct blockio_store *store,
+			 const struct unbd_io *io)
 {
 	return !((io->offset | io->length) & store->block_mask);
 }
 
 /**
- * bdev_fits_device() - can the device take a request's memory as it is?
+ * blockio_fits_device() - can the device take a request's memory as it is?
  * @store: the device
  * @io: READ or WRITE
  */
-bool bdev_fits_device(const struct bdev_store *store,
-		      const struct unbd_io *io)
+bool blockio_fits_device(const struct blockio_store *store,
+			 const struct unbd_io *io)
 {
 	u32 offsets = 0, lengths = 0;
 	unsigned int i;
 
-	if (!bdev_fits_blocks(store, io))
+	if (!blockio_fits_blocks(store, io))
 		return false;
 	for (i = 0; i < io->nr_bvec; i++) {
 		offsets |= io->bvec[i].bv_offset;
@@ -370,7 +374,8 @@ static bool fits_command(const struct unbd_io *io, unsigned int max_sectors)
 				      UINT_MAX >> SECTOR_SHIFT) << SECTOR_SHIFT;
 }
 
-static bool starts_at_once(struct bdev_store *store, const struct unbd_io *io)
+static bool starts_at_once(struct blockio_store *store,
+			   const struct unbd_io *io)
 {
 	bool flush_after = io->flags & UNBD_IO_FUA &&
 		bdev_write_cache(store->bdev);
@@ -378,14 +383,15 @@ static bool starts_at_once(struct bdev_store *store, const struct unbd_io *io)
 	switch (io->op) {
 	case UNBD_IO_READ:
 	case UNBD_IO_WRITE:
-		return bdev_fits_device(store, io);
+		return blockio_fits_device(store, io);
 	case UNBD_IO_DISCARD:
 		return !flush_after &&
 			fits_command(io, bdev_max_discard_sectors(store->bdev));
 	case UNBD_IO_WRITE_ZEROES:
-		return !flush_after && bdev_fits_blocks(store, io) &&
-			bdev_can_zero(store, io) &&
-			fits_command(io, bdev_write_zeroes_sectors(store->bdev));
+		return !flush_after && blockio_fits_blocks(store, io) &&
+			blockio_can_zero(store, io) &&
+			fits_command(io,
+				     bdev_write_zeroes_sectors(store->bdev));
 	case UNBD_IO_SECURE_ERASE:
 		return false;
 	case UNBD_IO_FLUSH:
@@ -396,12 +402,12 @@ static bool starts_at_once(struct bdev_store *store, const struct unbd_io *io)
 }
 
 /* By the device itself, which will say when it is done */
-static void start(struct bdev_store *store, struct unbd_io *io)
+static void start(struct blockio_store *store, struct unbd_io *io)
 {
 	switch (io->op) {
 	case UNBD_IO_READ:
 	case UNBD_IO_WRITE:
-		bdev_start_transfer(store, io);
+		blockio_start_transfer(store, io);
 		break;
 	case UNBD_IO_FLUSH:
 		start_flush(store, io);
@@ -414,22 +420,23 @@ static void start(struct bdev_store *store, struct unbd_io *io)
 		break;
 	default:
 		/* A bio has no cache that could be filled before. */
-		bdev_done(io, 0);
+		blockio_done(io, 0);
 	}
 }
 
 /**
- * bdev_start() - begin what the device does by itself
+ * blockio_start() - begin what the device does by itself
  * @store: the device
  * @io: the request, with its work; that runs, too, when the device refuses
  *
- * Process context, does not wait. Return: whether bdev_done() will be called;
- * otherwise bdev_slow_work() has to do it, as it needs several commands, has to
- * be flushed afterwards, does not fit the blocks, or has to wait for them.
+ * Process context, does not wait. Return: whether blockio_done() will be
+ * called; otherwise blockio_slow_work() has to do it, as it needs several
+ * commands, has to be flushed afterwards, does not fit the blocks, or has to
+ * wait for them.
  */
-bool bdev_start(struct bdev_store *store, struct unbd_io *io)
+bool blockio_start(struct blockio_store *store, struct unbd_io *io)
 {
-	struct bdev_io *b = bdev_io(io);
+	struct blockio *b = blockio(io);
 
 	b->error = 0;
 	b->shared = false;
