@@ -220,7 +220,7 @@ static int srv_listen_socket(struct srv_listener *lst,
 	struct sockaddr_storage ss;
 	int len, err;
 
-	len = unbd_stream_resolve(lst->base.net, a, &ss);
+	len = unbd_tcp_resolve(lst->base.net, a, &ss);
 	if (len < 0)
 		return len;
 	err = sock_create_kern(lst->base.net, ss.ss_family, SOCK_STREAM, 0,

@@ -58,7 +58,7 @@ static int check_address(struct tcp_path *path,
 	struct sockaddr_storage ss;
 	int n;
 
-	n = unbd_stream_resolve(path->base.net, a, &ss);
+	n = unbd_tcp_resolve(path->base.net, a, &ss);
 	if (n == -ENODEV)
 		return unbd_why(why, len, n, "%s: no such interface", text);
 	if (n < 0)
@@ -411,7 +411,7 @@ static struct unbd_transport_ops tcp_ops = {
 
 /*
  * Sockets with access to reserves are looked for only while a static key is on.
- * Its sockets do not switch it themselves, see stream.c.
+ * Its sockets do not switch it themselves, see allow_reserves().
  */
 static int __init unbd_tcp_client_init(void)
 {

@@ -261,8 +261,8 @@ static int srv_conn_identify(struct srv_conn *conn)
 		return 0;
 	}
 	srv_unmap_v4(&base->peer);
-	unbd_sockaddr_name(&base->peer, len, base->peer_name,
-			   sizeof(base->peer_name));
+	unbd_tcp_sockaddr_name(&base->peer, len, base->peer_name,
+			       sizeof(base->peer_name));
 	return 0;
 }
 

@@ -31,8 +31,10 @@
 #include <unbd/compat.h>
 #include <unbd/target.h>
 
-#include "nbd-server-codec.h"
-#include "stream.h"
+#include "codec.h"
+#include "transport-tcp/address.h"
+#include "transport-tcp/sockaddr.h"
+#include "transport-tcp/stream.h"
 
 /* What one READ or WRITE may carry; "Size constraints" guarantees as much. */
 #define SRV_MAX_PAYLOAD		NBD_DEFAULT_MAX_PAYLOAD
@@ -289,14 +291,14 @@ extern struct workqueue_struct *srv_control_wq;
 extern struct workqueue_struct *srv_teardown_wq;
 extern struct workqueue_struct *srv_io_wq;
 
-/* server.c */
+/* main.c */
 extern struct unbd_target_ops srv_target_ops;
 
-/* server-listen.c */
+/* listen.c */
 int srv_listen(struct unbd_listener *listener, char *why, size_t len);
 void srv_unlisten(struct unbd_listener *listener);
 
-/* server-conn.c */
+/* conn.c */
 void srv_conn_start(struct socket *sock);
 int srv_conn_admit(struct srv_conn *conn);
 int srv_conn_open(struct srv_conn *conn, const char *name,
@@ -314,16 +316,16 @@ static inline bool srv_conn_closing(const struct srv_conn *conn)
 	return test_bit(0, &conn->closing);
 }
 
-/* server-handshake.c */
+/* handshake.c */
 int srv_handshake_begin(struct srv_conn *conn);
 void srv_handshake_end(struct srv_conn *conn);
 void srv_handshake_drive(struct srv_conn *conn);
 
-/* server-io.c */
+/* io.c */
 void srv_io_work(struct work_struct *work);
 void srv_io_release(struct srv_conn *conn);
 
-/* server-request.c */
+/* request.c */
 int srv_request_init(void);
 void srv_request_exit(void);
 struct srv_request *srv_request_new(struct srv_conn *conn,
@@ -335,15 +337,15 @@ void srv_request_forget_kept(struct srv_conn *conn);
 bool srv_request_needs_pages(const struct srv_request *req);
 void srv_request_submit(struct srv_request *req);
 
-/* server-send.c */
+/* send.c */
 int srv_send(struct srv_conn *conn);
 
-/* server-watch.c */
+/* watch.c */
 void srv_watch_init(struct srv_conn *conn);
 void srv_watch_begin(struct srv_conn *conn, const struct nbd_request *wire);
 void srv_watch_answer(struct srv_conn *conn);
 
-/* server-mem.c */
+/* mem.c */
 void srv_mem_init(void);
 void srv_mem_exit(void);
 bool srv_mem_get(struct srv_conn *conn, u32 bytes);

@@ -62,7 +62,7 @@ void tcp_abort_attempts(struct tcp_leg *leg)
 	leg->aborted = true;
 	list_for_each_entry(attempt, &path->attempts, entry)
 		if (attempt->leg == leg)
-			unbd_stream_abort(attempt->stream);
+			clt_stream_abort(attempt->stream);
 	spin_unlock(&path->lock);
 }
 
@@ -96,12 +96,12 @@ static int run_handshake(struct unbd_stream *s, struct nbd_handshake *hs,
 	for (;;) {
 		switch (nbd_handshake_next(hs)) {
 		case NBD_HANDSHAKE_SEND:
-			err = unbd_stream_send_all(s, hs->buf, hs->len,
-						   deadline);
+			err = clt_stream_send_all(s, hs->buf, hs->len,
+						  deadline);
 			break;
 		case NBD_HANDSHAKE_RECV:
-			err = unbd_stream_recv_all(s, hs->buf, hs->len,
-						   deadline);
+			err = clt_stream_recv_all(s, hs->buf, hs->len,
+						  deadline);
 			break;
 		case NBD_HANDSHAKE_DONE:
 			return 0;
@@ -157,10 +157,10 @@ static int get_socket(struct tcp_leg *leg, struct unbd_stream *s,
 
 	timeout = min(timeout, leg->base.attempts.reach_timeout);
 	if (path->dst.kind != UNBD_TCP_FD)
-		return unbd_stream_connect(s, path->base.net, &path->root,
-					   path->has_src ? &path->src : NULL,
-					   &path->dst, jiffies + timeout,
-					   why, len);
+		return clt_stream_connect(s, path->base.net, &path->root,
+					  path->has_src ? &path->src : NULL,
+					  &path->dst, jiffies + timeout, why,
+					  len);
 	if (!take_socket(path))
 		return unbd_why(why, len, -ENOTCONN,
 				"a handed-over socket serves one device, once");

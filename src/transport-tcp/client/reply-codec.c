@@ -14,8 +14,8 @@
 #include <linux/kernel.h>
 #include <linux/string.h>
 
-#include "nbd-client-codec.h"
-#include "nbd-text.h"
+#include "codec.h"
+#include "transport-tcp/nbd-text.h"
 
 /* Errors reported for one request. Only the first counts. */
 #define MAX_ERROR_CHUNKS	64

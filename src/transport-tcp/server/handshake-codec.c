@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * NBD server: what clients say in the handshake, and our answers.
- *
- * Requests and the replies to them are in nbd-request.c.
  */
 #include <asm/byteorder.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/string.h>
 
-#include "nbd-server-codec.h"
-#include "nbd-text.h"
+#include "codec.h"
+#include "transport-tcp/nbd-text.h"
 
 /* Writes the message, is the error */
 #define refuse(why, whylen, err, ...) \

@@ -55,9 +55,9 @@ static int send_data(struct tcp_replay *t, const struct unbd_write *write)
 
 	for (i = 0; i < write->nr_pages && !err; i++, left -= n) {
 		n = min_t(u32, left, PAGE_SIZE);
-		err = unbd_stream_send_all(t->stream,
-					   page_address(write->pages[i]), n,
-					   t->deadline);
+		err = clt_stream_send_all(t->stream,
+					  page_address(write->pages[i]), n,
+					  t->deadline);
 	}
 	return err;
 }
@@ -72,7 +72,7 @@ static int send_command(struct tcp_replay *t, u16 cmd, u16 flags, u64 offset,
 	len = nbd_put_request(header, t->leg->info.headers, cmd, flags, cookie,
 			      offset, length);
 	nbd_inflight_init(&t->sent[cookie], cmd, offset, length);
-	return unbd_stream_send_all(t->stream, header, len, t->deadline);
+	return clt_stream_send_all(t->stream, header, len, t->deadline);
 }
 
 static int send_write(struct tcp_replay *t, const struct unbd_write *write)
@@ -99,7 +99,7 @@ static int skip(struct tcp_replay *t, u32 len)
 
 	for (; len && !err; len -= n) {
 		n = min_t(u32, len, sizeof(buf));
-		err = unbd_stream_recv_all(t->stream, buf, n, t->deadline);
+		err = clt_stream_recv_all(t->stream, buf, n, t->deadline);
 	}
 	return err;
 }
@@ -123,8 +123,8 @@ static int recv_answers(struct tcp_replay *t)
 	while (!err && hweight_long(t->answered) < t->nr_sent) {
 		switch (nbd_reply_next(p)) {
 		case NBD_REPLY_HEADER:
-			err = unbd_stream_recv_all(t->stream, p->buf, p->len,
-						   t->deadline);
+			err = clt_stream_recv_all(t->stream, p->buf, p->len,
+						  t->deadline);
 			break;
 		case NBD_REPLY_SKIP:
 			err = skip(t, p->len);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * NBD client: the handshake, and encoding of requests.
- *
- * The reply parser is in nbd-reply-parser.c.
+ * NBD client: the handshake, until an export is open.
  */
 #include <asm/byteorder.h>
 #include <linux/errno.h>
@@ -10,8 +8,8 @@
 #include <linux/limits.h>
 #include <linux/string.h>
 
-#include "nbd-client-codec.h"
-#include "nbd-text.h"
+#include "codec.h"
+#include "transport-tcp/nbd-text.h"
 
 /* Replies to one option. GO has some four; more is a server wasting time. */
 #define MAX_REPLIES	64
@@ -41,6 +39,63 @@ enum {
 	HS_DONE,
 	HS_FAILED,
 };
+
+/* ------------------------------------------------------------------ */
+/* Words                                                              */
+
+static const char *rep_name(u32 type)
+{
+	switch (type) {
+	case NBD_REP_ACK:
+		return "ACK";
+	case NBD_REP_SERVER:
+		return "SERVER";
+	case NBD_REP_INFO:
+		return "INFO";
+	case NBD_REP_META_CONTEXT:
+		return "META_CONTEXT";
+	case NBD_REP_UNBD_INSTANCE:
+		return "UNBD_INSTANCE";
+	case NBD_REP_ERR_UNSUP:
+		return "ERR_UNSUP";
+	case NBD_REP_ERR_POLICY:
+		return "ERR_POLICY";
+	case NBD_REP_ERR_INVALID:
+		return "ERR_INVALID";
+	case NBD_REP_ERR_PLATFORM:
+		return "ERR_PLATFORM";
+	case NBD_REP_ERR_TLS_REQD:
+		return "ERR_TLS_REQD";
+	case NBD_REP_ERR_UNKNOWN:
+		return "ERR_UNKNOWN";
+	case NBD_REP_ERR_SHUTDOWN:
+		return "ERR_SHUTDOWN";
+	case NBD_REP_ERR_BLOCK_SIZE_REQD:
+		return "ERR_BLOCK_SIZE_REQD";
+	case NBD_REP_ERR_TOO_BIG:
+		return "ERR_TOO_BIG";
+	case NBD_REP_ERR_EXT_HEADER_REQD:
+		return "ERR_EXT_HEADER_REQD";
+	}
+	return type & NBD_REP_ERROR_BIT ? "an unknown error" :
+		"an unknown reply";
+}
+
+/*
+ * Make a peer's string fit for the log: a line is one line of printable ASCII,
+ * whoever wrote part of it. What does not fit is left out.
+ */
+static void clean_text(char *out, size_t size, const u8 *text, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len && i + 1 < size; i++)
+		out[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+	out[i] = '\0';
+}
+
+/* ------------------------------------------------------------------ */
+/* Steps                                                              */
 
 static enum nbd_handshake_step set_failed(struct nbd_handshake *hs, int error)
 {
@@ -294,9 +349,9 @@ static enum nbd_handshake_step give_up(struct nbd_handshake *hs)
 {
 	char text[TEXT_LEN];
 
-	nbd_clean_text(text, sizeof(text), hs->data, hs->reply_len);
+	clean_text(text, sizeof(text), hs->data, hs->reply_len);
 	snprintf(hs->why, hs->whylen, "server refused %s with %s%s%s",
-		 nbd_opt_name(hs->option), nbd_rep_name(hs->reply_type),
+		 nbd_opt_name(hs->option), rep_name(hs->reply_type),
 		 *text ? ": " : "", text);
 	hs->error = rep_to_errno(hs->reply_type);
 	return send_option(hs, 0, NBD_OPT_ABORT);
@@ -407,7 +462,7 @@ static enum nbd_handshake_step got_reply(struct nbd_handshake *hs)
 		return fail(hs, -EPROTO,
 			    "reply to %s is %s (0x%x) with %u bytes",
 			    nbd_opt_name(hs->option),
-			    nbd_rep_name(hs->reply_type), hs->reply_type,
+			    rep_name(hs->reply_type), hs->reply_type,
 			    hs->reply_len);
 	if (++hs->replies > MAX_REPLIES)
 		return fail(hs, -EPROTO, "more than %d replies to %s",
@@ -430,7 +485,7 @@ static enum nbd_handshake_step got_greeting(struct nbd_handshake *hs)
 	char text[sizeof(*w) + 1];
 
 	if (be64_to_cpu(w->magic) != NBD_INIT_MAGIC) {
-		nbd_clean_text(text, sizeof(text), hs->data, sizeof(*w));
+		clean_text(text, sizeof(text), hs->data, sizeof(*w));
 		return fail(hs, -EPROTO,
 			    "this is no NBD server, it says \"%s\"", text);
 	}
@@ -589,49 +644,4 @@ int nbd_same_export(const struct nbd_export_info *first,
 	else
 		return 0;
 	return -ESTALE;
-}
-
-/* ------------------------------------------------------------------ */
-/* Requests                                                           */
-
-static u32 put_compact(void *buf, u16 cmd, u16 flags, u64 cookie, u64 offset,
-		       u32 length)
-{
-	struct nbd_compact_request w = {
-		.magic = cpu_to_be32(NBD_REQUEST_MAGIC),
-		.flags = cpu_to_be16(flags),
-		.type = cpu_to_be16(cmd),
-		.cookie = cpu_to_be64(cookie),
-		.offset = cpu_to_be64(offset),
-		.length = cpu_to_be32(length),
-	};
-
-	memcpy(buf, &w, sizeof(w));
-	return sizeof(w);
-}
-
-static u32 put_extended(void *buf, u16 cmd, u16 flags, u64 cookie, u64 offset,
-			u32 length)
-{
-	struct nbd_extended_request w = {
-		.magic = cpu_to_be32(NBD_EXTENDED_REQUEST_MAGIC),
-		.flags = cpu_to_be16(flags),
-		.type = cpu_to_be16(cmd),
-		.cookie = cpu_to_be64(cookie),
-		.offset = cpu_to_be64(offset),
-		.length = cpu_to_be64(length),
-	};
-
-	memcpy(buf, &w, sizeof(w));
-	return sizeof(w);
-}
-
-u32 nbd_put_request(void *buf, enum nbd_header_style headers, u16 cmd,
-		    u16 flags, u64 cookie, u64 offset, u32 length)
-{
-	if (headers != NBD_HEADERS_EXTENDED)
-		return put_compact(buf, cmd, flags, cookie, offset, length);
-	if (cmd == NBD_CMD_WRITE)
-		flags |= NBD_CMD_FLAG_PAYLOAD_LEN;
-	return put_extended(buf, cmd, flags, cookie, offset, length);
 }

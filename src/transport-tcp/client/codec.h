@@ -11,8 +11,8 @@
  * unchanged, into tests/unit and tests/fuzz. Nothing here allocates or logs.
  * Whatever arrives is hostile until it has been checked here.
  */
-#ifndef UNBD_NBD_CLIENT_CODEC_H
-#define UNBD_NBD_CLIENT_CODEC_H
+#ifndef UNBD_TCP_CLIENT_CODEC_H
+#define UNBD_TCP_CLIENT_CODEC_H
 
 #include <linux/types.h>
 

@@ -29,9 +29,10 @@
 
 #include <unbd/transport.h>
 
-#include "address.h"
-#include "nbd-client-codec.h"
-#include "stream.h"
+#include "codec.h"
+#include "transport-tcp/address.h"
+#include "transport-tcp/sockaddr.h"
+#include "transport-tcp/stream.h"
 
 /* What has happened to a request; it is over when both have */
 #define TCP_REQ_SENT		1
@@ -221,7 +222,7 @@ static inline struct tcp_request *to_tcp_request(struct request *rq)
 extern struct workqueue_struct *tcp_io_wq;
 extern struct workqueue_struct *tcp_connect_wq;
 
-/* client-connect.c: from nothing to the transmission phase */
+/* connect.c: from nothing to the transmission phase */
 int tcp_connect_first(struct tcp_leg *leg, struct unbd_stream *stream,
 		      struct nbd_export_info *info, char *why, size_t len);
 int tcp_connect_others(struct tcp_leg *leg, unsigned int nr,
@@ -232,21 +233,33 @@ void tcp_abort_attempts(struct tcp_leg *leg);
 void tcp_say_goodbye(struct unbd_stream *stream,
 		     enum nbd_header_style headers);
 
-/* client-replay.c: a server that has lost writes */
+/* replay.c: a server that has lost writes */
 int tcp_recognise(struct tcp_leg *leg, struct unbd_stream *stream,
 		  char *why, size_t len);
 
-/* client-watch.c: a server that tells when the size changes */
+/* watch.c: a server that tells when the size changes */
 #define TCP_WATCH_COOKIE	U64_MAX
 void tcp_watch(struct tcp_leg *leg, u64 size);
 struct nbd_inflight *tcp_watch_find(struct tcp_conn *conn);
 void tcp_watch_answered(struct tcp_leg *leg);
 
-/* client-geometry.c: what the export is to a block device */
+/* geometry.c: what the export is to a block device */
 int tcp_set_geometry(struct tcp_leg *leg, const struct nbd_export_info *info,
 		     char *why, size_t len);
 
-/* client-conn.c: a connection's life and its work */
+/* wait.c: a stream in its handshake */
+int clt_stream_connect(struct unbd_stream *s, struct net *net,
+		       struct fs_struct *root,
+		       const struct unbd_tcp_address *src,
+		       const struct unbd_tcp_address *dst,
+		       unsigned long deadline, char *why, size_t len);
+void clt_stream_abort(struct unbd_stream *s);
+int clt_stream_send_all(struct unbd_stream *s, const void *buf, size_t len,
+			unsigned long deadline);
+int clt_stream_recv_all(struct unbd_stream *s, void *buf, size_t len,
+			unsigned long deadline);
+
+/* conn.c: a connection's life and its work */
 void tcp_conn_init(struct tcp_conn *conn, struct tcp_leg *leg,
 		   unsigned int index);
 int tcp_conn_start(struct tcp_conn *conn, char *why, size_t len);
@@ -263,12 +276,12 @@ static inline bool tcp_conn_broken(const struct tcp_conn *conn)
 	return unlikely(test_bit(TCP_CONN_BROKEN, &conn->flags));
 }
 
-/* client-data.c: a request's data, piece by piece */
+/* data.c: a request's data, piece by piece */
 size_t tcp_request_seek(struct tcp_request *req, u32 pos);
 int tcp_request_zero(struct tcp_request *req, u32 pos, u32 len,
 		     bool may_sleep);
 
-/* client-send.c */
+/* send.c */
 blk_status_t tcp_queue_rq(struct unbd_leg *leg, unsigned int queue,
 			  struct request *rq, bool last);
 void tcp_commit_rqs(struct unbd_leg *leg, unsigned int queue);
@@ -279,7 +292,7 @@ static inline bool tcp_send_pending(const struct tcp_conn *conn)
 	return READ_ONCE(conn->queue) || !llist_empty(&conn->submitted);
 }
 
-/* client-recv.c */
+/* recv.c */
 void tcp_recv_start(struct tcp_conn *conn);
 bool tcp_recv(struct tcp_conn *conn);
 void tcp_recv_now(struct tcp_conn *conn);

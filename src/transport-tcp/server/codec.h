@@ -8,8 +8,8 @@
  * Plain C without kernel services: compiled into unbd-tcp-server and,
  * unchanged, into tests/unit and tests/fuzz. Nothing here allocates or logs.
  */
-#ifndef UNBD_NBD_SERVER_CODEC_H
-#define UNBD_NBD_SERVER_CODEC_H
+#ifndef UNBD_TCP_SERVER_CODEC_H
+#define UNBD_TCP_SERVER_CODEC_H
 
 #include <linux/types.h>
 
