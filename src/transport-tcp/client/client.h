@@ -35,17 +35,17 @@
 #include "transport-tcp/stream.h"
 
 /* What has happened to a request; it is over when both have */
-#define TCP_REQ_SENT		1
-#define TCP_REQ_ANSWERED	2
+#define CLT_REQ_SENT		1
+#define CLT_REQ_ANSWERED	2
 
 /**
- * struct tcp_request - the transport's part of a block request
+ * struct clt_request - the transport's part of a block request
  * @node: in conn->submitted, then conn->queue, perhaps then conn->finished
  * @rq: the request
  * @inflight: what the reply parser knows of it
  * @generation: the upper half of the cookie on the wire; written last, so that
  *	a reply that comes while the rest is being filled in finds no request
- * @state: TCP_REQ_* bits; whoever sets the second one ends the request
+ * @state: CLT_REQ_* bits; whoever sets the second one ends the request
  * @header: as on the wire
  * @header_len: bytes in @header
  * @header_sent: of these
@@ -55,7 +55,7 @@
  * @bio: the bio that @iter is in, NULL when it is nowhere yet
  * @iter: for a write what is to be sent, for a read where data go
  */
-struct tcp_request {
+struct clt_request {
 	struct llist_node node;
 	struct request *rq;
 	struct nbd_inflight inflight;
@@ -71,20 +71,20 @@ struct tcp_request {
 	struct iov_iter iter;
 };
 
-/* struct tcp_conn.flags */
+/* struct clt_conn.flags */
 enum {
-	TCP_CONN_BROKEN,	/* reported; the leg is about to be detached */
-	TCP_CONN_DISMISSED,	/* by a server that shuts down */
-	TCP_CONN_POLLING,	/* somebody is about to look what has come */
+	CLT_CONN_BROKEN,	/* reported; the leg is about to be detached */
+	CLT_CONN_DISMISSED,	/* by a server that shuts down */
+	CLT_CONN_POLLING,	/* somebody is about to look what has come */
 };
 
 /**
- * struct tcp_conn - one connection, one queue of a leg
+ * struct clt_conn - one connection, one queue of a leg
  * @stream: the socket
  * @leg: whose connection it is
  * @index: number of the queue
  * @headers: style that was agreed upon
- * @flags: TCP_CONN_* bits
+ * @flags: CLT_CONN_* bits
  * @work: sends and receives
  * @submitted: requests from queue_rq, newest first; lockless
  * @cpu: where the last of them came from, and its answer shall be taken care of
@@ -108,9 +108,9 @@ enum {
  * @missed: looks of the watchdog since the server's host has been silent
  * @why: what the parser has against the server
  */
-struct tcp_conn {
+struct clt_conn {
 	struct unbd_stream stream;
-	struct tcp_leg *leg;
+	struct clt_leg *leg;
 	unsigned int index;
 	enum nbd_header_style headers;
 	unsigned long flags;
@@ -140,7 +140,7 @@ struct tcp_conn {
 };
 
 /**
- * struct tcp_leg - an export, opened on one or more connections
+ * struct clt_leg - an export, opened on one or more connections
  * @base: the core's part
  * @info: what the server said about the export
  * @conns: one for each queue
@@ -151,20 +151,20 @@ struct tcp_conn {
  * @watch: is answered when the export's size changes
  * @watching: it is in flight, on the first connection
  */
-struct tcp_leg {
+struct clt_leg {
 	struct unbd_leg base;
 	struct nbd_export_info info;
-	struct tcp_conn *conns;
+	struct clt_conn *conns;
 	unsigned int nr_conns;
 	struct delayed_work watchdog;
 	bool remarked;
 	bool aborted;
-	struct tcp_request watch;
+	struct clt_request watch;
 	bool watching;
 };
 
 /**
- * struct tcp_path - a server's address
+ * struct clt_path - a server's address
  * @base: the core's part
  * @dst: the server
  * @src: address to bind to
@@ -173,11 +173,11 @@ struct tcp_leg {
  * @sock: fd: the socket that was handed over
  * @lock: the members below
  * @sock_used: fd: it has been made a connection once
- * @attempts: handshakes under way, struct tcp_attempt
+ * @attempts: handshakes under way, struct clt_attempt
  * @src_name: our end of the last connection that came about
  * @dst_name: the server's
  */
-struct tcp_path {
+struct clt_path {
 	struct unbd_path base;
 	struct unbd_tcp_address dst;
 	struct unbd_tcp_address src;
@@ -193,58 +193,58 @@ struct tcp_path {
 };
 
 /**
- * struct tcp_attempt - a handshake under way, for abort to find
+ * struct clt_attempt - a handshake under way, for abort to find
  * @entry: in path->attempts
  * @leg: whose it is
  * @stream: whose socket stays as long as this is listed
  */
-struct tcp_attempt {
+struct clt_attempt {
 	struct list_head entry;
-	struct tcp_leg *leg;
+	struct clt_leg *leg;
 	struct unbd_stream *stream;
 };
 
-static inline struct tcp_path *to_tcp_path(struct unbd_path *path)
+static inline struct clt_path *to_clt_path(struct unbd_path *path)
 {
-	return container_of(path, struct tcp_path, base);
+	return container_of(path, struct clt_path, base);
 }
 
-static inline struct tcp_leg *to_tcp_leg(struct unbd_leg *leg)
+static inline struct clt_leg *to_clt_leg(struct unbd_leg *leg)
 {
-	return container_of(leg, struct tcp_leg, base);
+	return container_of(leg, struct clt_leg, base);
 }
 
-static inline struct tcp_request *to_tcp_request(struct request *rq)
+static inline struct clt_request *to_clt_request(struct request *rq)
 {
 	return unbd_request_priv(rq);
 }
 
-extern struct workqueue_struct *tcp_io_wq;
-extern struct workqueue_struct *tcp_connect_wq;
+extern struct workqueue_struct *clt_io_wq;
+extern struct workqueue_struct *clt_connect_wq;
 
 /* connect.c: from nothing to the transmission phase */
-int tcp_connect_first(struct tcp_leg *leg, struct unbd_stream *stream,
+int clt_connect_first(struct clt_leg *leg, struct unbd_stream *stream,
 		      struct nbd_export_info *info, char *why, size_t len);
-int tcp_connect_others(struct tcp_leg *leg, unsigned int nr,
+int clt_connect_others(struct clt_leg *leg, unsigned int nr,
 		       unsigned long first, char *why, size_t len);
-int tcp_begin_attempt(struct tcp_attempt *attempt);
-void tcp_end_attempt(struct tcp_attempt *attempt);
-void tcp_abort_attempts(struct tcp_leg *leg);
-void tcp_say_goodbye(struct unbd_stream *stream,
+int clt_begin_attempt(struct clt_attempt *attempt);
+void clt_end_attempt(struct clt_attempt *attempt);
+void clt_abort_attempts(struct clt_leg *leg);
+void clt_say_goodbye(struct unbd_stream *stream,
 		     enum nbd_header_style headers);
 
 /* replay.c: a server that has lost writes */
-int tcp_recognise(struct tcp_leg *leg, struct unbd_stream *stream,
+int clt_recognise(struct clt_leg *leg, struct unbd_stream *stream,
 		  char *why, size_t len);
 
 /* watch.c: a server that tells when the size changes */
-#define TCP_WATCH_COOKIE	U64_MAX
-void tcp_watch(struct tcp_leg *leg, u64 size);
-struct nbd_inflight *tcp_watch_find(struct tcp_conn *conn);
-void tcp_watch_answered(struct tcp_leg *leg);
+#define CLT_WATCH_COOKIE	U64_MAX
+void clt_watch(struct clt_leg *leg, u64 size);
+struct nbd_inflight *clt_watch_find(struct clt_conn *conn);
+void clt_watch_answered(struct clt_leg *leg);
 
 /* geometry.c: what the export is to a block device */
-int tcp_set_geometry(struct tcp_leg *leg, const struct nbd_export_info *info,
+int clt_set_geometry(struct clt_leg *leg, const struct nbd_export_info *info,
 		     char *why, size_t len);
 
 /* wait.c: a stream in its handshake */
@@ -260,42 +260,42 @@ int clt_stream_recv_all(struct unbd_stream *s, void *buf, size_t len,
 			unsigned long deadline);
 
 /* conn.c: a connection's life and its work */
-void tcp_conn_init(struct tcp_conn *conn, struct tcp_leg *leg,
+void clt_conn_init(struct clt_conn *conn, struct clt_leg *leg,
 		   unsigned int index);
-int tcp_conn_start(struct tcp_conn *conn, char *why, size_t len);
-void tcp_conn_stop(struct tcp_conn *conn);
-void tcp_conn_close(struct tcp_conn *conn, bool polite);
-void tcp_conn_kick(struct tcp_conn *conn);
+int clt_conn_start(struct clt_conn *conn, char *why, size_t len);
+void clt_conn_stop(struct clt_conn *conn);
+void clt_conn_close(struct clt_conn *conn, bool polite);
+void clt_conn_kick(struct clt_conn *conn);
 __printf(3, 4)
-void tcp_conn_fail(struct tcp_conn *conn, int error, const char *fmt, ...);
-int tcp_conn_poll(struct tcp_conn *conn);
-unsigned long tcp_conn_moved(struct tcp_conn *conn);
+void clt_conn_fail(struct clt_conn *conn, int error, const char *fmt, ...);
+int clt_conn_poll(struct clt_conn *conn);
+unsigned long clt_conn_moved(struct clt_conn *conn);
 
-static inline bool tcp_conn_broken(const struct tcp_conn *conn)
+static inline bool clt_conn_broken(const struct clt_conn *conn)
 {
-	return unlikely(test_bit(TCP_CONN_BROKEN, &conn->flags));
+	return unlikely(test_bit(CLT_CONN_BROKEN, &conn->flags));
 }
 
 /* data.c: a request's data, piece by piece */
-size_t tcp_request_seek(struct tcp_request *req, u32 pos);
-int tcp_request_zero(struct tcp_request *req, u32 pos, u32 len,
+size_t clt_request_seek(struct clt_request *req, u32 pos);
+int clt_request_zero(struct clt_request *req, u32 pos, u32 len,
 		     bool may_sleep);
 
 /* send.c */
-blk_status_t tcp_queue_rq(struct unbd_leg *leg, unsigned int queue,
+blk_status_t clt_queue_rq(struct unbd_leg *leg, unsigned int queue,
 			  struct request *rq, bool last);
-void tcp_commit_rqs(struct unbd_leg *leg, unsigned int queue);
-bool tcp_send(struct tcp_conn *conn, bool wait);
+void clt_commit_rqs(struct unbd_leg *leg, unsigned int queue);
+bool clt_send(struct clt_conn *conn, bool wait);
 
-static inline bool tcp_send_pending(const struct tcp_conn *conn)
+static inline bool clt_send_pending(const struct clt_conn *conn)
 {
 	return READ_ONCE(conn->queue) || !llist_empty(&conn->submitted);
 }
 
 /* recv.c */
-void tcp_recv_start(struct tcp_conn *conn);
-bool tcp_recv(struct tcp_conn *conn);
-void tcp_recv_now(struct tcp_conn *conn);
-void tcp_recv_poll(struct tcp_conn *conn);
+void clt_recv_start(struct clt_conn *conn);
+bool clt_recv(struct clt_conn *conn);
+void clt_recv_now(struct clt_conn *conn);
+void clt_recv_poll(struct clt_conn *conn);
 
 #endif

@@ -12,30 +12,30 @@
 #define WORK_QUOTA	msecs_to_jiffies(1)
 
 /**
- * tcp_conn_kick() - let the connection's work send and receive
+ * clt_conn_kick() - let the connection's work send and receive
  * @conn: connection
  *
  * Any context.
  */
-void tcp_conn_kick(struct tcp_conn *conn)
+void clt_conn_kick(struct clt_conn *conn)
 {
-	queue_work_on(READ_ONCE(conn->cpu), tcp_io_wq, &conn->work);
+	queue_work_on(READ_ONCE(conn->cpu), clt_io_wq, &conn->work);
 }
 
 /**
- * tcp_conn_fail() - a connection has broken, and the leg with it
+ * clt_conn_fail() - a connection has broken, and the leg with it
  * @conn: connection
  * @error: -errno
  * @fmt: what happened
  *
  * Any context. Only the first one is reported.
  */
-void tcp_conn_fail(struct tcp_conn *conn, int error, const char *fmt, ...)
+void clt_conn_fail(struct clt_conn *conn, int error, const char *fmt, ...)
 {
 	struct va_format vaf = { .fmt = fmt };
 	va_list args;
 
-	if (test_and_set_bit(TCP_CONN_BROKEN, &conn->flags))
+	if (test_and_set_bit(CLT_CONN_BROKEN, &conn->flags))
 		return;
 	va_start(args, fmt);
 	vaf.va = &args;
@@ -45,28 +45,28 @@ void tcp_conn_fail(struct tcp_conn *conn, int error, const char *fmt, ...)
 
 static void conn_readable(struct unbd_stream *s)
 {
-	struct tcp_conn *conn = container_of(s, struct tcp_conn, stream);
+	struct clt_conn *conn = container_of(s, struct clt_conn, stream);
 
-	if (!test_bit(TCP_CONN_POLLING, &conn->flags))
-		tcp_conn_kick(conn);
+	if (!test_bit(CLT_CONN_POLLING, &conn->flags))
+		clt_conn_kick(conn);
 }
 
 static void conn_received(struct unbd_stream *s)
 {
-	struct tcp_conn *conn = container_of(s, struct tcp_conn, stream);
+	struct clt_conn *conn = container_of(s, struct clt_conn, stream);
 
 	if (conn->polled)
 		conn_readable(s);
 	else
-		tcp_recv_now(conn);
+		clt_recv_now(conn);
 }
 
 static void conn_writable(struct unbd_stream *s)
 {
-	struct tcp_conn *conn = container_of(s, struct tcp_conn, stream);
+	struct clt_conn *conn = container_of(s, struct clt_conn, stream);
 
 	if (READ_ONCE(conn->queue))
-		tcp_conn_kick(conn);
+		clt_conn_kick(conn);
 }
 
 static const struct unbd_stream_ops conn_stream_ops = {
@@ -75,36 +75,36 @@ static const struct unbd_stream_ops conn_stream_ops = {
 	.writable = conn_writable,
 };
 
-static bool recv_locked(struct tcp_conn *conn)
+static bool recv_locked(struct clt_conn *conn)
 {
 	bool more;
 
 	mutex_lock(&conn->recv_mutex);
-	more = tcp_recv(conn);
+	more = clt_recv(conn);
 	mutex_unlock(&conn->recv_mutex);
 	return more;
 }
 
 static void conn_work(struct work_struct *work)
 {
-	struct tcp_conn *conn = container_of(work, struct tcp_conn, work);
+	struct clt_conn *conn = container_of(work, struct clt_conn, work);
 	unsigned long deadline = jiffies + WORK_QUOTA;
 	/* Not for its own disk: AF_VSOCK needs memory even to receive. */
 	unsigned int noio = memalloc_noio_save();
 	bool more;
 
 	do {
-		more = tcp_send_pending(conn) && tcp_send(conn, true);
+		more = clt_send_pending(conn) && clt_send(conn, true);
 		more |= recv_locked(conn);
-		more = more && !tcp_conn_broken(conn);
+		more = more && !clt_conn_broken(conn);
 	} while (more && !time_after(jiffies, deadline));
 	memalloc_noio_restore(noio);
 	if (more)
-		tcp_conn_kick(conn);
+		clt_conn_kick(conn);
 }
 
 /**
- * tcp_conn_poll() - look for replies instead of waiting for a report
+ * clt_conn_poll() - look for replies instead of waiting for a report
  * @conn: connection
  *
  * Process context; does not sleep, the block layer polls within an RCU
@@ -113,38 +113,38 @@ static void conn_work(struct work_struct *work)
  *
  * Return: number of requests that were completed.
  */
-int tcp_conn_poll(struct tcp_conn *conn)
+int clt_conn_poll(struct clt_conn *conn)
 {
 	struct sock *sk = conn->stream.sock->sk;
 	int found = 0;
 
 	if (!conn->stream.is_tcp)
 		return 0;
-	set_bit(TCP_CONN_POLLING, &conn->flags);
+	set_bit(CLT_CONN_POLLING, &conn->flags);
 	if (skb_queue_empty_lockless(&sk->sk_receive_queue))
 		sk_busy_loop(sk, 1);
 	if (mutex_trylock(&conn->recv_mutex)) {
 		conn->completed = 0;
-		tcp_recv_poll(conn);
+		clt_recv_poll(conn);
 		found = conn->completed;
 		mutex_unlock(&conn->recv_mutex);
 	}
-	clear_bit(TCP_CONN_POLLING, &conn->flags);
+	clear_bit(CLT_CONN_POLLING, &conn->flags);
 	/* What came in between was not reported. */
 	smp_mb__after_atomic();
 	if (!skb_queue_empty_lockless(&sk->sk_receive_queue) ||
 	    unbd_stream_status(&conn->stream))
-		tcp_conn_kick(conn);
+		clt_conn_kick(conn);
 	return found;
 }
 
 /**
- * tcp_conn_moved() - when a connection last got on
+ * clt_conn_moved() - when a connection last got on
  * @conn: connection that is not being closed
  *
  * Process context. Return: jiffies; see &unbd_transport_ops.moved.
  */
-unsigned long tcp_conn_moved(struct tcp_conn *conn)
+unsigned long clt_conn_moved(struct clt_conn *conn)
 {
 	unsigned long received = READ_ONCE(conn->received);
 	unsigned long sent = READ_ONCE(conn->got_room);
@@ -156,12 +156,12 @@ unsigned long tcp_conn_moved(struct tcp_conn *conn)
 }
 
 /**
- * tcp_conn_init() - set up a connection that has no socket yet
+ * clt_conn_init() - set up a connection that has no socket yet
  * @conn: zeroed
  * @leg: its leg, whose info is set
  * @index: number of its queue
  */
-void tcp_conn_init(struct tcp_conn *conn, struct tcp_leg *leg,
+void clt_conn_init(struct clt_conn *conn, struct clt_leg *leg,
 		   unsigned int index)
 {
 	conn->leg = leg;
@@ -178,7 +178,7 @@ void tcp_conn_init(struct tcp_conn *conn, struct tcp_leg *leg,
 }
 
 /**
- * tcp_conn_start() - begin the transmission phase
+ * clt_conn_start() - begin the transmission phase
  * @conn: connection with a stream that is through its handshake
  * @why: reason of a failure
  * @len: size of @why
@@ -186,48 +186,48 @@ void tcp_conn_init(struct tcp_conn *conn, struct tcp_leg *leg,
  * leg->nr_queues is set. Return: 0, or -EBUSY if somebody else in the kernel
  * has taken hold of the socket.
  */
-int tcp_conn_start(struct tcp_conn *conn, char *why, size_t len)
+int clt_conn_start(struct clt_conn *conn, char *why, size_t len)
 {
 	conn->cpu = WORK_CPU_UNBOUND;
 	conn->polled = conn->index >= conn->leg->base.nr_queues;
-	tcp_recv_start(conn);
+	clt_recv_start(conn);
 	if (unbd_stream_watch(&conn->stream, &conn_stream_ops))
 		return unbd_why(why, len, -EBUSY,
 				"the socket is in use by the kernel");
-	tcp_conn_kick(conn);
+	clt_conn_kick(conn);
 	return 0;
 }
 
 /**
- * tcp_conn_stop() - end sending and receiving
+ * clt_conn_stop() - end sending and receiving
  * @conn: connection, started or not
  *
  * May sleep, but not for the peer. Nothing looks at requests afterwards.
  */
-void tcp_conn_stop(struct tcp_conn *conn)
+void clt_conn_stop(struct clt_conn *conn)
 {
 	unbd_stream_unwatch(&conn->stream);
 	cancel_work_sync(&conn->work);
 }
 
 /**
- * tcp_conn_close() - close a connection that was stopped
+ * clt_conn_close() - close a connection that was stopped
  * @conn: connection
  * @polite: tell the server, unless it would take this for data
  */
-void tcp_conn_close(struct tcp_conn *conn, bool polite)
+void clt_conn_close(struct clt_conn *conn, bool polite)
 {
 	/* Such a server is to be told, although the path has failed. */
-	bool dismissed = test_bit(TCP_CONN_DISMISSED, &conn->flags);
-	struct tcp_request *req;
+	bool dismissed = test_bit(CLT_CONN_DISMISSED, &conn->flags);
+	struct clt_request *req;
 
-	polite = dismissed || (polite && !tcp_conn_broken(conn));
+	polite = dismissed || (polite && !clt_conn_broken(conn));
 	if (conn->queue) {
-		req = llist_entry(conn->queue, struct tcp_request, node);
+		req = llist_entry(conn->queue, struct clt_request, node);
 		if (req->header_sent)
 			polite = false;
 	}
 	if (polite)
-		tcp_say_goodbye(&conn->stream, conn->headers);
+		clt_say_goodbye(&conn->stream, conn->headers);
 	unbd_stream_close(&conn->stream);
 }

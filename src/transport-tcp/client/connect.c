@@ -15,14 +15,14 @@
 #define LEAST_PATIENCE	(HZ * 3UL / 2)
 
 /**
- * tcp_begin_attempt() - let abort find a stream that is about to be waited for
+ * clt_begin_attempt() - let abort find a stream that is about to be waited for
  * @attempt: with the stream
  *
  * Return: 0, or -ECANCELED when it has come already.
  */
-int tcp_begin_attempt(struct tcp_attempt *attempt)
+int clt_begin_attempt(struct clt_attempt *attempt)
 {
-	struct tcp_path *path = to_tcp_path(attempt->leg->base.path);
+	struct clt_path *path = to_clt_path(attempt->leg->base.path);
 	int err = 0;
 
 	spin_lock(&path->lock);
@@ -35,12 +35,12 @@ int tcp_begin_attempt(struct tcp_attempt *attempt)
 }
 
 /**
- * tcp_end_attempt() - nothing waits for the stream any more
+ * clt_end_attempt() - nothing waits for the stream any more
  * @attempt: as it was begun
  */
-void tcp_end_attempt(struct tcp_attempt *attempt)
+void clt_end_attempt(struct clt_attempt *attempt)
 {
-	struct tcp_path *path = to_tcp_path(attempt->leg->base.path);
+	struct clt_path *path = to_clt_path(attempt->leg->base.path);
 
 	spin_lock(&path->lock);
 	list_del(&attempt->entry);
@@ -48,15 +48,15 @@ void tcp_end_attempt(struct tcp_attempt *attempt)
 }
 
 /**
- * tcp_abort_attempts() - end the handshakes of a leg, and those to come
+ * clt_abort_attempts() - end the handshakes of a leg, and those to come
  * @leg: leg
  *
  * Process context.
  */
-void tcp_abort_attempts(struct tcp_leg *leg)
+void clt_abort_attempts(struct clt_leg *leg)
 {
-	struct tcp_path *path = to_tcp_path(leg->base.path);
-	struct tcp_attempt *attempt;
+	struct clt_path *path = to_clt_path(leg->base.path);
+	struct clt_attempt *attempt;
 
 	spin_lock(&path->lock);
 	leg->aborted = true;
@@ -139,7 +139,7 @@ static int shake_hands(struct unbd_stream *s, const struct unbd_leg *leg,
 /* One connection                                                     */
 
 /* Whoever of several legs comes first has it. */
-static bool take_socket(struct tcp_path *path)
+static bool take_socket(struct clt_path *path)
 {
 	bool used;
 
@@ -150,10 +150,10 @@ static bool take_socket(struct tcp_path *path)
 	return !used;
 }
 
-static int get_socket(struct tcp_leg *leg, struct unbd_stream *s,
+static int get_socket(struct clt_leg *leg, struct unbd_stream *s,
 		      unsigned long timeout, char *why, size_t len)
 {
-	struct tcp_path *path = to_tcp_path(leg->base.path);
+	struct clt_path *path = to_clt_path(leg->base.path);
 
 	timeout = min(timeout, leg->base.attempts.reach_timeout);
 	if (path->dst.kind != UNBD_TCP_FD)
@@ -168,11 +168,11 @@ static int get_socket(struct tcp_leg *leg, struct unbd_stream *s,
 	return 0;
 }
 
-static int open_stream(struct tcp_leg *leg, struct unbd_stream *s,
+static int open_stream(struct clt_leg *leg, struct unbd_stream *s,
 		       unsigned int nr_keys, struct nbd_export_info *info,
 		       unsigned long timeout, char *why, size_t len)
 {
-	struct tcp_path *path = to_tcp_path(leg->base.path);
+	struct clt_path *path = to_clt_path(leg->base.path);
 	int err;
 
 	err = get_socket(leg, s, timeout, why, len);
@@ -184,24 +184,24 @@ static int open_stream(struct tcp_leg *leg, struct unbd_stream *s,
 }
 
 /* Waits for @timeout at most to connect, and @timeout for the handshake. */
-static int connect_one(struct tcp_leg *leg, struct unbd_stream *s,
+static int connect_one(struct clt_leg *leg, struct unbd_stream *s,
 		       unsigned int nr_keys, struct nbd_export_info *info,
 		       unsigned long timeout, char *why, size_t len)
 {
-	struct tcp_attempt attempt = { .leg = leg, .stream = s };
+	struct clt_attempt attempt = { .leg = leg, .stream = s };
 	int err;
 
-	err = tcp_begin_attempt(&attempt);
+	err = clt_begin_attempt(&attempt);
 	if (err)
 		return unbd_why(why, len, err, "connecting was given up");
 	err = open_stream(leg, s, nr_keys, info, timeout, why, len);
-	tcp_end_attempt(&attempt);
+	clt_end_attempt(&attempt);
 	if (err)
 		unbd_stream_close(s);
 	return err;
 }
 
-static void remember_names(struct tcp_path *path, struct unbd_stream *s)
+static void remember_names(struct clt_path *path, struct unbd_stream *s)
 {
 	char src[UNBD_STREAM_NAME_LEN], dst[UNBD_STREAM_NAME_LEN];
 
@@ -214,7 +214,7 @@ static void remember_names(struct tcp_path *path, struct unbd_stream *s)
 }
 
 /**
- * tcp_connect_first() - open the leg's export on a new connection
+ * clt_connect_first() - open the leg's export on a new connection
  * @leg: leg
  * @stream: zeroed; the connection
  * @info: what the server says of the export
@@ -224,10 +224,10 @@ static void remember_names(struct tcp_path *path, struct unbd_stream *s)
  * Sleeps for the server, at most reach_timeout to connect and connect_timeout
  * for the handshake. Return: 0 or -errno, and nothing is left open.
  */
-int tcp_connect_first(struct tcp_leg *leg, struct unbd_stream *stream,
+int clt_connect_first(struct clt_leg *leg, struct unbd_stream *stream,
 		      struct nbd_export_info *info, char *why, size_t len)
 {
-	struct tcp_path *path = to_tcp_path(leg->base.path);
+	struct clt_path *path = to_clt_path(leg->base.path);
 	int err;
 
 	err = connect_one(leg, stream, leg->base.nr_keys, info,
@@ -241,13 +241,13 @@ int tcp_connect_first(struct tcp_leg *leg, struct unbd_stream *stream,
 }
 
 /**
- * tcp_say_goodbye() - tell the server that no more requests will come
+ * clt_say_goodbye() - tell the server that no more requests will come
  * @stream: connection between two requests
  * @headers: style that was agreed upon
  *
  * Does not wait for anything: if the socket has no room, so be it.
  */
-void tcp_say_goodbye(struct unbd_stream *stream, enum nbd_header_style headers)
+void clt_say_goodbye(struct unbd_stream *stream, enum nbd_header_style headers)
 {
 	u8 header[NBD_REQUEST_HEADER_MAX];
 	struct kvec kv = { .iov_base = header };
@@ -263,7 +263,7 @@ void tcp_say_goodbye(struct unbd_stream *stream, enum nbd_header_style headers)
 /* Further connections, all at once                                   */
 
 /**
- * struct tcp_opening - a further connection being made
+ * struct clt_opening - a further connection being made
  * @work: does it
  * @leg: for this leg
  * @timeout: jiffies that the server has for it
@@ -272,9 +272,9 @@ void tcp_say_goodbye(struct unbd_stream *stream, enum nbd_header_style headers)
  * @err: or what went wrong
  * @why: and why
  */
-struct tcp_opening {
+struct clt_opening {
 	struct work_struct work;
-	struct tcp_leg *leg;
+	struct clt_leg *leg;
 	unsigned long timeout;
 	struct unbd_stream stream;
 	struct nbd_export_info info;
@@ -284,8 +284,8 @@ struct tcp_opening {
 
 static void opening_work(struct work_struct *work)
 {
-	struct tcp_opening *o = container_of(work, struct tcp_opening, work);
-	struct tcp_leg *leg = o->leg;
+	struct clt_opening *o = container_of(work, struct clt_opening, work);
+	struct clt_leg *leg = o->leg;
 	unsigned int noio = memalloc_noio_save();
 
 	o->err = connect_one(leg, &o->stream, leg->base.fences ? 1 : 0,
@@ -294,14 +294,14 @@ static void opening_work(struct work_struct *work)
 		goto out;
 	o->err = nbd_same_export(&leg->info, &o->info, o->why, sizeof(o->why));
 	if (o->err) {
-		tcp_say_goodbye(&o->stream, o->info.headers);
+		clt_say_goodbye(&o->stream, o->info.headers);
 		unbd_stream_close(&o->stream);
 	}
 out:
 	memalloc_noio_restore(noio);
 }
 
-static void open_all(struct tcp_leg *leg, struct tcp_opening *o,
+static void open_all(struct clt_leg *leg, struct clt_opening *o,
 		     unsigned int nr, unsigned long timeout)
 {
 	unsigned int i;
@@ -310,17 +310,17 @@ static void open_all(struct tcp_leg *leg, struct tcp_opening *o,
 		o[i].leg = leg;
 		o[i].timeout = timeout;
 		INIT_WORK(&o[i].work, opening_work);
-		queue_work(tcp_connect_wq, &o[i].work);
+		queue_work(clt_connect_wq, &o[i].work);
 	}
 	for (i = 0; i < nr; i++)
 		flush_work(&o[i].work);
 }
 
 /* Moves what came about to the leg, returns the failure that matters most. */
-static struct tcp_opening *take_over(struct tcp_leg *leg,
-				     struct tcp_opening *o, unsigned int nr)
+static struct clt_opening *take_over(struct clt_leg *leg,
+				     struct clt_opening *o, unsigned int nr)
 {
-	struct tcp_opening *failed = NULL;
+	struct clt_opening *failed = NULL;
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
@@ -334,7 +334,7 @@ static struct tcp_opening *take_over(struct tcp_leg *leg,
 }
 
 /**
- * tcp_connect_others() - make further connections to the leg's export
+ * clt_connect_others() - make further connections to the leg's export
  * @leg: leg with room for them in its conns
  * @nr: how many
  * @first: jiffies that the first one took
@@ -350,12 +350,12 @@ static struct tcp_opening *take_over(struct tcp_leg *leg,
  * Return: 0, -ECANCELED if aborted, -ESTALE if the server says something else
  * about the export this time, or -ENOMEM.
  */
-int tcp_connect_others(struct tcp_leg *leg, unsigned int nr,
+int clt_connect_others(struct clt_leg *leg, unsigned int nr,
 		       unsigned long first, char *why, size_t len)
 {
 	unsigned long timeout = min(max(PATIENCE * first, LEAST_PATIENCE),
 				    leg->base.attempts.connect_timeout);
-	struct tcp_opening *o, *failed;
+	struct clt_opening *o, *failed;
 	int err = 0;
 
 	o = kvcalloc(nr, sizeof(*o), GFP_KERNEL);

@@ -11,7 +11,7 @@
 
 #include "client.h"
 
-static void enter_bio(struct tcp_request *req, struct bio *bio)
+static void enter_bio(struct clt_request *req, struct bio *bio)
 {
 	struct bvec_iter start = bio->bi_iter;
 	unsigned int nr = 0;
@@ -29,7 +29,7 @@ static void enter_bio(struct tcp_request *req, struct bio *bio)
 }
 
 /**
- * tcp_request_seek() - point req->iter to a place in a request's data
+ * clt_request_seek() - point req->iter to a place in a request's data
  * @req: request
  * @pos: bytes from the start of its data
  *
@@ -37,7 +37,7 @@ static void enter_bio(struct tcp_request *req, struct bio *bio)
  *
  * Return: bytes that req->iter is good for, 0 behind the end of the data.
  */
-size_t tcp_request_seek(struct tcp_request *req, u32 pos)
+size_t clt_request_seek(struct clt_request *req, u32 pos)
 {
 	size_t step;
 
@@ -61,7 +61,7 @@ size_t tcp_request_seek(struct tcp_request *req, u32 pos)
 }
 
 /**
- * tcp_request_zero() - zero a part of a read's data
+ * clt_request_zero() - zero a part of a read's data
  * @req: request
  * @pos: bytes from the start of its data
  * @len: bytes
@@ -69,12 +69,12 @@ size_t tcp_request_seek(struct tcp_request *req, u32 pos)
  *
  * Return: 0, or -EFAULT if there is not so much data.
  */
-int tcp_request_zero(struct tcp_request *req, u32 pos, u32 len, bool may_sleep)
+int clt_request_zero(struct clt_request *req, u32 pos, u32 len, bool may_sleep)
 {
 	size_t n;
 
 	while (len) {
-		n = min_t(size_t, len, tcp_request_seek(req, pos));
+		n = min_t(size_t, len, clt_request_seek(req, pos));
 		if (!n || iov_iter_zero(n, &req->iter) != n)
 			return -EFAULT;
 		req->pos += n;

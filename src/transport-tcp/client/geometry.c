@@ -74,7 +74,7 @@ static void set_commands(struct unbd_geometry *g, u16 flags)
 }
 
 /**
- * tcp_set_geometry() - fill in leg->geometry
+ * clt_set_geometry() - fill in leg->geometry
  * @leg: leg
  * @info: from the handshake
  * @why: reason of a failure
@@ -82,7 +82,7 @@ static void set_commands(struct unbd_geometry *g, u16 flags)
  *
  * Return: 0, or -EOPNOTSUPP if no request of Linux would fit.
  */
-int tcp_set_geometry(struct tcp_leg *leg, const struct nbd_export_info *info,
+int clt_set_geometry(struct clt_leg *leg, const struct nbd_export_info *info,
 		     char *why, size_t len)
 {
 	struct unbd_geometry g = {};

@@ -22,13 +22,13 @@
 /* ... and wants to have asked the peer's host that often before it gives up */
 #define MISSED		4
 
-struct workqueue_struct *tcp_io_wq;
-struct workqueue_struct *tcp_connect_wq;
+struct workqueue_struct *clt_io_wq;
+struct workqueue_struct *clt_connect_wq;
 
 /* ------------------------------------------------------------------ */
 /* Paths                                                              */
 
-static int take_socket(struct tcp_path *path, char *why, size_t len)
+static int take_socket(struct clt_path *path, char *why, size_t len)
 {
 	char cause[UNBD_WHY_LEN];
 	struct socket *sock;
@@ -51,7 +51,7 @@ static int take_socket(struct tcp_path *path, char *why, size_t len)
 }
 
 /* An address that no connection could be made to shall not be mapped. */
-static int check_address(struct tcp_path *path,
+static int check_address(struct clt_path *path,
 			 const struct unbd_tcp_address *a,
 			 const char *text, char *why, size_t len)
 {
@@ -66,7 +66,7 @@ static int check_address(struct tcp_path *path,
 	return 0;
 }
 
-static int init_source(struct tcp_path *path, char *why, size_t len)
+static int init_source(struct clt_path *path, char *why, size_t len)
 {
 	const char *text = path->base.src;
 	int err;
@@ -83,9 +83,9 @@ static int init_source(struct tcp_path *path, char *why, size_t len)
 	return check_address(path, &path->src, text, why, len);
 }
 
-static int tcp_path_init(struct unbd_path *base, char *why, size_t len)
+static int clt_path_init(struct unbd_path *base, char *why, size_t len)
 {
-	struct tcp_path *path = to_tcp_path(base);
+	struct clt_path *path = to_clt_path(base);
 	int err;
 
 	spin_lock_init(&path->lock);
@@ -105,19 +105,19 @@ static int tcp_path_init(struct unbd_path *base, char *why, size_t len)
 	return err;
 }
 
-static void tcp_path_exit(struct unbd_path *base)
+static void clt_path_exit(struct unbd_path *base)
 {
-	struct tcp_path *path = to_tcp_path(base);
+	struct clt_path *path = to_clt_path(base);
 
 	if (path->sock)
 		sockfd_put(path->sock);
 	unbd_forget_root(&path->root);
 }
 
-static void tcp_describe(struct unbd_path *base, char *src, char *dst,
+static void clt_describe(struct unbd_path *base, char *src, char *dst,
 			 size_t len)
 {
-	struct tcp_path *path = to_tcp_path(base);
+	struct clt_path *path = to_clt_path(base);
 
 	spin_lock(&path->lock);
 	strscpy(src, path->src_name, len);
@@ -133,7 +133,7 @@ static void tcp_describe(struct unbd_path *base, char *src, char *dst,
  * begins anew to wait when the first data are sent after that, and hardly
  * asks at all while the peer's window is closed. So ask, and count.
  */
-static void watch_conn(struct tcp_conn *conn, unsigned long keepalive)
+static void watch_conn(struct clt_conn *conn, unsigned long keepalive)
 {
 	unsigned long silence = unbd_stream_silence(&conn->stream);
 
@@ -142,7 +142,7 @@ static void watch_conn(struct tcp_conn *conn, unsigned long keepalive)
 		return;
 	}
 	if (silence > 5 * keepalive / 2 && conn->missed >= MISSED) {
-		tcp_conn_fail(conn, -ETIMEDOUT,
+		clt_conn_fail(conn, -ETIMEDOUT,
 			      "nothing from the server's host for %u ms",
 			      jiffies_to_msecs(silence));
 		return;
@@ -152,56 +152,56 @@ static void watch_conn(struct tcp_conn *conn, unsigned long keepalive)
 }
 
 /* Other sockets' peers are in this machine, or tell by themselves. */
-static bool is_probed(const struct tcp_leg *leg)
+static bool is_probed(const struct clt_leg *leg)
 {
 	return leg->conns[0].stream.is_tcp && leg->base.path->keepalive;
 }
 
-static unsigned long watch_interval(const struct tcp_leg *leg)
+static unsigned long watch_interval(const struct clt_leg *leg)
 {
 	return is_probed(leg) ? leg->base.path->keepalive * HZ / LOOKS : HZ;
 }
 
 static void watchdog_work(struct work_struct *work)
 {
-	struct tcp_leg *leg = container_of(to_delayed_work(work),
-					   struct tcp_leg, watchdog);
+	struct clt_leg *leg = container_of(to_delayed_work(work),
+					   struct clt_leg, watchdog);
 	unsigned long keepalive = leg->base.path->keepalive * HZ;
-	struct tcp_conn *conn;
+	struct clt_conn *conn;
 	unsigned int i;
 
 	for (i = 0; i < leg->nr_conns; i++) {
 		conn = &leg->conns[i];
-		if (tcp_conn_broken(conn))
+		if (clt_conn_broken(conn))
 			continue;
 		if (is_probed(leg))
 			watch_conn(conn, keepalive);
 		unbd_stream_look(&conn->stream, &conn->look);
 		/* A socket short of memory has nobody to tell it of some. */
 		if (READ_ONCE(conn->queue))
-			tcp_conn_kick(conn);
+			clt_conn_kick(conn);
 	}
-	queue_delayed_work(tcp_io_wq, &leg->watchdog, watch_interval(leg));
+	queue_delayed_work(clt_io_wq, &leg->watchdog, watch_interval(leg));
 }
 
 /* ------------------------------------------------------------------ */
 /* Legs                                                               */
 
-static void close_conns(struct tcp_leg *leg, bool polite)
+static void close_conns(struct clt_leg *leg, bool polite)
 {
 	unsigned int i;
 
 	for (i = 0; i < leg->nr_conns; i++)
-		tcp_conn_stop(&leg->conns[i]);
+		clt_conn_stop(&leg->conns[i]);
 	for (i = 0; i < leg->nr_conns; i++)
-		tcp_conn_close(&leg->conns[i], polite);
+		clt_conn_close(&leg->conns[i], polite);
 	kvfree(leg->conns);
 	leg->conns = NULL;
 	leg->nr_conns = 0;
 	leg->watching = false;
 }
 
-static unsigned int wanted_conns(struct tcp_leg *leg)
+static unsigned int wanted_conns(struct clt_leg *leg)
 {
 	if (!(leg->info.flags & NBD_FLAG_CAN_MULTI_CONN) ||
 	    leg->base.path->flags & UNBD_PATH_ONE_SHOT)
@@ -209,7 +209,7 @@ static unsigned int wanted_conns(struct tcp_leg *leg)
 	return leg->base.want_queues + leg->base.want_poll_queues;
 }
 
-static int start_conns(struct tcp_leg *leg, char *why, size_t len)
+static int start_conns(struct clt_leg *leg, char *why, size_t len)
 {
 	unsigned int i;
 	int err;
@@ -217,7 +217,7 @@ static int start_conns(struct tcp_leg *leg, char *why, size_t len)
 	leg->base.nr_queues = min(leg->nr_conns, leg->base.want_queues);
 	leg->base.nr_poll_queues = leg->nr_conns - leg->base.nr_queues;
 	for (i = 0; i < leg->nr_conns; i++) {
-		err = tcp_conn_start(&leg->conns[i], why, len);
+		err = clt_conn_start(&leg->conns[i], why, len);
 		if (err)
 			return err;
 	}
@@ -225,7 +225,7 @@ static int start_conns(struct tcp_leg *leg, char *why, size_t len)
 }
 
 /* Takes over @stream, whatever comes. */
-static int open_conns(struct tcp_leg *leg, const struct unbd_stream *stream,
+static int open_conns(struct clt_leg *leg, const struct unbd_stream *stream,
 		      unsigned int nr, unsigned long took,
 		      char *why, size_t len)
 {
@@ -233,36 +233,36 @@ static int open_conns(struct tcp_leg *leg, const struct unbd_stream *stream,
 	int err = 0;
 
 	for (i = 0; i < nr; i++)
-		tcp_conn_init(&leg->conns[i], leg, i);
+		clt_conn_init(&leg->conns[i], leg, i);
 	leg->conns[0].stream = *stream;
 	leg->nr_conns = 1;
 	if (nr > 1)
-		err = tcp_connect_others(leg, nr - 1, took, why, len);
+		err = clt_connect_others(leg, nr - 1, took, why, len);
 	if (!err)
 		err = start_conns(leg, why, len);
 	if (err)
 		close_conns(leg, true);
 	else
-		tcp_watch(leg, leg->info.size);
+		clt_watch(leg, leg->info.size);
 	return err;
 }
 
-static int attach(struct tcp_leg *leg, char *why, size_t len)
+static int attach(struct clt_leg *leg, char *why, size_t len)
 {
 	unsigned long began = jiffies, took;
 	struct unbd_stream stream = {};
 	unsigned int nr;
 	int err;
 
-	err = tcp_connect_first(leg, &stream, &leg->info, why, len);
+	err = clt_connect_first(leg, &stream, &leg->info, why, len);
 	if (err)
 		return err;
 	took = jiffies - began;
 	leg->base.fences = leg->info.fences;
-	err = tcp_set_geometry(leg, &leg->info, why, len);
+	err = clt_set_geometry(leg, &leg->info, why, len);
 	if (err)
 		goto err_close;
-	err = tcp_recognise(leg, &stream, why, len);
+	err = clt_recognise(leg, &stream, why, len);
 	if (err) {
 		unbd_stream_close(&stream);
 		return err;
@@ -276,14 +276,14 @@ static int attach(struct tcp_leg *leg, char *why, size_t len)
 	return open_conns(leg, &stream, nr, took, why, len);
 
 err_close:
-	tcp_say_goodbye(&stream, leg->info.headers);
+	clt_say_goodbye(&stream, leg->info.headers);
 	unbd_stream_close(&stream);
 	return err;
 }
 
-static int tcp_attach(struct unbd_leg *base, char *why, size_t len)
+static int clt_attach(struct unbd_leg *base, char *why, size_t len)
 {
-	struct tcp_leg *leg = to_tcp_leg(base);
+	struct clt_leg *leg = to_clt_leg(base);
 	unsigned int noio;
 	int err;
 
@@ -294,13 +294,13 @@ static int tcp_attach(struct unbd_leg *base, char *why, size_t len)
 	if (err)
 		return err;
 	INIT_DELAYED_WORK(&leg->watchdog, watchdog_work);
-	queue_delayed_work(tcp_io_wq, &leg->watchdog, watch_interval(leg));
+	queue_delayed_work(clt_io_wq, &leg->watchdog, watch_interval(leg));
 	return 0;
 }
 
-static void tcp_detach(struct unbd_leg *base)
+static void clt_detach(struct unbd_leg *base)
 {
-	struct tcp_leg *leg = to_tcp_leg(base);
+	struct clt_leg *leg = to_clt_leg(base);
 	unsigned int noio;
 
 	cancel_delayed_work_sync(&leg->watchdog);
@@ -311,16 +311,16 @@ static void tcp_detach(struct unbd_leg *base)
 }
 
 /* Open the export once more, for what the server says and does meanwhile. */
-static int ask_server(struct tcp_leg *leg, struct nbd_export_info *info,
+static int ask_server(struct clt_leg *leg, struct nbd_export_info *info,
 		      char *why, size_t len)
 {
 	struct unbd_stream stream = {};
 	unsigned int noio = memalloc_noio_save();
 	int err;
 
-	err = tcp_connect_first(leg, &stream, info, why, len);
+	err = clt_connect_first(leg, &stream, info, why, len);
 	if (!err) {
-		tcp_say_goodbye(&stream, info->headers);
+		clt_say_goodbye(&stream, info->headers);
 		unbd_stream_close(&stream);
 	}
 	memalloc_noio_restore(noio);
@@ -332,9 +332,9 @@ static int ask_server(struct tcp_leg *leg, struct nbd_export_info *info,
  * once more. The other connections may go on to refuse what is beyond the
  * size that they were opened with, so growth needs new ones.
  */
-static int tcp_refresh(struct unbd_leg *base, char *why, size_t len)
+static int clt_refresh(struct unbd_leg *base, char *why, size_t len)
 {
-	struct tcp_leg *leg = to_tcp_leg(base);
+	struct clt_leg *leg = to_clt_leg(base);
 	u64 old_size = base->geometry.size;
 	struct nbd_export_info info;
 	int err;
@@ -344,69 +344,69 @@ static int tcp_refresh(struct unbd_leg *base, char *why, size_t len)
 				"a handed-over socket cannot ask for the size");
 	err = ask_server(leg, &info, why, len);
 	if (!err)
-		err = tcp_set_geometry(leg, &info, why, len);
+		err = clt_set_geometry(leg, &info, why, len);
 	if (err)
 		return err;
 	if (base->geometry.size > old_size)
 		return 1;
-	tcp_watch(leg, info.size);
+	clt_watch(leg, info.size);
 	return 0;
 }
 
 /* A new connection's handshake asks for it; more is not wanted of that. */
-static int tcp_fence(struct unbd_leg *base, char *why, size_t len)
+static int clt_fence(struct unbd_leg *base, char *why, size_t len)
 {
 	struct nbd_export_info info;
 
 	/* There cannot be another connection, so it goes on as elsewhere. */
 	if (base->path->flags & UNBD_PATH_ONE_SHOT)
 		return 0;
-	return ask_server(to_tcp_leg(base), &info, why, len);
+	return ask_server(to_clt_leg(base), &info, why, len);
 }
 
-static void tcp_abort_leg(struct unbd_leg *base)
+static void clt_abort_leg(struct unbd_leg *base)
 {
-	tcp_abort_attempts(to_tcp_leg(base));
+	clt_abort_attempts(to_clt_leg(base));
 }
 
-static void tcp_abort_leg_clear(struct unbd_leg *base)
+static void clt_abort_leg_clear(struct unbd_leg *base)
 {
-	struct tcp_path *path = to_tcp_path(base->path);
+	struct clt_path *path = to_clt_path(base->path);
 
 	spin_lock(&path->lock);
-	to_tcp_leg(base)->aborted = false;
+	to_clt_leg(base)->aborted = false;
 	spin_unlock(&path->lock);
 }
 
-static unsigned long tcp_moved(struct unbd_leg *base, unsigned int queue)
+static unsigned long clt_moved(struct unbd_leg *base, unsigned int queue)
 {
-	return tcp_conn_moved(&to_tcp_leg(base)->conns[queue]);
+	return clt_conn_moved(&to_clt_leg(base)->conns[queue]);
 }
 
-static int tcp_poll(struct unbd_leg *base, unsigned int queue)
+static int clt_poll(struct unbd_leg *base, unsigned int queue)
 {
-	return tcp_conn_poll(&to_tcp_leg(base)->conns[queue]);
+	return clt_conn_poll(&to_clt_leg(base)->conns[queue]);
 }
 
-static struct unbd_transport_ops tcp_ops = {
+static struct unbd_transport_ops clt_ops = {
 	.owner		= THIS_MODULE,
 	.name		= "tcp",
-	.path_size	= sizeof(struct tcp_path),
-	.leg_size	= sizeof(struct tcp_leg),
-	.request_size	= sizeof(struct tcp_request),
-	.path_init	= tcp_path_init,
-	.path_exit	= tcp_path_exit,
-	.attach		= tcp_attach,
-	.detach		= tcp_detach,
-	.abort_leg	= tcp_abort_leg,
-	.abort_leg_clear = tcp_abort_leg_clear,
-	.queue_rq	= tcp_queue_rq,
-	.commit_rqs	= tcp_commit_rqs,
-	.poll		= tcp_poll,
-	.moved		= tcp_moved,
-	.refresh	= tcp_refresh,
-	.fence		= tcp_fence,
-	.describe	= tcp_describe,
+	.path_size	= sizeof(struct clt_path),
+	.leg_size	= sizeof(struct clt_leg),
+	.request_size	= sizeof(struct clt_request),
+	.path_init	= clt_path_init,
+	.path_exit	= clt_path_exit,
+	.attach		= clt_attach,
+	.detach		= clt_detach,
+	.abort_leg	= clt_abort_leg,
+	.abort_leg_clear = clt_abort_leg_clear,
+	.queue_rq	= clt_queue_rq,
+	.commit_rqs	= clt_commit_rqs,
+	.poll		= clt_poll,
+	.moved		= clt_moved,
+	.refresh	= clt_refresh,
+	.fence		= clt_fence,
+	.describe	= clt_describe,
 };
 
 /*
@@ -417,33 +417,33 @@ static int __init unbd_tcp_client_init(void)
 {
 	int err = -ENOMEM;
 
-	tcp_io_wq = alloc_workqueue("unbd-tcp-io", WQ_MEM_RECLAIM |
+	clt_io_wq = alloc_workqueue("unbd-tcp-io", WQ_MEM_RECLAIM |
 				    WQ_HIGHPRI | WQ_PERCPU, 0);
-	if (!tcp_io_wq)
+	if (!clt_io_wq)
 		return err;
-	tcp_connect_wq = alloc_workqueue("unbd-tcp-connect", WQ_MEM_RECLAIM |
+	clt_connect_wq = alloc_workqueue("unbd-tcp-connect", WQ_MEM_RECLAIM |
 					 WQ_UNBOUND, 0);
-	if (!tcp_connect_wq)
+	if (!clt_connect_wq)
 		goto err_io_wq;
-	err = unbd_register_transport(&tcp_ops);
+	err = unbd_register_transport(&clt_ops);
 	if (err)
 		goto err_connect_wq;
 	static_branch_inc(&memalloc_socks_key);
 	return 0;
 
 err_connect_wq:
-	destroy_workqueue(tcp_connect_wq);
+	destroy_workqueue(clt_connect_wq);
 err_io_wq:
-	destroy_workqueue(tcp_io_wq);
+	destroy_workqueue(clt_io_wq);
 	return err;
 }
 
 static void __exit unbd_tcp_client_exit(void)
 {
-	unbd_unregister_transport(&tcp_ops);
+	unbd_unregister_transport(&clt_ops);
 	static_branch_dec(&memalloc_socks_key);
-	destroy_workqueue(tcp_connect_wq);
-	destroy_workqueue(tcp_io_wq);
+	destroy_workqueue(clt_connect_wq);
+	destroy_workqueue(clt_io_wq);
 	/* Someone may still be about to leave a socket's callback. */
 	synchronize_net();
 }

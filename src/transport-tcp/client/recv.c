@@ -56,20 +56,20 @@ static blk_status_t status_of(u32 error)
 	return BLK_STS_IOERR;
 }
 
-static void end_request(struct tcp_conn *conn, struct tcp_request *req)
+static void end_request(struct clt_conn *conn, struct clt_request *req)
 {
 	if (unlikely(!req->rq)) {
-		tcp_watch_answered(conn->leg);
+		clt_watch_answered(conn->leg);
 		return;
 	}
 	conn->completed++;
 	unbd_complete_request(req->rq, status_of(req->inflight.error));
 }
 
-static void end_finished(struct tcp_conn *conn)
+static void end_finished(struct clt_conn *conn)
 {
 	struct llist_node *node = llist_del_all(&conn->finished);
-	struct tcp_request *req, *next;
+	struct clt_request *req, *next;
 
 	llist_for_each_entry_safe(req, next, node, node)
 		end_request(conn, req);
@@ -80,46 +80,46 @@ static void end_finished(struct tcp_conn *conn)
 
 static struct nbd_inflight *find_request(void *ctx, u64 cookie)
 {
-	struct tcp_conn *conn = ctx;
-	struct tcp_request *req;
+	struct clt_conn *conn = ctx;
+	struct clt_request *req;
 	struct request *rq;
 
-	if (unlikely(cookie == TCP_WATCH_COOKIE))
-		return tcp_watch_find(conn);
+	if (unlikely(cookie == CLT_WATCH_COOKIE))
+		return clt_watch_find(conn);
 	rq = unbd_request_find(&conn->leg->base, conn->index, cookie);
 	if (!rq)
 		return NULL;
-	req = to_tcp_request(rq);
+	req = to_clt_request(rq);
 	/* Pairs with prepare_request(). */
 	if (smp_load_acquire(&req->generation) != upper_32_bits(cookie))
 		return NULL;
-	if (atomic_read(&req->state) & TCP_REQ_ANSWERED)
+	if (atomic_read(&req->state) & CLT_REQ_ANSWERED)
 		return NULL;
 	return &req->inflight;
 }
 
-static struct tcp_request *request_in_hand(struct tcp_conn *conn)
+static struct clt_request *request_in_hand(struct clt_conn *conn)
 {
-	return container_of(conn->parser.req, struct tcp_request, inflight);
+	return container_of(conn->parser.req, struct clt_request, inflight);
 }
 
 /* The block layer wants polled requests to be ended with bottom halves on. */
-static bool ends_later(struct tcp_conn *conn, struct tcp_request *req)
+static bool ends_later(struct clt_conn *conn, struct clt_request *req)
 {
 	return conn->atomic && req->rq &&
 		req->rq->mq_hctx->type == HCTX_TYPE_POLL;
 }
 
-static int answered(struct tcp_conn *conn)
+static int answered(struct clt_conn *conn)
 {
-	struct tcp_request *req = request_in_hand(conn);
+	struct clt_request *req = request_in_hand(conn);
 
 	if (req->inflight.error == NBD_ESHUTDOWN) {
-		set_bit(TCP_CONN_DISMISSED, &conn->flags);
+		set_bit(CLT_CONN_DISMISSED, &conn->flags);
 		return unbd_why(conn->why, sizeof(conn->why), -ESHUTDOWN,
 				"the server is shutting down");
 	}
-	if (!(atomic_fetch_or(TCP_REQ_ANSWERED, &req->state) & TCP_REQ_SENT))
+	if (!(atomic_fetch_or(CLT_REQ_ANSWERED, &req->state) & CLT_REQ_SENT))
 		return 0;
 	if (ends_later(conn, req))
 		llist_add(&req->node, &conn->finished);
@@ -129,9 +129,9 @@ static int answered(struct tcp_conn *conn)
 }
 
 /* Data or a hole come next; see TURN_BYTES. */
-static int turn(struct tcp_conn *conn)
+static int turn(struct clt_conn *conn)
 {
-	struct tcp_request *req = request_in_hand(conn);
+	struct clt_request *req = request_in_hand(conn);
 
 	if (conn->parser.pos >= req->pos || req->turns--)
 		return 0;
@@ -140,13 +140,13 @@ static int turn(struct tcp_conn *conn)
 			req->inflight.offset);
 }
 
-static int zero(struct tcp_conn *conn)
+static int zero(struct clt_conn *conn)
 {
 	int err = turn(conn);
 
 	if (err)
 		return err;
-	if (tcp_request_zero(request_in_hand(conn), conn->parser.pos,
+	if (clt_request_zero(request_in_hand(conn), conn->parser.pos,
 			     conn->parser.len, !conn->atomic))
 		return unbd_why(conn->why, sizeof(conn->why), -EPROTO,
 				"a hole is larger than the request");
@@ -154,7 +154,7 @@ static int zero(struct tcp_conn *conn)
 }
 
 /* Is the hole to come too large for whoever must not take long? */
-static bool zero_later(struct tcp_conn *conn)
+static bool zero_later(struct clt_conn *conn)
 {
 	if (!conn->atomic)
 		return false;
@@ -168,7 +168,7 @@ static bool zero_later(struct tcp_conn *conn)
  * Goes on to the next step that needs bytes, or to a hole that is left to the
  * work; -errno with conn->why.
  */
-static int next_step(struct tcp_conn *conn)
+static int next_step(struct clt_conn *conn)
 {
 	int err = 0;
 
@@ -198,7 +198,7 @@ static int next_step(struct tcp_conn *conn)
 }
 
 /* @n bytes of the step in hand have been dealt with. */
-static int step_done(struct tcp_conn *conn, size_t n)
+static int step_done(struct clt_conn *conn, size_t n)
 {
 	int err;
 
@@ -209,40 +209,40 @@ static int step_done(struct tcp_conn *conn, size_t n)
 	return err ? err : n;
 }
 
-static void *header_place(struct tcp_conn *conn)
+static void *header_place(struct clt_conn *conn)
 {
 	return conn->parser.buf + conn->parser.len - conn->left;
 }
 
 /* Points the request's iterator to where the next data go. */
-static size_t data_place(struct tcp_conn *conn)
+static size_t data_place(struct clt_conn *conn)
 {
-	size_t room = tcp_request_seek(request_in_hand(conn),
+	size_t room = clt_request_seek(request_in_hand(conn),
 				       conn->parser.pos +
 				       conn->parser.len - conn->left);
 
 	return min_t(size_t, room, conn->left);
 }
 
-static void recv_failed(struct tcp_conn *conn, int err)
+static void recv_failed(struct clt_conn *conn, int err)
 {
 	if (conn->why[0])
-		tcp_conn_fail(conn, err, "%s", conn->why);
+		clt_conn_fail(conn, err, "%s", conn->why);
 	else if (err == -ECONNRESET)
-		tcp_conn_fail(conn, err, "the server closed the connection");
+		clt_conn_fail(conn, err, "the server closed the connection");
 	else if (err == -ETIMEDOUT)
-		tcp_conn_fail(conn, err, "the server's host does not answer");
+		clt_conn_fail(conn, err, "the server's host does not answer");
 	else
-		tcp_conn_fail(conn, err, "the connection broke");
+		clt_conn_fail(conn, err, "the connection broke");
 }
 
 /* ------------------------------------------------------------------ */
 /* TCP                                                                */
 
-static int copy_data(struct tcp_conn *conn, struct sk_buff *skb,
+static int copy_data(struct clt_conn *conn, struct sk_buff *skb,
 		     unsigned int offset, size_t len)
 {
-	struct tcp_request *req = request_in_hand(conn);
+	struct clt_request *req = request_in_hand(conn);
 
 	len = min(len, data_place(conn));
 	if (!len || skb_copy_datagram_iter(skb, offset, &req->iter, len))
@@ -253,7 +253,7 @@ static int copy_data(struct tcp_conn *conn, struct sk_buff *skb,
 }
 
 /* Takes bytes of one buffer for the step in hand, returns how many. */
-static int take(struct tcp_conn *conn, struct sk_buff *skb,
+static int take(struct clt_conn *conn, struct sk_buff *skb,
 		unsigned int offset, size_t len)
 {
 	int n = min_t(size_t, len, conn->left);
@@ -273,7 +273,7 @@ static int take(struct tcp_conn *conn, struct sk_buff *skb,
 static int take_buffer(read_descriptor_t *desc, struct sk_buff *skb,
 		       unsigned int offset, size_t len)
 {
-	struct tcp_conn *conn = desc->arg.data;
+	struct clt_conn *conn = desc->arg.data;
 	size_t taken = 0;
 	int n;
 
@@ -295,14 +295,14 @@ static int take_buffer(read_descriptor_t *desc, struct sk_buff *skb,
 }
 
 /* The hole that was left to us. */
-static int zero_now(struct tcp_conn *conn)
+static int zero_now(struct clt_conn *conn)
 {
 	int err = zero(conn);
 
 	return err ? err : next_step(conn);
 }
 
-static int read_tcp(struct tcp_conn *conn)
+static int read_tcp(struct clt_conn *conn)
 {
 	read_descriptor_t desc = { .arg.data = conn, .count = 1 };
 	struct socket *sock = conn->stream.sock;
@@ -316,14 +316,14 @@ static int read_tcp(struct tcp_conn *conn)
 }
 
 /* Takes what is in the socket, which is locked. */
-static int receive_tcp(struct tcp_conn *conn)
+static int receive_tcp(struct clt_conn *conn)
 {
 	int n;
 
 	sock_owned_by_me(conn->stream.sock->sk);
 
 	/* The parser is at nothing that could be gone on with. */
-	if (tcp_conn_broken(conn))
+	if (clt_conn_broken(conn))
 		return 0;
 	n = read_tcp(conn);
 	if (n > 0)
@@ -334,7 +334,7 @@ static int receive_tcp(struct tcp_conn *conn)
 }
 
 /* Likewise, with bottom halves off: leaves to the work what takes long. */
-static int receive_atomic(struct tcp_conn *conn)
+static int receive_atomic(struct clt_conn *conn)
 {
 	int n = 0;
 
@@ -345,11 +345,11 @@ static int receive_atomic(struct tcp_conn *conn)
 		conn->atomic = false;
 	}
 	if (unlikely(conn->action == NBD_REPLY_ZERO))
-		tcp_conn_kick(conn);
+		clt_conn_kick(conn);
 	return n;
 }
 
-static int recv_tcp(struct tcp_conn *conn)
+static int recv_tcp(struct clt_conn *conn)
 {
 	struct sock *sk = conn->stream.sock->sk;
 	int n;
@@ -362,7 +362,7 @@ static int recv_tcp(struct tcp_conn *conn)
 }
 
 /* For those who must not sleep; -EAGAIN while a process has the socket. */
-static int poll_tcp(struct tcp_conn *conn)
+static int poll_tcp(struct clt_conn *conn)
 {
 	struct sock *sk = conn->stream.sock->sk;
 	int n = -EAGAIN;
@@ -379,24 +379,24 @@ static int poll_tcp(struct tcp_conn *conn)
 }
 
 /**
- * tcp_recv_now() - receive what has come, in the softirq that brings it
+ * clt_recv_now() - receive what has come, in the softirq that brings it
  * @conn: connection over TCP that is not polled
  *
  * With the socket's spinlock held, while no process has the socket.
  */
-void tcp_recv_now(struct tcp_conn *conn)
+void clt_recv_now(struct clt_conn *conn)
 {
 	receive_atomic(conn);
 	if (unlikely(!llist_empty(&conn->finished)))
-		tcp_conn_kick(conn);
+		clt_conn_kick(conn);
 }
 
 /* ------------------------------------------------------------------ */
 /* AF_UNIX, AF_VSOCK                                                  */
 
-static int recv_data(struct tcp_conn *conn)
+static int recv_data(struct clt_conn *conn)
 {
-	struct tcp_request *req = request_in_hand(conn);
+	struct clt_request *req = request_in_hand(conn);
 	struct iov_iter part;
 	size_t len;
 	int n;
@@ -415,7 +415,7 @@ static int recv_data(struct tcp_conn *conn)
 	return n;
 }
 
-static int recv_buffer(struct tcp_conn *conn, void *buf, size_t len)
+static int recv_buffer(struct clt_conn *conn, void *buf, size_t len)
 {
 	struct kvec kv = { .iov_base = buf, .iov_len = len };
 	struct iov_iter iter;
@@ -424,7 +424,7 @@ static int recv_buffer(struct tcp_conn *conn, void *buf, size_t len)
 	return unbd_stream_recv(&conn->stream, &iter);
 }
 
-static int recv_nothing(struct tcp_conn *conn)
+static int recv_nothing(struct clt_conn *conn)
 {
 	struct iov_iter iter;
 
@@ -432,7 +432,7 @@ static int recv_nothing(struct tcp_conn *conn)
 	return unbd_stream_recv(&conn->stream, &iter);
 }
 
-static int recv_step(struct tcp_conn *conn)
+static int recv_step(struct clt_conn *conn)
 {
 	int n;
 
@@ -445,7 +445,7 @@ static int recv_step(struct tcp_conn *conn)
 	return n < 0 ? n : step_done(conn, n);
 }
 
-static int recv_messages(struct tcp_conn *conn)
+static int recv_messages(struct clt_conn *conn)
 {
 	int total = 0, n;
 
@@ -464,14 +464,14 @@ static int recv_messages(struct tcp_conn *conn)
 /* ------------------------------------------------------------------ */
 
 /* Receives with @receive, returns what it does; -EAGAIN leaves all as it is. */
-static int recv_with(struct tcp_conn *conn,
-		     int (*receive)(struct tcp_conn *conn))
+static int recv_with(struct clt_conn *conn,
+		     int (*receive)(struct clt_conn *conn))
 {
 	int ended, n;
 
 	lockdep_assert_held(&conn->recv_mutex);
 
-	if (tcp_conn_broken(conn))
+	if (clt_conn_broken(conn))
 		return 0;
 	/* Asked first: what came before the end is received all the same. */
 	ended = unbd_stream_status(&conn->stream);
@@ -488,14 +488,14 @@ static int recv_with(struct tcp_conn *conn,
 }
 
 /**
- * tcp_recv() - receive what has come and end what is answered by it
+ * clt_recv() - receive what has come and end what is answered by it
  * @conn: connection
  *
  * Process context; sleeps for the socket's lock. Adds to conn->completed.
  *
  * Return: true if there may be more to receive although no report will say so.
  */
-bool tcp_recv(struct tcp_conn *conn)
+bool clt_recv(struct clt_conn *conn)
 {
 	if (!conn->stream.is_tcp)
 		return recv_with(conn, recv_messages) >= RECV_QUOTA;
@@ -504,22 +504,22 @@ bool tcp_recv(struct tcp_conn *conn)
 }
 
 /**
- * tcp_recv_poll() - tcp_recv() for those who must not sleep
+ * clt_recv_poll() - clt_recv() for those who must not sleep
  * @conn: connection over TCP
  *
  * Process context, within an RCU read-side critical section too. Takes nothing
  * while somebody else has the socket's lock. Adds to conn->completed.
  */
-void tcp_recv_poll(struct tcp_conn *conn)
+void clt_recv_poll(struct clt_conn *conn)
 {
 	recv_with(conn, poll_tcp);
 }
 
 /**
- * tcp_recv_start() - expect the first reply
+ * clt_recv_start() - expect the first reply
  * @conn: connection whose headers are set
  */
-void tcp_recv_start(struct tcp_conn *conn)
+void clt_recv_start(struct clt_conn *conn)
 {
 	conn->why[0] = '\0';
 	nbd_reply_parser_init(&conn->parser, conn->headers, find_request,

@@ -14,7 +14,7 @@
 #define BATCH	32
 
 /**
- * struct tcp_replay - writing again, under way
+ * struct clt_replay - writing again, under way
  * @stream: the connection
  * @leg: its leg
  * @deadline: jiffies, for the batch
@@ -26,9 +26,9 @@
  * @refused: of these, those that were answered with an error
  * @why: what the parser has against the server
  */
-struct tcp_replay {
+struct clt_replay {
 	struct unbd_stream *stream;
-	struct tcp_leg *leg;
+	struct clt_leg *leg;
 	unsigned long deadline;
 	struct nbd_inflight sent[BATCH];
 	unsigned int nr_sent;
@@ -41,13 +41,13 @@ struct tcp_replay {
 
 static struct nbd_inflight *find_sent(void *ctx, u64 cookie)
 {
-	struct tcp_replay *t = ctx;
+	struct clt_replay *t = ctx;
 
 	return cookie < t->nr_sent && !(t->answered & 1UL << cookie) ?
 		&t->sent[cookie] : NULL;
 }
 
-static int send_data(struct tcp_replay *t, const struct unbd_write *write)
+static int send_data(struct clt_replay *t, const struct unbd_write *write)
 {
 	u32 left = write->length, n;
 	unsigned int i;
@@ -62,7 +62,7 @@ static int send_data(struct tcp_replay *t, const struct unbd_write *write)
 	return err;
 }
 
-static int send_command(struct tcp_replay *t, u16 cmd, u16 flags, u64 offset,
+static int send_command(struct clt_replay *t, u16 cmd, u16 flags, u64 offset,
 			u32 length)
 {
 	u8 header[NBD_REQUEST_HEADER_MAX];
@@ -75,7 +75,7 @@ static int send_command(struct tcp_replay *t, u16 cmd, u16 flags, u64 offset,
 	return clt_stream_send_all(t->stream, header, len, t->deadline);
 }
 
-static int send_write(struct tcp_replay *t, const struct unbd_write *write)
+static int send_write(struct clt_replay *t, const struct unbd_write *write)
 {
 	u16 cmd = NBD_CMD_WRITE, flags = 0;
 	int err;
@@ -91,7 +91,7 @@ static int send_write(struct tcp_replay *t, const struct unbd_write *write)
 	return err ? err : send_data(t, write);
 }
 
-static int skip(struct tcp_replay *t, u32 len)
+static int skip(struct clt_replay *t, u32 len)
 {
 	u8 buf[64];
 	u32 n;
@@ -105,7 +105,7 @@ static int skip(struct tcp_replay *t, u32 len)
 }
 
 /* A discard is a hint: it may as well be lost. */
-static void count_answer(struct tcp_replay *t)
+static void count_answer(struct clt_replay *t)
 {
 	const struct nbd_inflight *req = t->parser.req;
 
@@ -115,7 +115,7 @@ static void count_answer(struct tcp_replay *t)
 		t->refused++;
 }
 
-static int recv_answers(struct tcp_replay *t)
+static int recv_answers(struct clt_replay *t)
 {
 	struct nbd_reply_parser *p = &t->parser;
 	int err = 0;
@@ -139,7 +139,7 @@ static int recv_answers(struct tcp_replay *t)
 	return err;
 }
 
-static void begin_batch(struct tcp_replay *t)
+static void begin_batch(struct clt_replay *t)
 {
 	t->nr_sent = 0;
 	t->answered = 0;
@@ -148,7 +148,7 @@ static void begin_batch(struct tcp_replay *t)
 			      t->why, sizeof(t->why));
 }
 
-static int write_all(struct tcp_replay *t)
+static int write_all(struct clt_replay *t)
 {
 	const struct unbd_write *write = NULL;
 	int err = 0;
@@ -168,7 +168,7 @@ static int write_all(struct tcp_replay *t)
 }
 
 /* What was answered is not to be lost a second time. */
-static int flush(struct tcp_replay *t)
+static int flush(struct clt_replay *t)
 {
 	int err;
 
@@ -179,10 +179,10 @@ static int flush(struct tcp_replay *t)
 	return !err && t->sent[0].error ? -EIO : err;
 }
 
-static int replay(struct tcp_leg *leg, struct unbd_stream *stream,
+static int replay(struct clt_leg *leg, struct unbd_stream *stream,
 		  char *why, size_t len)
 {
-	struct tcp_replay *t = kzalloc(sizeof(*t), GFP_KERNEL);
+	struct clt_replay *t = kzalloc(sizeof(*t), GFP_KERNEL);
 	int err = -ENOMEM;
 
 	if (t) {
@@ -203,7 +203,7 @@ static int replay(struct tcp_leg *leg, struct unbd_stream *stream,
 }
 
 /**
- * tcp_recognise() - tell the core who the server is, and help its memory
+ * clt_recognise() - tell the core who the server is, and help its memory
  * @leg: leg whose first connection has been opened
  * @stream: that connection
  * @why: reason of a failure
@@ -212,24 +212,24 @@ static int replay(struct tcp_leg *leg, struct unbd_stream *stream,
  * Sleeps for the server, at most connect_timeout for some requests.
  * Return: 0; or -errno, and the server has been told if it can be.
  */
-int tcp_recognise(struct tcp_leg *leg, struct unbd_stream *stream,
+int clt_recognise(struct clt_leg *leg, struct unbd_stream *stream,
 		  char *why, size_t len)
 {
 	const struct nbd_export_info *info = &leg->info;
-	struct tcp_attempt attempt = { .leg = leg, .stream = stream };
+	struct clt_attempt attempt = { .leg = leg, .stream = stream };
 	int err;
 
 	err = unbd_leg_recognise(&leg->base, info->has_instance ?
 				 &info->instance : NULL, why, len);
 	if (err < 0)
-		tcp_say_goodbye(stream, info->headers);
+		clt_say_goodbye(stream, info->headers);
 	if (err <= 0)
 		return err;
-	err = tcp_begin_attempt(&attempt);
+	err = clt_begin_attempt(&attempt);
 	if (err)
 		return unbd_leg_replayed(&leg->base, &info->instance, err, 0,
 					 0, why, len);
 	err = replay(leg, stream, why, len);
-	tcp_end_attempt(&attempt);
+	clt_end_attempt(&attempt);
 	return err;
 }

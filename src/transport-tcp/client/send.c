@@ -26,9 +26,9 @@
 /* For how long one thread sends before it leaves the rest to conn->work */
 #define SEND_QUOTA	msecs_to_jiffies(1)
 
-static struct tcp_request *to_request(struct llist_node *node)
+static struct clt_request *to_request(struct llist_node *node)
 {
-	return llist_entry(node, struct tcp_request, node);
+	return llist_entry(node, struct clt_request, node);
 }
 
 /* ------------------------------------------------------------------ */
@@ -64,9 +64,9 @@ static int command_of(struct request *rq, u16 *flags)
 	}
 }
 
-static bool prepare_request(struct tcp_conn *conn, struct request *rq)
+static bool prepare_request(struct clt_conn *conn, struct request *rq)
 {
-	struct tcp_request *req = to_tcp_request(rq);
+	struct clt_request *req = to_clt_request(rq);
 	u64 cookie = unbd_request_cookie(rq);
 	u64 offset = 0;
 	u32 length = 0;
@@ -97,28 +97,28 @@ static bool prepare_request(struct tcp_conn *conn, struct request *rq)
 }
 
 /* The first request of the queue is with the socket in full. */
-static void request_sent(struct tcp_conn *conn)
+static void request_sent(struct clt_conn *conn)
 {
-	struct tcp_request *req = to_request(conn->queue);
+	struct clt_request *req = to_request(conn->queue);
 
 	WRITE_ONCE(conn->queue, conn->queue->next);
 	/* Unless it has been answered the receiver may end it any time. */
-	if (atomic_fetch_or(TCP_REQ_SENT, &req->state) & TCP_REQ_ANSWERED)
+	if (atomic_fetch_or(CLT_REQ_SENT, &req->state) & CLT_REQ_ANSWERED)
 		llist_add(&req->node, &conn->finished);
 }
 
 /* ------------------------------------------------------------------ */
 /* Bytes                                                              */
 
-static bool more_behind(struct tcp_conn *conn, struct llist_node *node)
+static bool more_behind(struct clt_conn *conn, struct llist_node *node)
 {
 	return node->next || !llist_empty(&conn->submitted);
 }
 
 /* Counts what the socket has taken of the queue's first headers. */
-static void headers_sent(struct tcp_conn *conn, size_t sent)
+static void headers_sent(struct clt_conn *conn, size_t sent)
 {
-	struct tcp_request *req;
+	struct clt_request *req;
 	size_t n;
 
 	while (sent) {
@@ -132,11 +132,11 @@ static void headers_sent(struct tcp_conn *conn, size_t sent)
 }
 
 /* Sends the headers from the queue's head up to the first write. */
-static int send_headers(struct tcp_conn *conn)
+static int send_headers(struct clt_conn *conn)
 {
 	struct kvec kv[MAX_HEADERS];
 	struct llist_node *node;
-	struct tcp_request *req;
+	struct clt_request *req;
 	struct iov_iter iter;
 	unsigned int nr = 0;
 	size_t len = 0;
@@ -164,16 +164,16 @@ static int send_headers(struct tcp_conn *conn)
  * else perhaps, if packets are held up, the path is lost and the write has been
  * answered over another one. A server that fences takes nothing of it any more.
  */
-static bool may_send_pages(struct tcp_conn *conn)
+static bool may_send_pages(struct clt_conn *conn)
 {
 	const struct unbd_leg *leg = &conn->leg->base;
 
 	return leg->fences || !unbd_leg_has_others(leg);
 }
 
-static int send_data(struct tcp_conn *conn, struct tcp_request *req)
+static int send_data(struct clt_conn *conn, struct clt_request *req)
 {
-	size_t len = tcp_request_seek(req, req->inflight.length -
+	size_t len = clt_request_seek(req, req->inflight.length -
 				      req->to_send);
 	bool more = len < req->to_send || more_behind(conn, &req->node);
 	int n;
@@ -193,16 +193,16 @@ static int send_data(struct tcp_conn *conn, struct tcp_request *req)
 	return n;
 }
 
-static int send_some(struct tcp_conn *conn)
+static int send_some(struct clt_conn *conn)
 {
-	struct tcp_request *req = to_request(conn->queue);
+	struct clt_request *req = to_request(conn->queue);
 
 	if (req->header_sent < req->header_len)
 		return send_headers(conn);
 	return send_data(conn, req);
 }
 
-static bool next_request(struct tcp_conn *conn)
+static bool next_request(struct clt_conn *conn)
 {
 	struct llist_node *node;
 
@@ -214,13 +214,13 @@ static bool next_request(struct tcp_conn *conn)
 }
 
 /* Returns true if it could have gone on. */
-static bool send_held(struct tcp_conn *conn)
+static bool send_held(struct clt_conn *conn)
 {
 	unsigned long deadline = jiffies + SEND_QUOTA;
 	int n;
 
 	while (next_request(conn)) {
-		if (tcp_conn_broken(conn))
+		if (clt_conn_broken(conn))
 			return false;
 		n = send_some(conn);
 		if (n == -EAGAIN) {
@@ -228,7 +228,7 @@ static bool send_held(struct tcp_conn *conn)
 			return false;
 		}
 		if (n < 0) {
-			tcp_conn_fail(conn, n, "the connection broke while sending");
+			clt_conn_fail(conn, n, "the connection broke while sending");
 			return false;
 		}
 		if (unlikely(conn->full)) {
@@ -241,7 +241,7 @@ static bool send_held(struct tcp_conn *conn)
 	return false;
 }
 
-static bool send_queue(struct tcp_conn *conn)
+static bool send_queue(struct clt_conn *conn)
 {
 	bool unfinished;
 
@@ -256,15 +256,15 @@ static bool send_queue(struct tcp_conn *conn)
 }
 
 /**
- * tcp_send() - send what is queued
+ * clt_send() - send what is queued
  * @conn: connection
  * @wait: for another sender; else leave it to him
  *
  * Process context; sleeps for other senders and the socket's lock at most.
  *
- * Return: true if time was up; tcp_conn_kick() is due.
+ * Return: true if time was up; clt_conn_kick() is due.
  */
-bool tcp_send(struct tcp_conn *conn, bool wait)
+bool clt_send(struct clt_conn *conn, bool wait)
 {
 	bool unfinished;
 
@@ -280,12 +280,12 @@ bool tcp_send(struct tcp_conn *conn, bool wait)
 		 * sender: he gets the mutex or we see his request.
 		 */
 		smp_mb();
-	} while (!unfinished && !tcp_conn_broken(conn) &&
+	} while (!unfinished && !clt_conn_broken(conn) &&
 		 !READ_ONCE(conn->queue) && !llist_empty(&conn->submitted));
 
 	/* Whoever receives ends them. */
 	if (unlikely(!llist_empty(&conn->finished)))
-		tcp_conn_kick(conn);
+		clt_conn_kick(conn);
 	return unfinished;
 }
 
@@ -294,31 +294,31 @@ bool tcp_send(struct tcp_conn *conn, bool wait)
  * submit. A socket of the kernel's own is beyond them, one that a process
  * has made is not: there conn->work sends everything.
  */
-static void send_now(struct tcp_conn *conn)
+static void send_now(struct clt_conn *conn)
 {
-	if (conn->stream.borrowed || tcp_send(conn, false))
-		tcp_conn_kick(conn);
+	if (conn->stream.borrowed || clt_send(conn, false))
+		clt_conn_kick(conn);
 }
 
-blk_status_t tcp_queue_rq(struct unbd_leg *base, unsigned int queue,
+blk_status_t clt_queue_rq(struct unbd_leg *base, unsigned int queue,
 			  struct request *rq, bool last)
 {
-	struct tcp_conn *conn = &to_tcp_leg(base)->conns[queue];
+	struct clt_conn *conn = &to_clt_leg(base)->conns[queue];
 
-	if (tcp_conn_broken(conn))
+	if (clt_conn_broken(conn))
 		return BLK_STS_TRANSPORT;
 	if (!prepare_request(conn, rq))
 		return BLK_STS_NOTSUPP;
 	WRITE_ONCE(conn->cpu, raw_smp_processor_id());
-	llist_add(&to_tcp_request(rq)->node, &conn->submitted);
+	llist_add(&to_clt_request(rq)->node, &conn->submitted);
 	if (last)
 		send_now(conn);
 	return BLK_STS_OK;
 }
 
-void tcp_commit_rqs(struct unbd_leg *base, unsigned int queue)
+void clt_commit_rqs(struct unbd_leg *base, unsigned int queue)
 {
-	struct tcp_conn *conn = &to_tcp_leg(base)->conns[queue];
+	struct clt_conn *conn = &to_clt_leg(base)->conns[queue];
 
 	if (!llist_empty(&conn->submitted))
 		send_now(conn);
