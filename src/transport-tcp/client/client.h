@@ -219,23 +219,42 @@ static inline struct clt_request *to_clt_request(struct request *rq)
 	return unbd_request_priv(rq);
 }
 
+/*
+ * From here on in the order of the files: each calls what is declared above its
+ * own, and nothing below. What has to go up goes by a callback: a work, or a
+ * report of the socket.
+ */
+
+static inline bool clt_conn_broken(const struct clt_conn *conn)
+{
+	return unlikely(test_bit(CLT_CONN_BROKEN, &conn->flags));
+}
+
+/* workqueues.c: who works for this module */
+int clt_workqueues_create(void);
+void clt_workqueues_destroy(void);
 extern struct workqueue_struct *clt_io_wq;
 extern struct workqueue_struct *clt_connect_wq;
 
-/* connect.c: from nothing to the transmission phase */
-int clt_connect_first(struct clt_leg *leg, struct unbd_stream *stream,
-		      struct nbd_export_info *info, char *why, size_t len);
-int clt_connect_others(struct clt_leg *leg, unsigned int nr,
-		       unsigned long first, char *why, size_t len);
-int clt_begin_attempt(struct clt_attempt *attempt);
-void clt_end_attempt(struct clt_attempt *attempt);
-void clt_abort_attempts(struct clt_leg *leg);
-void clt_say_goodbye(struct unbd_stream *stream,
-		     enum nbd_header_style headers);
+/**
+ * clt_conn_kick() - let the connection's work send and receive
+ * @conn: connection
+ *
+ * Any context.
+ */
+static inline void clt_conn_kick(struct clt_conn *conn)
+{
+	queue_work_on(READ_ONCE(conn->cpu), clt_io_wq, &conn->work);
+}
 
-/* replay.c: a server that has lost writes */
-int clt_recognise(struct clt_leg *leg, struct unbd_stream *stream,
-		  char *why, size_t len);
+/* fail.c: a connection breaks */
+__printf(3, 4)
+void clt_conn_fail(struct clt_conn *conn, int error, const char *fmt, ...);
+
+/* data.c: a request's data, piece by piece */
+size_t clt_request_seek(struct clt_request *req, u32 pos);
+int clt_request_zero(struct clt_request *req, u32 pos, u32 len,
+		     bool may_sleep);
 
 /* watch.c: a server that tells when the size changes */
 #define CLT_WATCH_COOKIE	U64_MAX
@@ -243,9 +262,32 @@ void clt_watch(struct clt_leg *leg, u64 size);
 struct nbd_inflight *clt_watch_find(struct clt_conn *conn);
 void clt_watch_answered(struct clt_leg *leg);
 
+/* send.c: the way out, from queue_rq to the socket */
+blk_status_t clt_queue_rq(struct unbd_leg *leg, unsigned int queue,
+			  struct request *rq, bool last);
+void clt_commit_rqs(struct unbd_leg *leg, unsigned int queue);
+bool clt_send(struct clt_conn *conn, bool wait);
+
+static inline bool clt_send_pending(const struct clt_conn *conn)
+{
+	return READ_ONCE(conn->queue) || !llist_empty(&conn->submitted);
+}
+
+/* recv.c: the way back, from the socket to completed requests */
+void clt_recv_start(struct clt_conn *conn);
+bool clt_recv(struct clt_conn *conn);
+void clt_recv_now(struct clt_conn *conn);
+void clt_recv_poll(struct clt_conn *conn);
+
 /* geometry.c: what the export is to a block device */
 int clt_set_geometry(struct clt_leg *leg, const struct nbd_export_info *info,
 		     char *why, size_t len);
+
+/* path.c: addresses */
+int clt_path_init(struct unbd_path *base, char *why, size_t len);
+void clt_path_exit(struct unbd_path *base);
+void clt_path_describe(struct unbd_path *base, char *src, char *dst,
+		       size_t len);
 
 /* wait.c: a stream in its handshake */
 int clt_stream_connect(struct unbd_stream *s, struct net *net,
@@ -259,43 +301,35 @@ int clt_stream_send_all(struct unbd_stream *s, const void *buf, size_t len,
 int clt_stream_recv_all(struct unbd_stream *s, void *buf, size_t len,
 			unsigned long deadline);
 
+/* connect.c: from nothing to the transmission phase */
+int clt_connect_first(struct clt_leg *leg, struct unbd_stream *stream,
+		      struct nbd_export_info *info, char *why, size_t len);
+int clt_connect_others(struct clt_leg *leg, unsigned int nr,
+		       unsigned long first, char *why, size_t len);
+int clt_begin_attempt(struct clt_attempt *attempt);
+void clt_end_attempt(struct clt_attempt *attempt);
+void clt_abort_attempts(struct unbd_leg *base);
+void clt_allow_attempts(struct unbd_leg *base);
+void clt_say_goodbye(struct unbd_stream *stream,
+		     enum nbd_header_style headers);
+
+/* replay.c: a server that has lost writes */
+int clt_recognise(struct clt_leg *leg, struct unbd_stream *stream,
+		  char *why, size_t len);
+
 /* conn.c: a connection's life and its work */
 void clt_conn_init(struct clt_conn *conn, struct clt_leg *leg,
 		   unsigned int index);
 int clt_conn_start(struct clt_conn *conn, char *why, size_t len);
 void clt_conn_stop(struct clt_conn *conn);
 void clt_conn_close(struct clt_conn *conn, bool polite);
-void clt_conn_kick(struct clt_conn *conn);
-__printf(3, 4)
-void clt_conn_fail(struct clt_conn *conn, int error, const char *fmt, ...);
-int clt_conn_poll(struct clt_conn *conn);
-unsigned long clt_conn_moved(struct clt_conn *conn);
+int clt_poll(struct unbd_leg *base, unsigned int queue);
+unsigned long clt_moved(struct unbd_leg *base, unsigned int queue);
 
-static inline bool clt_conn_broken(const struct clt_conn *conn)
-{
-	return unlikely(test_bit(CLT_CONN_BROKEN, &conn->flags));
-}
-
-/* data.c: a request's data, piece by piece */
-size_t clt_request_seek(struct clt_request *req, u32 pos);
-int clt_request_zero(struct clt_request *req, u32 pos, u32 len,
-		     bool may_sleep);
-
-/* send.c */
-blk_status_t clt_queue_rq(struct unbd_leg *leg, unsigned int queue,
-			  struct request *rq, bool last);
-void clt_commit_rqs(struct unbd_leg *leg, unsigned int queue);
-bool clt_send(struct clt_conn *conn, bool wait);
-
-static inline bool clt_send_pending(const struct clt_conn *conn)
-{
-	return READ_ONCE(conn->queue) || !llist_empty(&conn->submitted);
-}
-
-/* recv.c */
-void clt_recv_start(struct clt_conn *conn);
-bool clt_recv(struct clt_conn *conn);
-void clt_recv_now(struct clt_conn *conn);
-void clt_recv_poll(struct clt_conn *conn);
+/* leg.c: all connections of a disk, and their watchdog */
+int clt_leg_attach(struct unbd_leg *base, char *why, size_t len);
+void clt_leg_detach(struct unbd_leg *base);
+int clt_leg_refresh(struct unbd_leg *base, char *why, size_t len);
+int clt_leg_fence(struct unbd_leg *base, char *why, size_t len);
 
 #endif

@@ -11,38 +11,6 @@
 /* For how long the work goes on before it lets others have the CPU */
 #define WORK_QUOTA	msecs_to_jiffies(1)
 
-/**
- * clt_conn_kick() - let the connection's work send and receive
- * @conn: connection
- *
- * Any context.
- */
-void clt_conn_kick(struct clt_conn *conn)
-{
-	queue_work_on(READ_ONCE(conn->cpu), clt_io_wq, &conn->work);
-}
-
-/**
- * clt_conn_fail() - a connection has broken, and the leg with it
- * @conn: connection
- * @error: -errno
- * @fmt: what happened
- *
- * Any context. Only the first one is reported.
- */
-void clt_conn_fail(struct clt_conn *conn, int error, const char *fmt, ...)
-{
-	struct va_format vaf = { .fmt = fmt };
-	va_list args;
-
-	if (test_and_set_bit(CLT_CONN_BROKEN, &conn->flags))
-		return;
-	va_start(args, fmt);
-	vaf.va = &args;
-	unbd_leg_failed(&conn->leg->base, error, "%pV", &vaf);
-	va_end(args);
-}
-
 static void conn_readable(struct unbd_stream *s)
 {
 	struct clt_conn *conn = container_of(s, struct clt_conn, stream);
@@ -104,8 +72,9 @@ static void conn_work(struct work_struct *work)
 }
 
 /**
- * clt_conn_poll() - look for replies instead of waiting for a report
- * @conn: connection
+ * clt_poll() - look for replies instead of waiting for a report
+ * @base: leg that is attached
+ * @queue: the connection's number
  *
  * Process context; does not sleep, the block layer polls within an RCU
  * read-side critical section. AF_UNIX and AF_VSOCK sleep when they receive,
@@ -113,8 +82,9 @@ static void conn_work(struct work_struct *work)
  *
  * Return: number of requests that were completed.
  */
-int clt_conn_poll(struct clt_conn *conn)
+int clt_poll(struct unbd_leg *base, unsigned int queue)
 {
+	struct clt_conn *conn = &to_clt_leg(base)->conns[queue];
 	struct sock *sk = conn->stream.sock->sk;
 	int found = 0;
 
@@ -139,13 +109,15 @@ int clt_conn_poll(struct clt_conn *conn)
 }
 
 /**
- * clt_conn_moved() - when a connection last got on
- * @conn: connection that is not being closed
+ * clt_moved() - when a connection last got on
+ * @base: leg that is attached
+ * @queue: the connection's number
  *
  * Process context. Return: jiffies; see &unbd_transport_ops.moved.
  */
-unsigned long clt_conn_moved(struct clt_conn *conn)
+unsigned long clt_moved(struct unbd_leg *base, unsigned int queue)
 {
+	struct clt_conn *conn = &to_clt_leg(base)->conns[queue];
 	unsigned long received = READ_ONCE(conn->received);
 	unsigned long sent = READ_ONCE(conn->got_room);
 	unsigned long taken = unbd_stream_look(&conn->stream, &conn->look);

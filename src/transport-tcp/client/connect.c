@@ -49,13 +49,14 @@ void clt_end_attempt(struct clt_attempt *attempt)
 
 /**
  * clt_abort_attempts() - end the handshakes of a leg, and those to come
- * @leg: leg
+ * @base: leg
  *
- * Process context.
+ * Process context. This is &unbd_transport_ops.abort_leg.
  */
-void clt_abort_attempts(struct clt_leg *leg)
+void clt_abort_attempts(struct unbd_leg *base)
 {
-	struct clt_path *path = to_clt_path(leg->base.path);
+	struct clt_path *path = to_clt_path(base->path);
+	struct clt_leg *leg = to_clt_leg(base);
 	struct clt_attempt *attempt;
 
 	spin_lock(&path->lock);
@@ -63,6 +64,21 @@ void clt_abort_attempts(struct clt_leg *leg)
 	list_for_each_entry(attempt, &path->attempts, entry)
 		if (attempt->leg == leg)
 			clt_stream_abort(attempt->stream);
+	spin_unlock(&path->lock);
+}
+
+/**
+ * clt_allow_attempts() - undo clt_abort_attempts() for those to come
+ * @base: leg
+ *
+ * Process context. This is &unbd_transport_ops.abort_leg_clear.
+ */
+void clt_allow_attempts(struct unbd_leg *base)
+{
+	struct clt_path *path = to_clt_path(base->path);
+
+	spin_lock(&path->lock);
+	to_clt_leg(base)->aborted = false;
 	spin_unlock(&path->lock);
 }
 

@@ -300,6 +300,16 @@ static void send_now(struct clt_conn *conn)
 		clt_conn_kick(conn);
 }
 
+/**
+ * clt_queue_rq() - send a request, &unbd_transport_ops.queue_rq
+ * @base: leg that is attached
+ * @queue: the connection's number
+ * @rq: request
+ * @last: no more follow at once
+ *
+ * Return: BLK_STS_OK, and the request is ended by and by; BLK_STS_TRANSPORT if
+ * the connection is broken; BLK_STS_NOTSUPP.
+ */
 blk_status_t clt_queue_rq(struct unbd_leg *base, unsigned int queue,
 			  struct request *rq, bool last)
 {
@@ -316,6 +326,11 @@ blk_status_t clt_queue_rq(struct unbd_leg *base, unsigned int queue,
 	return BLK_STS_OK;
 }
 
+/**
+ * clt_commit_rqs() - no more follow after all, &unbd_transport_ops.commit_rqs
+ * @base: leg that is attached
+ * @queue: the connection's number
+ */
 void clt_commit_rqs(struct unbd_leg *base, unsigned int queue)
 {
 	struct clt_conn *conn = &to_clt_leg(base)->conns[queue];
