@@ -2,8 +2,6 @@
 /*
  * A connection from accept to release.
  */
-#define pr_fmt(fmt) "unbd-tcp-server: " fmt
-
 #include <linux/module.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -11,9 +9,6 @@
 #include <net/ipv6.h>
 
 #include "server.h"
-
-/* How long a client may take to close its end after the last reply. */
-#define SRV_LINGER_TIME		(5 * HZ)
 
 static unsigned int handshake_timeout = 10;
 module_param(handshake_timeout, uint, 0644);
@@ -24,28 +19,6 @@ static unsigned int keepalive = 30;
 module_param(keepalive, uint, 0644);
 MODULE_PARM_DESC(keepalive,
 		 "seconds between probes of an idle client; one that says nothing, or takes nothing, for three times that is dropped (default: 30; 0: never)");
-
-/**
- * srv_conn_wake() - have the work run that drives a connection
- * @conn: connection that is not being freed
- *
- * Any context.
- */
-void srv_conn_wake(struct srv_conn *conn)
-{
-	int cpu;
-
-	/* Pairs with srv_conn_live(): io_work sees what was agreed upon. */
-	if (smp_load_acquire(&conn->phase) == SRV_HANDSHAKE) {
-		queue_work(srv_control_wq, &conn->handshake);
-		return;
-	}
-	/* Where its packets arrive; not known at first and for AF_UNIX. */
-	cpu = READ_ONCE(conn->stream.sock->sk->sk_incoming_cpu);
-	if ((unsigned int)cpu >= nr_cpu_ids || !cpu_online(cpu))
-		cpu = WORK_CPU_UNBOUND;
-	queue_work_on(cpu, srv_io_wq, &conn->io_work);
-}
 
 static void srv_conn_report(struct unbd_stream *s)
 {
@@ -61,84 +34,6 @@ static const struct unbd_stream_ops srv_stream_ops = {
 	.readable = srv_conn_report,
 	.writable = srv_conn_report,
 };
-
-/**
- * srv_conn_kill() - end a connection soon
- * @conn: connection that the core knows
- *
- * Any context, any number of times.
- */
-void srv_conn_kill(struct srv_conn *conn)
-{
-	if (test_and_set_bit(0, &conn->closing))
-		return;
-	/* The storage need not finish what takes long. */
-	WRITE_ONCE(conn->base.closing, true);
-	queue_work(srv_teardown_wq, &conn->teardown);
-}
-
-/**
- * srv_conn_drop() - end a connection and say why
- * @conn: connection that the core knows
- * @fmt: what the client has done, without a newline
- *
- * Any context. Says nothing about a connection that ends already.
- */
-void srv_conn_drop(struct srv_conn *conn, const char *fmt, ...)
-{
-	struct va_format vaf;
-	va_list args;
-
-	if (srv_conn_closing(conn))
-		return;
-	va_start(args, fmt);
-	vaf.fmt = fmt;
-	vaf.va = &args;
-	pr_notice_ratelimited("%s dropped: %pV\n", conn->base.peer_name, &vaf);
-	va_end(args);
-	srv_conn_kill(conn);
-}
-
-/**
- * srv_conn_put() - a request is back
- * @conn: may be gone when this returns
- */
-void srv_conn_put(struct srv_conn *conn)
-{
-	if (refcount_dec_and_test(&conn->refs))
-		queue_work(srv_control_wq, &conn->finish);
-}
-
-/**
- * srv_conn_live() - the handshake is done, requests may come
- * @conn: connection, from the handshake's work, which must not touch it
- *	any more
- */
-void srv_conn_live(struct srv_conn *conn)
-{
-	cancel_delayed_work(&conn->deadline);
-	/* Pairs with srv_conn_wake(). */
-	smp_store_release(&conn->phase, SRV_LIVE);
-	srv_conn_wake(conn);
-}
-
-/**
- * srv_conn_farewell() - all is sent: close our direction, wait for the other
- * @conn: connection, from the work that drives it
- *
- * Closing both at once could take the last replies away from the client.
- */
-void srv_conn_farewell(struct srv_conn *conn)
-{
-	bool handshake = conn->phase == SRV_HANDSHAKE;
-
-	kernel_sock_shutdown(conn->stream.sock, SHUT_WR);
-	mod_delayed_work(srv_control_wq, &conn->deadline, SRV_LINGER_TIME);
-	/* Pairs with srv_conn_wake(). */
-	smp_store_release(&conn->phase, SRV_LINGERING);
-	if (handshake)
-		srv_conn_wake(conn);
-}
 
 static void srv_conn_deadline(struct work_struct *work)
 {
@@ -159,18 +54,6 @@ static void srv_conn_deadline(struct work_struct *work)
 	case SRV_DRAINING:
 		break;
 	}
-}
-
-/*
- * A client in this same kernel may come back because memory is short: what it
- * then needs must not wait for its disk.
- */
-static void srv_conn_handshake(struct work_struct *work)
-{
-	unsigned int noio = memalloc_noio_save();
-
-	srv_handshake_drive(container_of(work, struct srv_conn, handshake));
-	memalloc_noio_restore(noio);
 }
 
 static void srv_conn_release(struct unbd_conn *base)
@@ -216,6 +99,59 @@ static void srv_conn_teardown(struct work_struct *work)
 	cancel_delayed_work_sync(&conn->watch_work);
 	/* Nothing is submitted any more; what was has to come back. */
 	srv_conn_put(conn);
+}
+
+/* A connection that the core does not know ends. */
+static void srv_conn_abandon(struct srv_conn *conn)
+{
+	srv_handshake_end(conn);
+	srv_conn_close_socket(conn);
+	kfree(conn);
+}
+
+static void srv_conn_limit_handshake(struct srv_conn *conn)
+{
+	unsigned long seconds = READ_ONCE(handshake_timeout);
+
+	if (seconds)
+		queue_delayed_work(srv_control_wq, &conn->deadline,
+				   seconds * HZ);
+}
+
+/*
+ * Ask the core whether it wants a new client. If not, it has said why, and the
+ * connection is gone.
+ */
+static int srv_conn_admit(struct srv_conn *conn)
+{
+	int err = unbd_conn_add(&conn->base);
+
+	if (err) {
+		srv_conn_abandon(conn);
+	} else {
+		conn->admitted = true;
+		srv_conn_limit_handshake(conn);
+		/* Some BPF programs have sockets for themselves. */
+		if (unbd_stream_watch(&conn->stream, &srv_stream_ops))
+			srv_conn_drop(conn, "somebody else watches its socket");
+	}
+	/* The core has a reference of its own by now. */
+	module_put(THIS_MODULE);
+	return err;
+}
+
+/*
+ * A client in this same kernel may come back because memory is short: what it
+ * then needs must not wait for its disk.
+ */
+static void srv_conn_handshake(struct work_struct *work)
+{
+	struct srv_conn *conn = container_of(work, struct srv_conn, handshake);
+	unsigned int noio = memalloc_noio_save();
+
+	if (conn->admitted || !srv_conn_admit(conn))
+		srv_handshake_drive(conn);
+	memalloc_noio_restore(noio);
 }
 
 /* An IPv4 client of a dual-stack listener is named by what it is. */
@@ -266,7 +202,8 @@ static int srv_conn_identify(struct srv_conn *conn)
 	return 0;
 }
 
-static struct srv_conn *srv_conn_alloc(struct socket *sock)
+static struct srv_conn *srv_conn_alloc(struct socket *sock,
+				       const struct unbd_target_ops *ops)
 {
 	struct srv_conn *conn = kzalloc(sizeof(*conn), GFP_KERNEL);
 
@@ -278,7 +215,7 @@ static struct srv_conn *srv_conn_alloc(struct socket *sock)
 		kfree(conn);
 		return NULL;
 	}
-	conn->base.ops = &srv_target_ops;
+	conn->base.ops = ops;
 	conn->base.release = srv_conn_release;
 	refcount_set(&conn->refs, 1);
 	INIT_WORK(&conn->teardown, srv_conn_teardown);
@@ -298,74 +235,16 @@ static struct srv_conn *srv_conn_alloc(struct socket *sock)
 	return conn;
 }
 
-/* A connection that the core does not know ends. */
-static void srv_conn_abandon(struct srv_conn *conn)
-{
-	srv_handshake_end(conn);
-	srv_conn_close_socket(conn);
-	kfree(conn);
-}
-
-static void srv_conn_limit_handshake(struct srv_conn *conn)
-{
-	unsigned long seconds = READ_ONCE(handshake_timeout);
-
-	if (seconds)
-		queue_delayed_work(srv_control_wq, &conn->deadline,
-				   seconds * HZ);
-}
-
-/**
- * srv_conn_admit() - ask the core whether it wants a client
- * @conn: new connection, from its handshake's work, which frees it on error
- *
- * Return: 0, or -errno and the connection is gone; the core has said why.
- */
-int srv_conn_admit(struct srv_conn *conn)
-{
-	int err = unbd_conn_add(&conn->base);
-
-	if (err) {
-		srv_conn_abandon(conn);
-	} else {
-		srv_conn_limit_handshake(conn);
-		/* Some BPF programs have sockets for themselves. */
-		if (unbd_stream_watch(&conn->stream, &srv_stream_ops))
-			srv_conn_drop(conn, "somebody else watches its socket");
-	}
-	/* The core has a reference of its own by now. */
-	module_put(THIS_MODULE);
-	return err;
-}
-
-/**
- * srv_conn_open() - open an export for a client
- * @conn: connection, from its handshake's work
- * @name: what the client asks for
- * @info: what that is
- *
- * What is still to be done for the client would come after what it wants now,
- * so that is waited for.
- *
- * Return: 0 or -errno, and the log has why.
- */
-int srv_conn_open(struct srv_conn *conn, const char *name,
-		  struct unbd_export_info *info)
-{
-	int err = unbd_conn_settle(&conn->base, name);
-
-	return err ? err : unbd_export_open(&conn->base, name, info);
-}
-
 /**
  * srv_conn_start() - begin to serve a client
  * @sock: accepted socket, from now on the connection's
+ * @ops: the core ends it by these
  *
  * Process context, in which the module cannot go.
  */
-void srv_conn_start(struct socket *sock)
+void srv_conn_start(struct socket *sock, const struct unbd_target_ops *ops)
 {
-	struct srv_conn *conn = srv_conn_alloc(sock);
+	struct srv_conn *conn = srv_conn_alloc(sock, ops);
 	unsigned int interval = READ_ONCE(keepalive);
 
 	if (!conn) {

@@ -64,7 +64,7 @@ static void srv_accept(struct srv_listener *lst)
 		if (err)
 			break;
 		srv_accept_disinherit(lst, sock->sk);
-		srv_conn_start(sock);
+		srv_conn_start(sock, lst->base.ops);
 	}
 	if (err)
 		pr_warn_ratelimited("%s: cannot accept a client (%d)\n",

@@ -69,6 +69,9 @@ static u64 srv_mem_conn_limit;
 static void srv_mem_reap(struct work_struct *work);
 static DECLARE_DELAYED_WORK(srv_mem_reaper, srv_mem_reap);
 
+/**
+ * srv_mem_init() - how large the pool is
+ */
 void srv_mem_init(void)
 {
 	/* Less than this and the longest request would wait for ever. */
@@ -81,6 +84,9 @@ void srv_mem_init(void)
 	srv_mem_conn_limit = max((u64)connection_memory << 20, least);
 }
 
+/**
+ * srv_mem_exit() - nobody looks for clients that stall any more
+ */
 void srv_mem_exit(void)
 {
 	cancel_delayed_work_sync(&srv_mem_reaper);

@@ -21,6 +21,11 @@ static struct kmem_cache *srv_request_cache;
 
 static void srv_request_extents(struct work_struct *work);
 
+/**
+ * srv_request_init() - make requests possible
+ *
+ * Return: 0 or -ENOMEM.
+ */
 int srv_request_init(void)
 {
 	/* Or the longest request would take more than the pool grants. */
@@ -30,6 +35,9 @@ int srv_request_init(void)
 	return srv_request_cache ? 0 : -ENOMEM;
 }
 
+/**
+ * srv_request_exit() - undo srv_request_init(); all have been freed
+ */
 void srv_request_exit(void)
 {
 	kmem_cache_destroy(srv_request_cache);

@@ -105,7 +105,70 @@ enum srv_rx {
 	SRV_RX_SKIP,
 };
 
-struct srv_handshake;
+/**
+ * enum srv_hs_step - what the next bytes are
+ * @SRV_HS_FLAGS: the client's flags
+ * @SRV_HS_OPTION: head of an option
+ * @SRV_HS_DATA: data of an option
+ * @SRV_HS_SKIP: data of an option that is answered with an error
+ */
+enum srv_hs_step {
+	SRV_HS_FLAGS,
+	SRV_HS_OPTION,
+	SRV_HS_DATA,
+	SRV_HS_SKIP,
+};
+
+/**
+ * enum srv_hs_next - what is to be done when the replies have been sent
+ * @SRV_HS_GO_ON: take the next option
+ * @SRV_HS_LIVE: serve requests
+ * @SRV_HS_FAREWELL: close
+ */
+enum srv_hs_next {
+	SRV_HS_GO_ON,
+	SRV_HS_LIVE,
+	SRV_HS_FAREWELL,
+};
+
+/**
+ * struct srv_handshake - a handshake under way
+ * @step: see above
+ * @next: see above
+ * @fixed: the client understands replies to options
+ * @no_zeroes: the client wants no padding
+ * @opt: option that is being received or answered
+ * @options: how many there were
+ * @have: bytes of @need that have come
+ * @need: bytes of this step
+ * @error: NBD_REP_ERR_* to answer with after skipping
+ * @head: flags or head of an option
+ * @data: data of an option, NBD_OPTION_DATA_MAX bytes; allocated when needed
+ * @meta_name: export that base:allocation was selected for, NULL if none
+ * @out: replies
+ * @out_size: bytes allocated
+ * @out_len: bytes in use
+ * @out_at: first byte that was not sent
+ */
+struct srv_handshake {
+	enum srv_hs_step step;
+	enum srv_hs_next next;
+	bool fixed;
+	bool no_zeroes;
+	struct nbd_option opt;
+	unsigned int options;
+	u32 have;
+	u32 need;
+	u32 error;
+	u8 head[sizeof(struct nbd_opt_header)];
+	u8 *data;
+	char *meta_name;
+	u8 *out;
+	u32 out_size;
+	u32 out_len;
+	u32 out_at;
+};
+
 struct srv_request;
 
 /**
@@ -123,6 +186,7 @@ struct srv_request;
  *	two it has io_work ask for memory again
  * @hs: state of the handshake, NULL afterwards
  * @params: what was agreed upon
+ * @admitted: the core knows the connection
  * @sparse: READs are to show the export's holes
  * @maps: the export can tell its holes at all
  *
@@ -180,6 +244,7 @@ struct srv_conn {
 	struct work_struct handshake;
 	struct srv_handshake *hs;
 	struct nbd_session_params params;
+	bool admitted;
 	bool sparse;
 	bool maps;
 
@@ -287,45 +352,43 @@ static inline struct srv_listener *to_srv_listener(struct unbd_listener *base)
 	return container_of(base, struct srv_listener, base);
 }
 
-extern struct workqueue_struct *srv_control_wq;
-extern struct workqueue_struct *srv_teardown_wq;
-extern struct workqueue_struct *srv_io_wq;
-
-/* main.c */
-extern struct unbd_target_ops srv_target_ops;
-
-/* listen.c */
-int srv_listen(struct unbd_listener *listener, char *why, size_t len);
-void srv_unlisten(struct unbd_listener *listener);
-
-/* conn.c */
-void srv_conn_start(struct socket *sock);
-int srv_conn_admit(struct srv_conn *conn);
-int srv_conn_open(struct srv_conn *conn, const char *name,
-		  struct unbd_export_info *info);
-void srv_conn_kill(struct srv_conn *conn);
-__printf(2, 3)
-void srv_conn_drop(struct srv_conn *conn, const char *fmt, ...);
-void srv_conn_wake(struct srv_conn *conn);
-void srv_conn_put(struct srv_conn *conn);
-void srv_conn_live(struct srv_conn *conn);
-void srv_conn_farewell(struct srv_conn *conn);
-
 static inline bool srv_conn_closing(const struct srv_conn *conn)
 {
 	return test_bit(0, &conn->closing);
 }
 
-/* handshake.c */
-int srv_handshake_begin(struct srv_conn *conn);
-void srv_handshake_end(struct srv_conn *conn);
-void srv_handshake_drive(struct srv_conn *conn);
+/*
+ * From here on in the order of the files: each calls what is declared above its
+ * own, and nothing below. What has to go up goes by a work or by the core.
+ */
 
-/* io.c */
-void srv_io_work(struct work_struct *work);
-void srv_io_release(struct srv_conn *conn);
+/*
+ * workqueues.c: for handshakes, accepting and the end of connections, where
+ * nothing waits for long; for stopping connections; and for the transmission.
+ */
+int srv_workqueues_create(void);
+void srv_workqueues_destroy(void);
+extern struct workqueue_struct *srv_control_wq;
+extern struct workqueue_struct *srv_teardown_wq;
+extern struct workqueue_struct *srv_io_wq;
 
-/* request.c */
+/* phase.c: from one phase of a connection's life to the next */
+void srv_conn_wake(struct srv_conn *conn);
+void srv_conn_live(struct srv_conn *conn);
+void srv_conn_farewell(struct srv_conn *conn);
+void srv_conn_kill(struct srv_conn *conn);
+__printf(2, 3)
+void srv_conn_drop(struct srv_conn *conn, const char *fmt, ...);
+void srv_conn_put(struct srv_conn *conn);
+
+/* mem.c: how much memory clients' data may take */
+void srv_mem_init(void);
+void srv_mem_exit(void);
+bool srv_mem_get(struct srv_conn *conn, u32 bytes);
+void srv_mem_put(struct srv_conn *conn, u32 bytes);
+void srv_mem_forget(struct srv_conn *conn);
+
+/* request.c: a request's own life */
 int srv_request_init(void);
 void srv_request_exit(void);
 struct srv_request *srv_request_new(struct srv_conn *conn,
@@ -337,19 +400,34 @@ void srv_request_forget_kept(struct srv_conn *conn);
 bool srv_request_needs_pages(const struct srv_request *req);
 void srv_request_submit(struct srv_request *req);
 
-/* send.c */
-int srv_send(struct srv_conn *conn);
-
-/* watch.c */
+/* watch.c: clients that want to know when an export's size changes */
 void srv_watch_init(struct srv_conn *conn);
 void srv_watch_begin(struct srv_conn *conn, const struct nbd_request *wire);
 void srv_watch_answer(struct srv_conn *conn);
 
-/* mem.c */
-void srv_mem_init(void);
-void srv_mem_exit(void);
-bool srv_mem_get(struct srv_conn *conn, u32 bytes);
-void srv_mem_put(struct srv_conn *conn, u32 bytes);
-void srv_mem_forget(struct srv_conn *conn);
+/* send.c: replies on their way to the client */
+int srv_send(struct srv_conn *conn);
+
+/* io.c: requests are received, checked and submitted */
+void srv_io_work(struct work_struct *work);
+void srv_io_release(struct srv_conn *conn);
+
+/* options.c: what the options of a handshake are answered with */
+u8 *srv_hs_room(struct srv_handshake *hs, u32 len);
+int srv_hs_refuse(struct srv_handshake *hs, u32 error, const char *text);
+bool srv_option_known(u32 id);
+int srv_option_answer(struct srv_conn *conn);
+
+/* handshake.c: option haggling, step by step */
+int srv_handshake_begin(struct srv_conn *conn);
+void srv_handshake_drive(struct srv_conn *conn);
+void srv_handshake_end(struct srv_conn *conn);
+
+/* conn.c: a connection from accept to release */
+void srv_conn_start(struct socket *sock, const struct unbd_target_ops *ops);
+
+/* listen.c: sockets that clients connect to */
+int srv_listen(struct unbd_listener *listener, char *why, size_t len);
+void srv_unlisten(struct unbd_listener *listener);
 
 #endif /* UNBD_TCP_SERVER_H */
