@@ -8,6 +8,8 @@
 #include <linux/limits.h>
 #include <linux/string.h>
 
+#include <unbd/compat.h>
+
 #include "address.h"
 
 #define refuse(why, whylen, err, ...) \
@@ -268,3 +270,4 @@ int unbd_tcp_parse_address(const char *text, u16 default_port,
 	return refuse(why, whylen, -EPROTONOSUPPORT,
 		      SHOWN ": tcp:, unix:, vsock: or fd: is expected", text);
 }
+EXPORT_SYMBOL_UNBD(unbd_tcp_parse_address);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The protocol's numbers as words, and a peer's words made fit for a log.
+ * The protocol's numbers as words.
  */
-#ifndef UNBD_NBD_TEXT_H
-#define UNBD_NBD_TEXT_H
+#ifndef UNBD_TCP_NBD_TEXT_H
+#define UNBD_TCP_NBD_TEXT_H
 
 #include <linux/types.h>
 
@@ -38,44 +38,6 @@ static inline const char *nbd_opt_name(u32 option)
 	return "an unknown option";
 }
 
-static inline const char *nbd_rep_name(u32 type)
-{
-	switch (type) {
-	case NBD_REP_ACK:
-		return "ACK";
-	case NBD_REP_SERVER:
-		return "SERVER";
-	case NBD_REP_INFO:
-		return "INFO";
-	case NBD_REP_META_CONTEXT:
-		return "META_CONTEXT";
-	case NBD_REP_UNBD_INSTANCE:
-		return "UNBD_INSTANCE";
-	case NBD_REP_ERR_UNSUP:
-		return "ERR_UNSUP";
-	case NBD_REP_ERR_POLICY:
-		return "ERR_POLICY";
-	case NBD_REP_ERR_INVALID:
-		return "ERR_INVALID";
-	case NBD_REP_ERR_PLATFORM:
-		return "ERR_PLATFORM";
-	case NBD_REP_ERR_TLS_REQD:
-		return "ERR_TLS_REQD";
-	case NBD_REP_ERR_UNKNOWN:
-		return "ERR_UNKNOWN";
-	case NBD_REP_ERR_SHUTDOWN:
-		return "ERR_SHUTDOWN";
-	case NBD_REP_ERR_BLOCK_SIZE_REQD:
-		return "ERR_BLOCK_SIZE_REQD";
-	case NBD_REP_ERR_TOO_BIG:
-		return "ERR_TOO_BIG";
-	case NBD_REP_ERR_EXT_HEADER_REQD:
-		return "ERR_EXT_HEADER_REQD";
-	}
-	return type & NBD_REP_ERROR_BIT ? "an unknown error" :
-		"an unknown reply";
-}
-
 static inline const char *nbd_cmd_name(u16 cmd)
 {
 	switch (cmd) {
@@ -101,25 +63,6 @@ static inline const char *nbd_cmd_name(u16 cmd)
 		return "UNBD_WATCH";
 	}
 	return "an unknown command";
-}
-
-/**
- * nbd_clean_text() - a peer's string for the log
- * @out: result, NUL-terminated
- * @size: of @out, at least 1
- * @text: @len bytes from the wire
- * @len: what does not fit is left out
- *
- * A log line is one line of printable ASCII, whoever wrote part of it.
- */
-static inline void nbd_clean_text(char *out, size_t size, const u8 *text,
-				  size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < len && i + 1 < size; i++)
-		out[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
-	out[i] = '\0';
 }
 
 #endif

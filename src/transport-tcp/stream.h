@@ -2,10 +2,8 @@
 /*
  * Stream sockets of the kernel: TCP, AF_UNIX and AF_VSOCK behind one face.
  *
- * Client and server both link this in (client-stream.c, server-stream.c). A
- * stream has two lives: a handshake, in which one thread sends and receives
- * with a deadline, and after unbd_stream_watch() a transmission, in which
- * nothing ever waits and the socket reports when it is worth trying again.
+ * Nothing in here waits for the peer: a watched socket reports when it is worth
+ * trying again.
  */
 #ifndef UNBD_TCP_STREAM_H
 #define UNBD_TCP_STREAM_H
@@ -15,8 +13,6 @@
 #include <linux/types.h>
 #include <linux/uio.h>
 #include <net/sock.h>
-
-#include "address.h"
 
 struct unbd_stream;
 
@@ -49,7 +45,7 @@ struct unbd_stream_ops {
  * @ops: set while the stream is watched
  * @borrowed: the socket belongs to a process too; closing only lets go of it
  * @is_tcp: has read_sock and keepalive, and takes pages by reference
- * @aborted: see unbd_stream_abort()
+ * @aborted: whoever waits for the peer shall give up
  * @held: whoever sends has the socket's lock
  * @unseen: bytes sent since acknowledgments were last looked at meanwhile
  * @allocation: how a borrowed socket got its memory before
@@ -71,20 +67,25 @@ struct unbd_stream {
 	void (*error_report)(struct sock *sk);
 };
 
+/* stream.c: a socket's life */
+
+/**
+ * unbd_stream_kind() - "tcp", "unix" or "vsock"
+ * @s: stream
+ */
+const char *unbd_stream_kind(const struct unbd_stream *s);
+
 /* Bytes that hold any unbd_stream_name() with its NUL */
 #define UNBD_STREAM_NAME_LEN	120
 
 /**
- * unbd_stream_resolve() - make a socket address of a parsed one
- * @net: network namespace in which an IPv6 scope names an interface
- * @a: any kind but UNBD_TCP_FD
- * @ss: where it goes
- *
- * Return: length of the address, -ENODEV for a scope that is no interface,
- * or -EINVAL.
+ * unbd_stream_name() - an end's address as text
+ * @s: connected stream
+ * @peer: the other end, not ours
+ * @buf: where it goes
+ * @len: size of @buf
  */
-int unbd_stream_resolve(struct net *net, const struct unbd_tcp_address *a,
-			struct sockaddr_storage *ss);
+void unbd_stream_name(struct unbd_stream *s, bool peer, char *buf, size_t len);
 
 /**
  * unbd_stream_init() - take over a socket, connected or listening
@@ -94,6 +95,19 @@ int unbd_stream_resolve(struct net *net, const struct unbd_tcp_address *a,
  */
 void unbd_stream_init(struct unbd_stream *s, struct socket *sock,
 		      bool borrowed);
+
+/**
+ * unbd_stream_make() - make a socket of our own
+ * @s: zeroed but for @aborted
+ * @net: network namespace
+ * @family: AF_*
+ *
+ * Memory reclaim may wait for this socket: it may use reserves from the start,
+ * also while it is being connected.
+ *
+ * Return: 0 or -errno.
+ */
+int unbd_stream_make(struct unbd_stream *s, struct net *net, int family);
 
 /**
  * unbd_stream_check() - is this a socket that a stream can be?
@@ -108,29 +122,6 @@ void unbd_stream_init(struct unbd_stream *s, struct socket *sock,
 int unbd_stream_check(struct socket *sock, char *why, size_t len);
 
 /**
- * unbd_stream_connect() - make a socket and connect it
- * @s: zeroed but for what unbd_stream_abort() may have set
- * @net: network namespace
- * @root: where names of AF_UNIX are looked up, of unbd_keep_root()
- * @src: address to bind to, or NULL
- * @dst: address of the server
- * @deadline: jiffies
- * @why: message on error
- * @len: size of @why
- *
- * Memory reclaim may wait for this socket: it may use reserves from the start.
- * May sleep until @deadline, interruptibly. unbd_stream_close() is due in any
- * case, when unbd_stream_abort() cannot come any more.
- *
- * Return: 0, -ECANCELED if aborted, -ETIMEDOUT, or what the network says.
- */
-int unbd_stream_connect(struct unbd_stream *s, struct net *net,
-			struct fs_struct *root,
-			const struct unbd_tcp_address *src,
-			const struct unbd_tcp_address *dst,
-			unsigned long deadline, char *why, size_t len);
-
-/**
  * unbd_stream_tune() - set the socket up for a block device's traffic
  * @s: connected stream
  * @keepalive: seconds between probes of an idle connection, 0 for none. A
@@ -143,15 +134,6 @@ void unbd_stream_tune(struct unbd_stream *s, unsigned int keepalive,
 		      unsigned int stall);
 
 /**
- * unbd_stream_abort() - end the waits of a handshake
- * @s: stream whose socket stays while this runs
- *
- * Any context. Whoever waits in unbd_stream_connect(), unbd_stream_send_all()
- * or unbd_stream_recv_all() returns -ECANCELED, as do later ones.
- */
-void unbd_stream_abort(struct unbd_stream *s);
-
-/**
  * unbd_stream_close() - close the connection at once and let go of the socket
  * @s: stream that is not watched; may have no socket
  *
@@ -159,31 +141,6 @@ void unbd_stream_abort(struct unbd_stream *s);
  * then may be lost: TCP sends a reset, no timer of the socket lives on.
  */
 void unbd_stream_close(struct unbd_stream *s);
-
-/**
- * unbd_stream_send_all() - send a buffer, waiting
- * @s: unwatched stream
- * @buf: kernel memory
- * @len: bytes
- * @deadline: jiffies
- *
- * Return: 0, -ETIMEDOUT, -ECANCELED or the socket's error.
- */
-int unbd_stream_send_all(struct unbd_stream *s, const void *buf, size_t len,
-			 unsigned long deadline);
-
-/**
- * unbd_stream_recv_all() - receive a buffer, waiting
- * @s: unwatched stream
- * @buf: kernel memory
- * @len: bytes
- * @deadline: jiffies
- *
- * Return: 0; -ECONNRESET if the stream ends before; else as
- * unbd_stream_send_all().
- */
-int unbd_stream_recv_all(struct unbd_stream *s, void *buf, size_t len,
-			 unsigned long deadline);
 
 /**
  * unbd_stream_watch() - get reports from now on
@@ -204,6 +161,8 @@ int unbd_stream_watch(struct unbd_stream *s,
  * No report is running or will come when this returns. Does not sleep.
  */
 void unbd_stream_unwatch(struct unbd_stream *s);
+
+/* stream-io.c: bytes, and what can be told of the peer */
 
 /**
  * unbd_stream_hold() - several sends follow
@@ -322,30 +281,5 @@ unsigned long unbd_stream_silence(const struct unbd_stream *s);
  * peer's window closed. May sleep for the socket's lock.
  */
 void unbd_stream_probe(struct unbd_stream *s);
-
-/**
- * unbd_stream_kind() - "tcp", "unix" or "vsock"
- * @s: stream
- */
-const char *unbd_stream_kind(const struct unbd_stream *s);
-
-/**
- * unbd_stream_name() - an end's address as text
- * @s: connected stream
- * @peer: the other end, not ours
- * @buf: where it goes
- * @len: size of @buf
- */
-void unbd_stream_name(struct unbd_stream *s, bool peer, char *buf, size_t len);
-
-/**
- * unbd_sockaddr_name() - a socket address as text
- * @ss: of any family that a stream can have
- * @addrlen: its length
- * @buf: where it goes
- * @len: size of @buf
- */
-void unbd_sockaddr_name(const struct sockaddr_storage *ss, int addrlen,
-			char *buf, size_t len);
 
 #endif

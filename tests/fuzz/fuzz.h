@@ -9,7 +9,7 @@
 #include <linux/kernel.h>
 #include <linux/types.h>
 
-#include "transport-tcp/nbd-client-codec.h"
+#include "transport-tcp/client/codec.h"
 
 /* "lines": the first byte says what the rest is to be taken for. */
 enum fuzz_line {

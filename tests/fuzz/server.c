@@ -2,7 +2,7 @@
 /*
  * What clients send to the server.
  */
-#include "transport-tcp/nbd-server-codec.h"
+#include "transport-tcp/server/codec.h"
 
 #include "fuzz.h"
 

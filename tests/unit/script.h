@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "transport-tcp/nbd-client-codec.h"
+#include "transport-tcp/client/codec.h"
 
 #include "unit.h"
 

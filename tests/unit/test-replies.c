@@ -7,7 +7,7 @@
  * start, "Z1@0+512" the same zeroed, "S9" 9 bytes thrown away, "1=0" request 1
  * is done with error 0, "!..." the connection is lost because of "...".
  */
-#include "transport-tcp/nbd-client-codec.h"
+#include "transport-tcp/client/codec.h"
 
 #include "../fuzz/fuzz.h"
 #include "unit.h"

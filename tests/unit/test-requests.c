@@ -2,8 +2,8 @@
 /*
  * What the server makes of options and requests, and both codecs together.
  */
-#include "transport-tcp/nbd-client-codec.h"
-#include "transport-tcp/nbd-server-codec.h"
+#include "transport-tcp/client/codec.h"
+#include "transport-tcp/server/codec.h"
 
 #include "../fuzz/fuzz.h"
 #include "unit.h"

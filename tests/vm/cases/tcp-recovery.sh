@@ -174,6 +174,8 @@ test_an_idle_disk_has_its_fail_timeout() {
 	took=$(( $(milliseconds) - began ))
 	(( took >= 10500 )) || fail "it took $took ms"
 	script
+	# udev looks at what nobody holds any more.
+	eventually 5 state_is "$DISK" live
 	exec 8>&-
 	unmap "$DISK"
 }
