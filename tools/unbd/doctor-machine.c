@@ -179,7 +179,7 @@ static void look_at_config(const char *release, const char *config)
 static const char * const modules[] = {
 	"unbd-client", "unbd-tcp-client", "unbd-rdma-client",
 	"unbd-shm-client", "unbd-server", "unbd-tcp-server",
-	"unbd-rdma-server", "unbd-shm-server", "unbd-shm",
+	"unbd-rdma-server", "unbd-shm-server", "unbd-rdma", "unbd-shm",
 };
 
 /* Where DKMS and people put them, compressed or not */
@@ -393,7 +393,7 @@ static size_t look_at_modules(const char *release, char **info)
 	return there;
 }
 
-/* Without any, it is one finding and not nine. */
+/* Without any, it is one finding and not one for each. */
 static void look_at_missing(const char *release, char **info, size_t there)
 {
 	bool lost = false;

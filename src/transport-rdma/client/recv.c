@@ -30,8 +30,8 @@ static int take_imm(struct rdma_conn *conn, struct rdma_recv *recv,
 	struct rtrs_imm imm;
 	int err;
 
-	err = rtrs_get_imm(be32_to_cpu(wc->ex.imm_data), &path->pool, &imm,
-			   why, len);
+	err = unbd_rtrs_get_imm(be32_to_cpu(wc->ex.imm_data), &path->pool, &imm,
+				why, len);
 	if (err)
 		return err;
 	switch (imm.type) {

@@ -193,7 +193,7 @@ struct rdma_io *rdma_io_get(struct rdma_conn *conn, struct rdma_leg *leg)
 	io->user = NULL;
 	io->mapped = 0;
 	io->err = 0;
-	/* Pairs with take_back() in client.c: whose it is shows before. */
+	/* Pairs with take_back() in main.c: whose it is shows before. */
 	smp_store_release(&io->state, RDMA_IO_FILLING);
 	return io;
 full:
@@ -219,7 +219,7 @@ void rdma_io_free(struct rdma_io *io)
 	u32 id = io->id;
 
 	unmap(io);
-	/* Pairs with busy() in client.c: who sees it free sees it finished. */
+	/* Pairs with busy() in main.c: who sees it free sees it finished. */
 	smp_store_release(&io->state, RDMA_IO_FREE);
 	rdma_slot_put(session, id);
 	atomic_dec(&conn->inflight);

@@ -47,9 +47,9 @@
 #include <unbd/compat.h>
 #include <unbd/target.h>
 
-#include "address.h"
 #include "rnbd-codec.h"
 #include "rtrs-codec.h"
+#include "transport-rdma/address.h"
 
 /* As the kernel's server has it */
 #define SRV_MAX_PATHS		128
@@ -374,7 +374,7 @@ static inline void *srv_chunk(const struct srv_session *session, u32 id)
 	return page_address(session->chunks[id]);
 }
 
-/* server.c */
+/* main.c */
 extern struct workqueue_struct *srv_control_wq;
 extern struct workqueue_struct *srv_message_wq;
 extern struct workqueue_struct *srv_io_wq;
@@ -382,11 +382,11 @@ extern struct unbd_target_ops srv_target_ops;
 extern struct rtrs_pool srv_pool;
 extern bool srv_copy_writes;
 
-/* server-listen.c */
+/* listen.c */
 int srv_listen(struct unbd_listener *listener, char *why, size_t len);
 void srv_unlisten(struct unbd_listener *listener);
 
-/* server-session.c */
+/* session.c */
 extern struct mutex srv_mutex;
 struct srv_session *srv_session_get(const struct rtrs_conn_params *params,
 				    int *err);
@@ -399,7 +399,7 @@ void srv_session_wait(struct srv_session *session, const char *name);
 void srv_something_gone(void);
 void srv_session_fence(struct work_struct *work);
 
-/* server-memory.c: chunks, known to a path's device */
+/* memory.c: chunks, known to a path's device */
 int srv_chunks_alloc(struct srv_session *session);
 void srv_chunks_free(struct srv_session *session);
 int srv_memory_map(struct srv_path *path);
@@ -407,7 +407,7 @@ void srv_memory_unmap(struct srv_path *path);
 int srv_memory_register(struct srv_path *path);
 void srv_memory_describe(struct srv_path *path, struct rtrs_sg_desc *desc);
 
-/* server-path.c */
+/* path.c */
 struct srv_path *srv_path_new(struct rdma_cm_id *id,
 			      const struct rtrs_conn_params *params, int *err);
 void srv_path_abandon(struct srv_path *path);
@@ -417,7 +417,7 @@ __printf(2, 3)
 void srv_path_drop(struct srv_path *path, const char *fmt, ...);
 void srv_path_seen(struct srv_path *path);
 
-/* server-con.c */
+/* con.c */
 struct srv_con *srv_con_new(struct srv_path *path, struct rdma_cm_id *id,
 			    u16 cid, int *err);
 void srv_con_shut(struct srv_con *con);
@@ -426,7 +426,7 @@ bool srv_con_heartbeat(struct srv_con *con, bool ack, u32 news);
 void srv_con_reply(struct srv_con *con, struct srv_request *req);
 void srv_con_go_on(struct srv_con *con, struct srv_request *req);
 
-/* server-io.c */
+/* io.c */
 void srv_request_init(struct srv_path *path);
 void srv_request_start(struct srv_con *con, const struct rtrs_imm *imm);
 void srv_request_run(struct srv_request *req);
@@ -434,7 +434,7 @@ void srv_request_reply(struct srv_request *req, int error);
 void srv_request_release(struct srv_request *req);
 void srv_request_forget(struct srv_request *req);
 
-/* server-rnbd.c */
+/* rnbd.c */
 void srv_message_init(struct srv_request *req);
 void srv_message_start(struct srv_request *req, int type);
 bool srv_device_is_closing(struct srv_session *session, const char *name);

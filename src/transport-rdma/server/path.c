@@ -8,7 +8,7 @@
 #include <linux/slab.h>
 
 #include "server.h"
-#include "sockaddr.h"
+#include "transport-rdma/sockaddr.h"
 
 /* From the first connection until the client has told its name */
 #define SRV_CONNECT_TIME	(30 * HZ)

@@ -33,10 +33,10 @@
 
 #include <unbd/transport.h>
 
-#include "address.h"
 #include "rnbd-codec.h"
 #include "rtrs-codec.h"
-#include "sockaddr.h"
+#include "transport-rdma/address.h"
+#include "transport-rdma/sockaddr.h"
 
 /* Entries of a scatter list, header included; more make queues too big. */
 #define RDMA_MAX_SGE		32
@@ -390,11 +390,11 @@ static inline bool rdma_path_broken(const struct rdma_path *path)
 
 extern struct workqueue_struct *rdma_wq;
 
-/* client.c */
+/* main.c */
 __printf(3, 4)
 void rdma_path_fail(struct rdma_path *path, int error, const char *fmt, ...);
 
-/* client-session.c: what paths share */
+/* session.c: what paths share */
 struct rdma_session *rdma_session_get(struct unbd_session *owner);
 void rdma_session_put(struct rdma_session *session);
 void rdma_session_begin(struct rdma_path *path);
@@ -413,12 +413,12 @@ void rdma_slot_rest(struct rdma_path *path, u32 id);
 void rdma_slots_wake(struct rdma_session *session,
 		     const struct rdma_path *path);
 
-/* client-connect.c: a path's connections */
+/* connect.c: a path's connections */
 int rdma_path_connect(struct rdma_path *path, char *why, size_t len);
 void rdma_path_stop(struct rdma_path *path);
 void rdma_path_teardown(struct rdma_path *path);
 
-/* client-conn.c: one connection */
+/* conn.c: one connection */
 struct rdma_conn *rdma_conn_create(struct rdma_path *path, unsigned int cid,
 				   char *why, size_t len);
 int rdma_conn_open(struct rdma_conn *conn, unsigned int depth,
@@ -438,10 +438,10 @@ int rdma_wait_for(struct rdma_path *path, const int *result,
 int rdma_wait(struct rdma_path *path, const int *result, char *why,
 	      size_t len, const char *what);
 
-/* client-recv.c: what the server sends */
+/* recv.c: what the server sends */
 void rdma_recv_done(struct ib_cq *cq, struct ib_wc *wc);
 
-/* client-io.c: requests */
+/* io.c: requests */
 u32 rdma_ios_affordable(const struct rdma_path *path);
 int rdma_ios_alloc(struct rdma_path *path);
 void rdma_ios_free(struct rdma_path *path);
@@ -454,14 +454,14 @@ int rdma_io_post(struct rdma_io *io, struct ib_sge *sge, unsigned int nr_sge,
 int rdma_io_answered(struct rdma_conn *conn, u32 id, int err, bool inv);
 void rdma_io_take_back(struct rdma_io *io);
 
-/* client-rq.c: block requests */
+/* rq.c: block requests */
 blk_status_t rdma_queue_rq(struct unbd_leg *leg, unsigned int queue,
 			   struct request *rq, bool last);
 void rdma_commit_rqs(struct unbd_leg *leg, unsigned int queue);
 int rdma_poll(struct unbd_leg *leg, unsigned int queue);
 void rdma_rq_done(struct rdma_io *io);
 
-/* client-device.c: RNBD's messages, and what a device is like */
+/* device.c: RNBD's messages, and what a device is like */
 int rdma_greet(struct rdma_path *path, char *why, size_t len);
 int rdma_open(struct rdma_leg *leg, char *why, size_t len);
 void rdma_close(struct rdma_leg *leg);
@@ -472,10 +472,10 @@ int rdma_ask_io(struct rdma_leg *leg, const struct rnbd_io *io,
 		size_t len);
 void rdma_user_done(struct rdma_user *user, int err);
 
-/* client-replay.c: what a server has lost */
+/* replay.c: what a server has lost */
 extern const struct unbd_replay_ops rdma_replay_ops;
 
-/* client-beat.c */
+/* beat.c */
 void rdma_beat_start(struct rdma_path *path);
 void rdma_beat_stop(struct rdma_path *path);
 void rdma_beat_answer(struct rdma_path *path, u32 news);

@@ -67,9 +67,9 @@ static int srv_init_pool(void)
 		       max_chunk_size);
 		return -EINVAL;
 	}
-	err = rtrs_pool_init(&srv_pool, sess_queue_depth,
-			     max_chunk_size - SRV_HDR_SIZE, SRV_HDR_SIZE,
-			     false, why, sizeof(why));
+	err = unbd_rtrs_pool_init(&srv_pool, sess_queue_depth,
+				  max_chunk_size - SRV_HDR_SIZE, SRV_HDR_SIZE,
+				  false, why, sizeof(why));
 	if (err) {
 		pr_err("sess_queue_depth=%u max_chunk_size=%u: %s\n",
 		       sess_queue_depth, max_chunk_size, why);

@@ -44,7 +44,8 @@ static void srv_con_got_imm(struct srv_con *con, u32 data)
 	char why[UNBD_WHY_LEN];
 	struct rtrs_imm imm;
 
-	if (rtrs_get_imm(data, &path->session->pool, &imm, why, sizeof(why))) {
+	if (unbd_rtrs_get_imm(data, &path->session->pool, &imm, why,
+			      sizeof(why))) {
 		srv_path_drop(path, "%s", why);
 		return;
 	}

@@ -9,7 +9,7 @@
 #include <rdma/ib_cm.h>
 
 #include "server.h"
-#include "sockaddr.h"
+#include "transport-rdma/sockaddr.h"
 
 /* Connection requests that may wait */
 #define SRV_BACKLOG		64

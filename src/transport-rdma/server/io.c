@@ -252,7 +252,7 @@ static void srv_request_look(struct srv_request *req)
 		srv_request_forget(req);
 		return;
 	}
-	type = rnbd_get_type(chunk + req->wire.usr_off, req->wire.usr_len);
+	type = unbd_rnbd_get_type(chunk + req->wire.usr_off, req->wire.usr_len);
 	if (type == RNBD_MSG_IO)
 		srv_io_start(req);
 	else
@@ -273,7 +273,7 @@ void srv_request_run(struct srv_request *req)
 		srv_request_look(req);
 }
 
-/* Another path of the client has the chunk: see server-session.c. */
+/* Another path of the client has the chunk: see session.c. */
 static bool srv_request_wait(struct srv_request *req)
 {
 	struct srv_session *session = req->path->session;

@@ -406,7 +406,7 @@ static int srv_message_obey(struct srv_request *req, char *why, size_t whylen)
 		return unbd_why(why, whylen, -EPROTO,
 				"a message of %u bytes", wire->usr_len);
 	memcpy(msg, chunk + wire->usr_off, wire->usr_len);
-	type = rnbd_get_type(msg, wire->usr_len);
+	type = unbd_rnbd_get_type(msg, wire->usr_len);
 	if (type != req->type)
 		return unbd_why(why, whylen, -EPROTO,
 				"a message that becomes another");
