@@ -28,7 +28,7 @@
 #define FENCE_TIME	(10 * HZ)
 
 /**
- * struct rdma_user - a message on its way
+ * struct clt_user - a message on its way
  * @refs: of whoever waits, and of the io
  * @path: path
  * @result: -EINPROGRESS, then the server's errno
@@ -39,9 +39,9 @@
  * @is_read: it travels as an RTRS read, also without an answer's data
  * @answer: room for the data that answer it
  */
-struct rdma_user {
+struct clt_user {
 	refcount_t refs;
-	struct rdma_path *path;
+	struct clt_path *path;
 	int result;
 	u8 *buf;
 	u64 buf_addr;
@@ -54,7 +54,7 @@ struct rdma_user {
 /* ------------------------------------------------------------------ */
 /* Messages                                                           */
 
-static void put_user_msg(struct rdma_user *user)
+static void put_user_msg(struct clt_user *user)
 {
 	if (!refcount_dec_and_test(&user->refs))
 		return;
@@ -63,11 +63,11 @@ static void put_user_msg(struct rdma_user *user)
 	kfree(user);
 }
 
-/* Whoever frees memory may be waiting for the path: see rdma_connect_path(). */
-static struct rdma_user *make_user(struct rdma_path *path, u32 data_len)
+/* Whoever frees memory may be waiting for the path: see clt_connect_path(). */
+static struct clt_user *make_user(struct clt_path *path, u32 data_len)
 {
 	const gfp_t gfp = GFP_NOWAIT | __GFP_MEMALLOC | __GFP_ZERO;
-	struct rdma_user *user = kmalloc(sizeof(*user), gfp);
+	struct clt_user *user = kmalloc(sizeof(*user), gfp);
 
 	if (!user)
 		return NULL;
@@ -85,38 +85,38 @@ static struct rdma_user *make_user(struct rdma_path *path, u32 data_len)
 }
 
 /**
- * rdma_user_done() - a message has its answer, or never will
+ * clt_user_done() - a message has its answer, or never will
  * @user: message; its io does not use it any more
  * @err: 0 or -errno
  *
  * Any context.
  */
-void rdma_user_done(struct rdma_user *user, int err)
+void clt_user_done(struct clt_user *user, int err)
 {
-	struct rdma_path *path = user->path;
+	struct clt_path *path = user->path;
 
 	ib_dma_unmap_single(path->dev, user->buf_addr,
 			    user->data_len + MSG_ROOM, DMA_TO_DEVICE);
-	/* Pairs with rdma_wait_for(). */
+	/* Pairs with clt_wait_for(). */
 	smp_store_release(&user->result, err);
 	wake_up_all(&path->wait);
 	put_user_msg(user);
 }
 
-static int map_answer(struct rdma_io *io, struct rdma_user *user, u32 len)
+static int map_answer(struct clt_io *io, struct clt_user *user, u32 len)
 {
 	int err;
 
 	sg_init_one(io->sg, user->answer, len);
 	io->nents = 1;
-	err = rdma_io_map(io, DMA_FROM_DEVICE);
+	err = clt_io_map(io, DMA_FROM_DEVICE);
 	if (!err)
-		err = rdma_io_register(io);
+		err = clt_io_register(io);
 	return err;
 }
 
 /* @answer_len bytes are wanted in return: an RTRS read, without data. */
-static int post_user(struct rdma_io *io, struct rdma_user *user, u32 len,
+static int post_user(struct clt_io *io, struct clt_user *user, u32 len,
 		     u32 answer_len)
 {
 	struct ib_sge sge = {
@@ -135,33 +135,33 @@ static int post_user(struct rdma_io *io, struct rdma_user *user, u32 len,
 	ib_dma_sync_single_for_device(io->path->dev, user->buf_addr,
 				      user->data_len + MSG_ROOM,
 				      DMA_TO_DEVICE);
-	return rdma_io_post(io, &sge, 1, answer_len ?: user->data_len, len);
+	return clt_io_post(io, &sge, 1, answer_len ?: user->data_len, len);
 }
 
 /* Few messages are under way at a time; others wait until one is answered. */
-static struct rdma_io *wait_for_io(struct rdma_path *path)
+static struct clt_io *wait_for_io(struct clt_path *path)
 {
 	unsigned long end = jiffies + path->base.attempts.connect_timeout;
-	struct rdma_io *io = NULL;
+	struct clt_io *io = NULL;
 
-	while (!rdma_path_broken(path) && !READ_ONCE(path->aborted)) {
-		io = rdma_io_get(path->conns[0], NULL);
+	while (!clt_path_broken(path) && !READ_ONCE(path->aborted)) {
+		io = clt_io_get(path->conns[0], NULL);
 		if (io || time_after(jiffies, end))
 			break;
 		/* It may be another path's that is given back. */
-		wait_event_timeout(path->wait, rdma_path_broken(path) ||
+		wait_event_timeout(path->wait, clt_path_broken(path) ||
 				   READ_ONCE(path->aborted), SLOT_LOOK);
 	}
 	return io;
 }
 
-static int send_user(struct rdma_user *user, u32 len, u32 answer_len)
+static int send_user(struct clt_user *user, u32 len, u32 answer_len)
 {
-	struct rdma_path *path = user->path;
-	struct rdma_io *io = wait_for_io(path);
+	struct clt_path *path = user->path;
+	struct clt_io *io = wait_for_io(path);
 	int err = 0;
 
-	if (!io && rdma_path_broken(path))
+	if (!io && clt_path_broken(path))
 		return -ENOTCONN;
 	if (!io)
 		return READ_ONCE(path->aborted) ? -ECANCELED : -EAGAIN;
@@ -169,7 +169,7 @@ static int send_user(struct rdma_user *user, u32 len, u32 answer_len)
 					   user->data_len + MSG_ROOM,
 					   DMA_TO_DEVICE);
 	if (ib_dma_mapping_error(path->dev, user->buf_addr)) {
-		rdma_io_free(io);
+		clt_io_free(io);
 		return -ENOMEM;
 	}
 	io->user = user;
@@ -180,14 +180,14 @@ static int send_user(struct rdma_user *user, u32 len, u32 answer_len)
 		err = post_user(io, user, len, answer_len);
 	if (err) {
 		io->registered = false;
-		rdma_io_free(io);
-		rdma_user_done(user, err);
+		clt_io_free(io);
+		clt_user_done(user, err);
 	}
 	return err;
 }
 
 /* Sends and waits; the server's errno comes back. */
-static int ask(struct rdma_user *user, u32 len, u32 answer_len,
+static int ask(struct clt_user *user, u32 len, u32 answer_len,
 	       char *why, size_t whylen, const char *what)
 {
 	int err;
@@ -195,23 +195,23 @@ static int ask(struct rdma_user *user, u32 len, u32 answer_len,
 	err = send_user(user, len, answer_len);
 	if (err)
 		return unbd_why(why, whylen, err, "%s cannot be sent", what);
-	return rdma_wait(user->path, &user->result, why, whylen, what);
+	return clt_wait(user->path, &user->result, why, whylen, what);
 }
 
 /* ------------------------------------------------------------------ */
 /* Session and devices                                                */
 
 /**
- * rdma_greet() - the first message of a session
+ * clt_greet() - the first message of a session
  * @path: path that is connected
  * @why: reason of a failure
  * @len: size of @why
  *
  * Sleeps. Return: 0 or -errno.
  */
-int rdma_greet(struct rdma_path *path, char *why, size_t len)
+int clt_greet(struct clt_path *path, char *why, size_t len)
 {
-	struct rdma_user *user = make_user(path, 0);
+	struct clt_user *user = make_user(path, 0);
 	int err;
 	u8 ver;
 
@@ -249,7 +249,7 @@ static int open_failed(int err, const char *name, char *why, size_t len)
 	return unbd_why(why, len, err, "the server does not open %.80s", name);
 }
 
-static int ask_open(struct rdma_leg *leg, struct rdma_user *user,
+static int ask_open(struct clt_leg *leg, struct clt_user *user,
 		    struct rnbd_device_info *info, char *why, size_t len)
 {
 	const char *name = leg->base.export_name;
@@ -270,10 +270,10 @@ static int ask_open(struct rdma_leg *leg, struct rdma_user *user,
 	return rnbd_get_open_rsp(user->answer, ANSWER_ROOM, info, why, len);
 }
 
-static void set_geometry(struct rdma_leg *leg,
+static void set_geometry(struct clt_leg *leg,
 			 const struct rnbd_device_info *info)
 {
-	struct rdma_path *path = path_of(leg);
+	struct clt_path *path = path_of(leg);
 	u32 block = info->logical_block_size;
 	struct unbd_geometry g = {
 		.size			= info->size,
@@ -281,7 +281,7 @@ static void set_geometry(struct rdma_leg *leg,
 		.physical_block_size	= info->physical_block_size,
 		.max_io			= round_down(path->max_io, block),
 		.max_segments		= path->max_segments,
-		.virt_boundary		= RDMA_MR_PAGE - 1,
+		.virt_boundary		= CLT_MR_PAGE - 1,
 		.max_discard		= info->max_discard,
 		.discard_granularity	= info->discard_granularity,
 		.max_write_zeroes	= info->max_write_zeroes,
@@ -308,7 +308,7 @@ static void set_geometry(struct rdma_leg *leg,
 }
 
 /**
- * rdma_open() - open a leg's device, or ask for its size
+ * clt_open() - open a leg's device, or ask for its size
  * @leg: leg on a path that is connected
  * @why: reason of a failure
  * @len: size of @why
@@ -316,11 +316,11 @@ static void set_geometry(struct rdma_leg *leg,
  * A server answers a second time with the same device. Sleeps.
  * Return: 0 or -errno.
  */
-int rdma_open(struct rdma_leg *leg, char *why, size_t len)
+int clt_open(struct clt_leg *leg, char *why, size_t len)
 {
-	struct rdma_path *path = path_of(leg);
+	struct clt_path *path = path_of(leg);
 	struct rnbd_device_info info;
-	struct rdma_user *user;
+	struct clt_user *user;
 	int err;
 
 	user = make_user(path, 0);
@@ -341,16 +341,16 @@ int rdma_open(struct rdma_leg *leg, char *why, size_t len)
 }
 
 /**
- * rdma_close() - tell the server that a device is not used any more
+ * clt_close() - tell the server that a device is not used any more
  * @leg: leg
  *
  * Sleeps until the server has closed it, so that whoever wants it next gets it;
  * or for as long as it takes to connect, or until the path is aborted.
  */
-void rdma_close(struct rdma_leg *leg)
+void clt_close(struct clt_leg *leg)
 {
-	struct rdma_path *path = path_of(leg);
-	struct rdma_user *user = make_user(path, 0);
+	struct clt_path *path = path_of(leg);
+	struct clt_user *user = make_user(path, 0);
 	char why[UNBD_WHY_LEN] = "";
 	int err;
 
@@ -359,14 +359,14 @@ void rdma_close(struct rdma_leg *leg)
 	rnbd_put_close((struct rnbd_msg_close *)user->msg, leg->device_id);
 	err = ask(user, sizeof(struct rnbd_msg_close), 0, why, sizeof(why),
 		  "CLOSE");
-	if (err && !rdma_path_broken(path))
+	if (err && !clt_path_broken(path))
 		pr_info("%s: device %s: %s (%d)\n", path->base.name,
 			leg->base.export_name, why, err);
 	put_user_msg(user);
 }
 
 /**
- * rdma_fence() - name the path to the server, and have it end others
+ * clt_fence() - name the path to the server, and have it end others
  * @leg: leg on a path that is connected, with the keys
  * @instance: gets the life that the server's machine is in
  * @why: reason of a failure
@@ -375,11 +375,11 @@ void rdma_close(struct rdma_leg *leg)
  * Sleeps. A server answers late while its storage is slow, and then with an
  * error: it is to be asked again. Return: 0 or -errno.
  */
-int rdma_fence(struct rdma_leg *leg, struct unbd_instance *instance, char *why,
-	       size_t len)
+int clt_fence(struct clt_leg *leg, struct unbd_instance *instance, char *why,
+	      size_t len)
 {
 	const struct unbd_leg *base = &leg->base;
-	struct rdma_user *user = make_user(path_of(leg), 0);
+	struct clt_user *user = make_user(path_of(leg), 0);
 	size_t size;
 	int err;
 
@@ -391,20 +391,20 @@ int rdma_fence(struct rdma_leg *leg, struct unbd_instance *instance, char *why,
 	if (err)
 		unbd_why(why, len, err, "FENCE cannot be sent");
 	else
-		err = rdma_wait_for(user->path, &user->result, FENCE_TIME,
-				    why, len, "FENCE");
+		err = clt_wait_for(user->path, &user->result, FENCE_TIME,
+				   why, len, "FENCE");
 	if (!err)
 		err = rnbd_get_fence_rsp(user->answer, ANSWER_ROOM, instance,
 					 why, len);
 	if (!err)
-		rdma_slots_fenced(path_of(leg)->session, base->keys + 1,
-				  base->nr_keys - 1);
+		clt_slots_fenced(path_of(leg)->session, base->keys + 1,
+				 base->nr_keys - 1);
 	put_user_msg(user);
 	return err;
 }
 
 /**
- * rdma_ask_io() - have the server carry out one request, and wait
+ * clt_ask_io() - have the server carry out one request, and wait
  * @leg: leg whose device is open
  * @io: no read; gets the device
  * @write: whose data go with it
@@ -415,13 +415,13 @@ int rdma_fence(struct rdma_leg *leg, struct unbd_instance *instance, char *why,
  * Sleeps. The data are copied: nobody looks at @write after this. Return: 0;
  * what the server answered, a positive errno; or -errno if it has not.
  */
-int rdma_ask_io(struct rdma_leg *leg, const struct rnbd_io *io,
-		const struct unbd_write *write, u32 done, char *why,
-		size_t len)
+int clt_ask_io(struct clt_leg *leg, const struct rnbd_io *io,
+	       const struct unbd_write *write, u32 done, char *why,
+	       size_t len)
 {
 	u32 data_len = io->op == RNBD_OP_WRITE ? io->bytes : 0;
-	struct rdma_path *path = path_of(leg);
-	struct rdma_user *user = make_user(path, data_len);
+	struct clt_path *path = path_of(leg);
+	struct clt_user *user = make_user(path, data_len);
 	struct rnbd_io wire = *io;
 	int err;
 
@@ -435,7 +435,7 @@ int rdma_ask_io(struct rdma_leg *leg, const struct rnbd_io *io,
 	err = ask(user, sizeof(struct rnbd_msg_io), 0, why, len,
 		  "what the server has lost");
 	if (err && READ_ONCE(user->result) != -EINPROGRESS &&
-	    !rdma_path_broken(path))
+	    !clt_path_broken(path))
 		err = -err;
 	put_user_msg(user);
 	return err;
