@@ -14,6 +14,8 @@
 /* Seconds for them where nobody is to be asked: there is more to look at. */
 #define NO_KEEPALIVE	5
 
+static struct workqueue_struct *beat_wq;
+
 static void beat(struct clt_path *path, bool ack);
 
 static void beat_done(struct ib_cq *cq, struct ib_wc *wc)
@@ -91,7 +93,7 @@ static void look_again(struct clt_path *path)
 {
 	unsigned long keepalive = path->base.keepalive ?: NO_KEEPALIVE;
 
-	queue_delayed_work(clt_wq, &path->beat, keepalive * HZ / LOOKS);
+	queue_delayed_work(beat_wq, &path->beat, keepalive * HZ / LOOKS);
 }
 
 static void listen_to_server(struct clt_path *path)
@@ -160,4 +162,23 @@ void clt_beat_start(struct clt_path *path)
 void clt_beat_stop(struct clt_path *path)
 {
 	cancel_delayed_work_sync(&path->beat);
+}
+
+/**
+ * clt_beats_init() - what the heartbeats of all paths need
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int clt_beats_init(void)
+{
+	beat_wq = alloc_workqueue("unbd-rdma", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	return beat_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * clt_beats_exit() - undo clt_beats_init()
+ */
+void clt_beats_exit(void)
+{
+	destroy_workqueue(beat_wq);
 }

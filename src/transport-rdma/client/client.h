@@ -23,6 +23,7 @@
 #ifndef UNBD_RDMA_CLIENT_H
 #define UNBD_RDMA_CLIENT_H
 
+#include <linux/refcount.h>
 #include <linux/sbitmap.h>
 #include <linux/scatterlist.h>
 #include <linux/spinlock.h>
@@ -41,14 +42,14 @@
 /* Entries of a scatter list, header included; more make queues too big. */
 #define CLT_MAX_SGE		32
 
-/* Of a message of the service connection that has no end */
+/* Receives of the service connection, and messages in flight on it */
 #define CLT_SERVICE_DEPTH	64
-#define CLT_MAX_USERS		8
+#define CLT_MAX_MESSAGES	8
 
 /* Slots that a leg has for itself, and legs that have some */
 #define CLT_OWN_SLOTS		4
 #define CLT_MAX_OWNERS		16
-#define CLT_MAX_KEPT		(CLT_MAX_USERS + \
+#define CLT_MAX_KEPT		(CLT_MAX_MESSAGES + \
 				 CLT_MAX_OWNERS * CLT_OWN_SLOTS)
 
 /* Requests in flight on one I/O connection: at most, and what it has to bear */
@@ -181,6 +182,36 @@ struct clt_conn {
 	u64 recv_addr;
 };
 
+/* The longest message and what RTRS puts behind it */
+#define CLT_MSG_ROOM	(RNBD_MAX_MSG_LEN + RTRS_READ_LEN(1))
+
+/* The longest answer */
+#define CLT_ANSWER_ROOM	sizeof(struct rnbd_msg_open_rsp)
+
+/**
+ * struct clt_message - a message on its way
+ * @refs: of whoever waits, and of the io
+ * @path: path
+ * @result: -EINPROGRESS, then the server's errno
+ * @buf: data, if any go with it, and the message
+ * @buf_addr: its DMA address
+ * @data_len: bytes of data
+ * @msg: message, in @buf
+ * @is_read: it travels as an RTRS read, also without an answer's data
+ * @answer: room for the data that answer it
+ */
+struct clt_message {
+	refcount_t refs;
+	struct clt_path *path;
+	int result;
+	u8 *buf;
+	u64 buf_addr;
+	u32 data_len;
+	u8 *msg;
+	bool is_read;
+	u8 *answer;
+};
+
 /**
  * enum clt_io_state - whose an io is
  * @CLT_IO_FREE: nobody's; the slot may be in use on another path
@@ -203,7 +234,7 @@ enum clt_io_state {
  * @conn: connection that carries it
  * @leg: leg that it is for, NULL for a message
  * @rq: block request, or
- * @user: message
+ * @message: message
  * @pending: completions that have to come before it is over
  * @err: what the server says
  * @sent: completion of the request
@@ -224,7 +255,7 @@ struct clt_io {
 	struct clt_conn *conn;
 	struct clt_leg *leg;
 	struct request *rq;
-	struct clt_user *user;
+	struct clt_message *message;
 	int pending;
 	int err;
 	struct ib_cqe sent;
@@ -388,41 +419,51 @@ static inline bool clt_path_broken(const struct clt_path *path)
 	return test_bit(CLT_PATH_BROKEN, &path->flags);
 }
 
-extern struct workqueue_struct *clt_wq;
+/*
+ * From here on in the order of the files: each calls what is declared above its
+ * own, and nothing below.
+ */
 
-/* main.c */
-__printf(3, 4)
-void clt_path_fail(struct clt_path *path, int error, const char *fmt, ...);
-
-/* session.c: what paths share */
+/* session.c: what paths share: the name of the session, and the slots */
 struct clt_session *clt_session_get(struct unbd_session *owner);
 void clt_session_put(struct clt_session *session);
 void clt_session_begin(struct clt_path *path);
 void clt_session_end(struct clt_path *path);
 void clt_name_left(const char *name);
 bool clt_name_lingers(const char *name);
-int clt_session_join(struct clt_path *path, char *why, size_t len);
+int clt_session_join(struct clt_path *path, u32 nr, char *why, size_t len);
 void clt_session_leave(struct clt_path *path);
 int clt_slot_get(struct clt_session *session, const struct clt_leg *leg);
 int clt_slot_get_message(struct clt_session *session);
 void clt_session_own(struct clt_leg *leg);
-void clt_slots_fenced(struct clt_session *session,
-		      const struct unbd_key *keys, unsigned int nr);
+void clt_slots_fenced(struct clt_session *session, const struct unbd_key *keys,
+		      unsigned int nr);
 void clt_slot_put(struct clt_session *session, u32 id);
 void clt_slot_rest(struct clt_path *path, u32 id);
-void clt_slots_wake(struct clt_session *session,
-		    const struct clt_path *path);
+void clt_slots_wake(struct clt_session *session, const struct clt_path *path);
 
-/* connect.c: a path's connections */
-int clt_path_connect(struct clt_path *path, char *why, size_t len);
-void clt_path_stop(struct clt_path *path);
-void clt_path_teardown(struct clt_path *path);
+/* fail.c: a path breaks, and whoever waits for its server wakes up */
+__printf(3, 4)
+void clt_path_fail(struct clt_path *path, int error, const char *fmt, ...);
+int clt_wait_for(struct clt_path *path, const int *result,
+		 unsigned long timeout, char *why, size_t len,
+		 const char *what);
+int clt_wait(struct clt_path *path, const int *result, char *why, size_t len,
+	     const char *what);
+
+/* message.c: a message to the server: its memory, and its end */
+struct clt_message *clt_message_make(struct clt_path *path, u32 data_len);
+int clt_message_map(struct clt_message *message);
+void clt_message_done(struct clt_message *message, int err);
+void clt_message_put(struct clt_message *message);
 
 /* conn.c: one connection */
 struct clt_conn *clt_conn_create(struct clt_path *path, unsigned int cid,
 				 char *why, size_t len);
 int clt_conn_open(struct clt_conn *conn, unsigned int depth,
-		  unsigned int nr_recvs, char *why, size_t len);
+		  unsigned int nr_recvs,
+		  void (*received)(struct ib_cq *cq, struct ib_wc *wc),
+		  char *why, size_t len);
 int clt_conn_connect(struct clt_conn *conn, char *why, size_t len);
 int clt_conn_post_recvs(struct clt_conn *conn);
 int clt_conn_post(struct clt_conn *conn, struct ib_send_wr *wr);
@@ -432,19 +473,13 @@ void clt_conn_destroy(struct clt_conn *conn);
 void clt_conn_wc_failed(struct clt_conn *conn, struct ib_wc *wc,
 			const char *what);
 int clt_conn_poll(struct clt_conn *conn);
-int clt_wait_for(struct clt_path *path, const int *result,
-		 unsigned long timeout, char *why, size_t len,
-		 const char *what);
-int clt_wait(struct clt_path *path, const int *result, char *why,
-	     size_t len, const char *what);
 
-/* recv.c: what the server sends */
-void clt_recv_done(struct ib_cq *cq, struct ib_wc *wc);
-
-/* io.c: requests */
+/* io.c: requests on their way, from a slot to the last completion */
 u32 clt_ios_affordable(const struct clt_path *path);
 int clt_ios_alloc(struct clt_path *path);
 void clt_ios_free(struct clt_path *path);
+bool clt_ios_busy(struct clt_path *path, struct clt_leg *leg);
+void clt_ios_take_back(struct clt_path *path, struct clt_leg *leg);
 struct clt_io *clt_io_get(struct clt_conn *conn, struct clt_leg *leg);
 void clt_io_free(struct clt_io *io);
 int clt_io_map(struct clt_io *io, enum dma_data_direction dir);
@@ -452,16 +487,29 @@ int clt_io_register(struct clt_io *io);
 int clt_io_post(struct clt_io *io, struct ib_sge *sge, unsigned int nr_sge,
 		u32 data_len, u32 usr_len);
 int clt_io_answered(struct clt_conn *conn, u32 id, int err, bool inv);
-void clt_io_take_back(struct clt_io *io);
 
-/* rq.c: block requests */
+/* beat.c: is the server there? */
+int clt_beats_init(void);
+void clt_beats_exit(void);
+void clt_beat_start(struct clt_path *path);
+void clt_beat_stop(struct clt_path *path);
+void clt_beat_answer(struct clt_path *path, u32 news);
+
+/* recv.c: what the server sends */
+void clt_recv_done(struct ib_cq *cq, struct ib_wc *wc);
+
+/* connect.c: a path's connections */
+int clt_path_connect(struct clt_path *path, char *why, size_t len);
+void clt_path_stop(struct clt_path *path);
+void clt_path_teardown(struct clt_path *path);
+
+/* block.c: block requests */
 blk_status_t clt_queue_rq(struct unbd_leg *leg, unsigned int queue,
 			  struct request *rq, bool last);
 void clt_commit_rqs(struct unbd_leg *leg, unsigned int queue);
 int clt_poll(struct unbd_leg *leg, unsigned int queue);
-void clt_rq_done(struct clt_io *io);
 
-/* device.c: RNBD's messages, and what a device is like */
+/* rnbd.c: what the server is asked, and what it says a device is like */
 int clt_greet(struct clt_path *path, char *why, size_t len);
 int clt_open(struct clt_leg *leg, char *why, size_t len);
 void clt_close(struct clt_leg *leg);
@@ -470,14 +518,8 @@ int clt_fence(struct clt_leg *leg, struct unbd_instance *instance, char *why,
 int clt_ask_io(struct clt_leg *leg, const struct rnbd_io *io,
 	       const struct unbd_write *write, u32 done, char *why,
 	       size_t len);
-void clt_user_done(struct clt_user *user, int err);
 
-/* replay.c: what a server has lost */
+/* replay.c: what a server has lost is written again */
 extern const struct unbd_replay_ops clt_replay_ops;
-
-/* beat.c */
-void clt_beat_start(struct clt_path *path);
-void clt_beat_stop(struct clt_path *path);
-void clt_beat_answer(struct clt_path *path, u32 news);
 
 #endif

@@ -3,7 +3,6 @@
  * One connection: from an address to a queue pair, and its end.
  */
 #include <linux/delay.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
 #include <rdma/ib_cm.h>
 
@@ -112,61 +111,6 @@ static void qp_event(struct ib_event *ev, void *context)
 		rdma_notify(conn->id, IB_EVENT_COMM_EST);
 }
 
-/**
- * clt_wait_for() - wait for the server
- * @path: path
- * @result: -EINPROGRESS until it is over
- * @timeout: jiffies
- * @why: reason of a failure
- * @len: size of @why
- * @what: is waited for
- *
- * Sleeps. Return: the result, -ECANCELED if aborted, or -ETIMEDOUT.
- */
-int clt_wait_for(struct clt_path *path, const int *result,
-		 unsigned long timeout, char *why, size_t len,
-		 const char *what)
-{
-	int err;
-
-	wait_event_timeout(path->wait, READ_ONCE(*result) != -EINPROGRESS ||
-			   READ_ONCE(path->aborted) || clt_path_broken(path),
-			   timeout);
-	/* Pairs with step_done(): what came with it is there. */
-	err = smp_load_acquire(result);
-	if (!err)
-		return 0;
-	if (READ_ONCE(path->aborted))
-		return unbd_why(why, len, -ECANCELED,
-				"connecting was given up");
-	if (err == -EINPROGRESS && clt_path_broken(path))
-		return unbd_why(why, len, path->error, "%s: %s", what,
-				path->cause);
-	if (err == -EINPROGRESS)
-		return unbd_why(why, len, -ETIMEDOUT,
-				"%s: no answer within %u ms", what,
-				jiffies_to_msecs(timeout));
-	return unbd_why(why, len, err, "%s failed", what);
-}
-
-/**
- * clt_wait() - wait for a step of connecting
- * @path: path
- * @result: -EINPROGRESS until it is over
- * @why: reason of a failure
- * @len: size of @why
- * @what: the step
- *
- * Sleeps for connect_timeout at most. Return: the result, -ECANCELED if
- * aborted, or -ETIMEDOUT.
- */
-int clt_wait(struct clt_path *path, const int *result, char *why,
-	     size_t len, const char *what)
-{
-	return clt_wait_for(path, result, path->base.attempts.connect_timeout,
-			    why, len, what);
-}
-
 /* ------------------------------------------------------------------ */
 /* From an address to a queue pair                                    */
 
@@ -272,7 +216,8 @@ struct clt_conn *clt_conn_create(struct clt_path *path, unsigned int cid,
 	return conn;
 }
 
-static int alloc_recvs(struct clt_conn *conn, unsigned int nr)
+static int alloc_recvs(struct clt_conn *conn, unsigned int nr,
+		       void (*received)(struct ib_cq *cq, struct ib_wc *wc))
 {
 	const size_t size = sizeof(struct rtrs_msg_rkey_rsp);
 	struct ib_device *dev = conn->path->dev;
@@ -288,7 +233,7 @@ static int alloc_recvs(struct clt_conn *conn, unsigned int nr)
 		return -ENOMEM;
 	conn->nr_recvs = nr;
 	for (i = 0; i < nr; i++) {
-		conn->recvs[i].cqe.done = clt_recv_done;
+		conn->recvs[i].cqe.done = received;
 		conn->recvs[i].addr = conn->recv_addr + i * size;
 		conn->recvs[i].msg = conn->recv_buf + i * size;
 	}
@@ -377,13 +322,16 @@ static unsigned int fitting_depth(const struct clt_conn *conn,
  * @conn: connection; the path has its adapter and its protection domain
  * @depth: requests in flight; may become fewer
  * @nr_recvs: receive requests, or 0 for as many as the answers need
+ * @received: is told of each &struct clt_recv that has come
  * @why: reason of a failure
  * @len: size of @why
  *
  * Return: 0 or -errno.
  */
 int clt_conn_open(struct clt_conn *conn, unsigned int depth,
-		  unsigned int nr_recvs, char *why, size_t len)
+		  unsigned int nr_recvs,
+		  void (*received)(struct ib_cq *cq, struct ib_wc *wc),
+		  char *why, size_t len)
 {
 	unsigned int nr_sends;
 	int err;
@@ -392,7 +340,7 @@ int clt_conn_open(struct clt_conn *conn, unsigned int depth,
 	nr_sends = CLT_SENDS_PER_IO * conn->depth + SPARE;
 	if (!nr_recvs)
 		nr_recvs = RECVS_PER_IO * conn->depth + SPARE;
-	err = alloc_recvs(conn, nr_recvs);
+	err = alloc_recvs(conn, nr_recvs, received);
 	if (!err)
 		err = get_cq(conn, nr_sends + nr_recvs + SPARE);
 	if (!err)

@@ -40,8 +40,8 @@ static int make_first(struct clt_path *path, char *why, size_t len)
 		path->pd = NULL;
 		return unbd_why(why, len, err, "no protection domain");
 	}
-	return clt_conn_open(conn, CLT_MAX_USERS, CLT_SERVICE_DEPTH, why,
-			     len);
+	return clt_conn_open(conn, CLT_MAX_MESSAGES, CLT_SERVICE_DEPTH,
+			     clt_recv_done, why, len);
 }
 
 /* How large a request may be, for server and adapter */
@@ -104,7 +104,7 @@ static struct clt_conn *open_connection(struct clt_path *path,
 		conn = clt_conn_create(path, cid, why, len);
 		if (IS_ERR(conn))
 			return conn;
-		err = clt_conn_open(conn, depth, 0, why, len);
+		err = clt_conn_open(conn, depth, 0, clt_recv_done, why, len);
 		if (!err)
 			return conn;
 		clt_conn_destroy(conn);
@@ -338,7 +338,8 @@ static int connect_all(struct clt_path *path, char *why, size_t len)
 	if (!err)
 		err = connect_first(path, why, len);
 	if (!err)
-		err = clt_session_join(path, why, len);
+		err = clt_session_join(path, clt_ios_affordable(path), why,
+				       len);
 	if (err)
 		return err;
 	err = clt_ios_alloc(path);

@@ -7,6 +7,7 @@
  * what was sent, and the server cannot write to memory of ours any more. The
  * last one it says itself with SEND_WITH_INV; if it does not, we see to it.
  */
+#include <linux/blk-mq.h>
 #include <linux/delay.h>
 #include <linux/list.h>
 #include <linux/mm.h>
@@ -190,10 +191,10 @@ struct clt_io *clt_io_get(struct clt_conn *conn, struct clt_leg *leg)
 	io->conn = conn;
 	io->leg = leg;
 	io->rq = NULL;
-	io->user = NULL;
+	io->message = NULL;
 	io->mapped = 0;
 	io->err = 0;
-	/* Pairs with take_back() in main.c: whose it is shows before. */
+	/* Pairs with clt_ios_take_back(): whose it is shows before. */
 	smp_store_release(&io->state, CLT_IO_FILLING);
 	return io;
 full:
@@ -219,7 +220,7 @@ void clt_io_free(struct clt_io *io)
 	u32 id = io->id;
 
 	unmap(io);
-	/* Pairs with busy() in main.c: who sees it free sees it finished. */
+	/* Pairs with clt_ios_busy(): who sees it free sees it finished. */
 	smp_store_release(&io->state, CLT_IO_FREE);
 	clt_slot_put(session, id);
 	atomic_dec(&conn->inflight);
@@ -335,19 +336,40 @@ int clt_io_post(struct clt_io *io, struct ib_sge *sge, unsigned int nr_sge,
 /* ------------------------------------------------------------------ */
 /* Completions                                                        */
 
+static void end_request(struct clt_io *io)
+{
+	struct request *rq = io->rq;
+	int err = io->err;
+
+	if (unlikely(err == -ENOTCONN)) {
+		WRITE_ONCE(io->leg->closed, true);
+		unbd_leg_closed(&io->leg->base, err,
+				"the server does not know the device any more");
+		/* It is taken back with the leg, which waits for us. */
+		clt_io_free(io);
+		return;
+	}
+	/* The memory is the request's until then, the io is ours after. */
+	if (io->mapped)
+		ib_dma_unmap_sg(io->path->dev, io->sg, io->nents, io->dir);
+	io->mapped = 0;
+	unbd_complete_request(rq, errno_to_blk_status(err));
+	clt_io_free(io);
+}
+
 static void step(struct clt_io *io)
 {
 	if (--io->pending)
 		return;
-	if (io->user) {
-		struct clt_user *user = io->user;
+	if (io->message) {
+		struct clt_message *message = io->message;
 		int err = io->err;
 
 		/* Whoever is woken may have waited for the slot. */
 		clt_io_free(io);
-		clt_user_done(user, err);
+		clt_message_done(message, err);
 	} else {
-		clt_rq_done(io);
+		end_request(io);
 	}
 }
 
@@ -424,17 +446,59 @@ int clt_io_answered(struct clt_conn *conn, u32 id, int err, bool inv)
 	return 0;
 }
 
-/**
- * clt_io_take_back() - end an io that the server may not be done with
- * @io: not free; its path is stopped
- *
- * The request behind it is the caller's.
- */
-void clt_io_take_back(struct clt_io *io)
+static void take_back(struct clt_io *io)
 {
 	unmap(io);
 	io->registered = false;
 	clt_slot_rest(io->path, io->id);
 	WRITE_ONCE(io->state, CLT_IO_FREE);
 	atomic_dec(&io->conn->inflight);
+}
+
+/**
+ * clt_ios_take_back() - end what the server may not be done with
+ * @path: path that is stopped
+ * @leg: whose requests to end, NULL for none
+ *
+ * Ends all messages, too: nobody will answer them. The block requests are the
+ * caller's.
+ */
+void clt_ios_take_back(struct clt_path *path, struct clt_leg *leg)
+{
+	struct clt_message *message;
+	struct clt_io *io;
+	u32 id;
+
+	for (id = 0; path->ios && id < path->nr_ios; id++) {
+		io = &path->ios[id];
+		/* Pairs with clt_io_get(), which others may be in still. */
+		if (smp_load_acquire(&io->state) == CLT_IO_FREE)
+			continue;
+		message = io->message;
+		if (!message && io->leg != leg)
+			continue;
+		take_back(io);
+		if (message)
+			clt_message_done(message, -ECONNRESET);
+	}
+}
+
+/**
+ * clt_ios_busy() - has a leg requests in flight?
+ * @path: path that is connected
+ * @leg: its leg
+ */
+bool clt_ios_busy(struct clt_path *path, struct clt_leg *leg)
+{
+	struct clt_io *io;
+	u32 id;
+
+	for (id = 0; id < path->nr_ios; id++) {
+		io = &path->ios[id];
+		/* Pairs with clt_io_free(). */
+		if (smp_load_acquire(&io->state) != CLT_IO_FREE &&
+		    READ_ONCE(io->leg) == leg)
+			return true;
+	}
+	return false;
 }

@@ -4,8 +4,6 @@
  *
  * This file has what the core calls but for the way of a request.
  */
-#define pr_fmt(fmt) "unbd: " fmt
-
 #include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
@@ -19,44 +17,8 @@
 /* And one of a device that the server has closed, to be answered */
 #define CLOSED_TRIES	500
 
-struct workqueue_struct *clt_wq;
-
 /* Of the path that was made last */
 static atomic64_t last_number = ATOMIC64_INIT(0);
-
-/**
- * clt_path_fail() - a path has broken
- * @path: path, being connected or connected
- * @error: -errno
- * @fmt: what happened
- *
- * Any context. Only the first one is reported.
- */
-void clt_path_fail(struct clt_path *path, int error, const char *fmt, ...)
-{
-	struct va_format vaf = { .fmt = fmt };
-	unsigned long flags;
-	va_list args;
-	bool up;
-
-	va_start(args, fmt);
-	vaf.va = &args;
-	spin_lock_irqsave(&path->lock, flags);
-	if (clt_path_broken(path)) {
-		spin_unlock_irqrestore(&path->lock, flags);
-		va_end(args);
-		return;
-	}
-	path->error = error;
-	snprintf(path->cause, sizeof(path->cause), "%pV", &vaf);
-	set_bit(CLT_PATH_BROKEN, &path->flags);
-	up = test_bit(CLT_PATH_UP, &path->flags);
-	spin_unlock_irqrestore(&path->lock, flags);
-	va_end(args);
-	wake_up_all(&path->wait);
-	if (up)
-		unbd_path_failed(&path->base, error, "%s", path->cause);
-}
 
 /* ------------------------------------------------------------------ */
 /* Paths                                                              */
@@ -153,42 +115,6 @@ static void clt_abort_clear(struct unbd_path *base)
 /* ------------------------------------------------------------------ */
 /* Requests of what goes away                                         */
 
-/* Ends messages that nobody will answer, and @leg's part of the requests. */
-static void take_back(struct clt_path *path, struct clt_leg *leg)
-{
-	struct clt_user *user;
-	struct clt_io *io;
-	u32 id;
-
-	for (id = 0; path->ios && id < path->nr_ios; id++) {
-		io = &path->ios[id];
-		/* Pairs with clt_io_get(), which others may be in still. */
-		if (smp_load_acquire(&io->state) == CLT_IO_FREE)
-			continue;
-		user = io->user;
-		if (!user && io->leg != leg)
-			continue;
-		clt_io_take_back(io);
-		if (user)
-			clt_user_done(user, -ECONNRESET);
-	}
-}
-
-static bool busy(struct clt_path *path, struct clt_leg *leg)
-{
-	struct clt_io *io;
-	u32 id;
-
-	for (id = 0; id < path->nr_ios; id++) {
-		io = &path->ios[id];
-		/* Pairs with clt_io_free(). */
-		if (smp_load_acquire(&io->state) != CLT_IO_FREE &&
-		    READ_ONCE(io->leg) == leg)
-			return true;
-	}
-	return false;
-}
-
 /*
  * There is no way to have one request forgotten while its connection goes
  * on: the server may write to its memory at any time. If a device goes away
@@ -198,7 +124,7 @@ static void let_requests_end(struct clt_path *path, struct clt_leg *leg)
 {
 	int tries = READ_ONCE(leg->closed) ? CLOSED_TRIES : END_TRIES;
 
-	while (!clt_path_broken(path) && busy(path, leg)) {
+	while (!clt_path_broken(path) && clt_ios_busy(path, leg)) {
 		if (!tries--) {
 			clt_path_fail(path, -ECANCELED,
 				      "a device was removed with requests in flight");
@@ -218,7 +144,7 @@ static void path_down(struct clt_path *path)
 	clear_bit(CLT_PATH_UP, &path->flags);
 	clt_path_stop(path);
 	clt_beat_stop(path);
-	take_back(path, NULL);
+	clt_ios_take_back(path, NULL);
 	clt_session_leave(path);
 	clt_path_teardown(path);
 }
@@ -347,7 +273,7 @@ static void clt_detach(struct unbd_leg *base)
 
 	let_requests_end(path, leg);
 	if (clt_path_broken(path)) {
-		take_back(path, leg);
+		clt_ios_take_back(path, leg);
 	} else {
 		/* All is answered: nothing of it is at the server any more. */
 		base->fences = false;
@@ -396,19 +322,19 @@ static int __init unbd_rdma_client_init(void)
 {
 	int err;
 
-	clt_wq = alloc_workqueue("unbd-rdma", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
-	if (!clt_wq)
-		return -ENOMEM;
+	err = clt_beats_init();
+	if (err)
+		return err;
 	err = unbd_register_transport(&clt_ops);
 	if (err)
-		destroy_workqueue(clt_wq);
+		clt_beats_exit();
 	return err;
 }
 
 static void __exit unbd_rdma_client_exit(void)
 {
 	unbd_unregister_transport(&clt_ops);
-	destroy_workqueue(clt_wq);
+	clt_beats_exit();
 }
 
 module_init(unbd_rdma_client_init);

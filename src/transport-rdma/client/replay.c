@@ -3,8 +3,6 @@
  * Writing again what a server has lost: before a leg carries anything else, one
  * request at a time, on the service connection.
  */
-#define pr_fmt(fmt) "unbd: " fmt
-
 #include <linux/mm.h>
 
 #include "client.h"

@@ -224,7 +224,7 @@ static void divide_slots(struct clt_session *session, u32 nr)
 	u32 kept = nr_kept(nr);
 
 	session->nr_slots = nr;
-	session->nr_messages = min_t(u32, (kept + 1) / 2, CLT_MAX_USERS);
+	session->nr_messages = min_t(u32, (kept + 1) / 2, CLT_MAX_MESSAGES);
 	session->nr_owners = (kept - session->nr_messages) / CLT_OWN_SLOTS;
 	sbitmap_queue_resize(&session->slots, nr);
 }
@@ -253,16 +253,16 @@ static int set_slots(struct clt_path *path, u32 nr)
 /**
  * clt_session_join() - a path may use the slots
  * @path: path that has path->pool; gets path->nr_ios
+ * @nr: requests at a time that there is memory for
  * @why: reason of a failure
  * @len: size of @why
  *
  * Return: 0, or -errno.
  */
-int clt_session_join(struct clt_path *path, char *why, size_t len)
+int clt_session_join(struct clt_path *path, u32 nr, char *why, size_t len)
 {
 	struct clt_session *session = path->session;
 	u32 depth = path->pool.queue_depth;
-	u32 nr = clt_ios_affordable(path);
 	int err = 0;
 
 	mutex_lock(&session->mutex);

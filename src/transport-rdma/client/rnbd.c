@@ -1,22 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * RNBD's messages on the service connection, and what a device is like.
- *
- * Whoever waits for an answer may lose patience; the buffers then stay until
- * it comes or the connection ends.
+ * What the server is asked, on the service connection: RNBD's messages; and
+ * what it says a device is like.
  */
 #define pr_fmt(fmt) "unbd: " fmt
 
-#include <linux/refcount.h>
-#include <linux/slab.h>
-
 #include "client.h"
-
-/* The longest message and what RTRS puts behind it */
-#define MSG_ROOM	(RNBD_MAX_MSG_LEN + RTRS_READ_LEN(1))
-
-/* The longest answer */
-#define ANSWER_ROOM	sizeof(struct rnbd_msg_open_rsp)
 
 /* Blocks of this size are the largest that the block layer knows. */
 #define MAX_BLOCK	65536u
@@ -27,87 +16,14 @@
 /* A server answers within eight seconds; that it is there, heartbeats show. */
 #define FENCE_TIME	(10 * HZ)
 
-/**
- * struct clt_user - a message on its way
- * @refs: of whoever waits, and of the io
- * @path: path
- * @result: -EINPROGRESS, then the server's errno
- * @buf: data, if any go with it, and the message
- * @buf_addr: its DMA address
- * @data_len: bytes of data
- * @msg: message, in @buf
- * @is_read: it travels as an RTRS read, also without an answer's data
- * @answer: room for the data that answer it
- */
-struct clt_user {
-	refcount_t refs;
-	struct clt_path *path;
-	int result;
-	u8 *buf;
-	u64 buf_addr;
-	u32 data_len;
-	u8 *msg;
-	bool is_read;
-	u8 *answer;
-};
-
 /* ------------------------------------------------------------------ */
 /* Messages                                                           */
 
-static void put_user_msg(struct clt_user *user)
-{
-	if (!refcount_dec_and_test(&user->refs))
-		return;
-	kfree(user->answer);
-	kfree(user->buf);
-	kfree(user);
-}
-
-/* Whoever frees memory may be waiting for the path: see clt_connect_path(). */
-static struct clt_user *make_user(struct clt_path *path, u32 data_len)
-{
-	const gfp_t gfp = GFP_NOWAIT | __GFP_MEMALLOC | __GFP_ZERO;
-	struct clt_user *user = kmalloc(sizeof(*user), gfp);
-
-	if (!user)
-		return NULL;
-	refcount_set(&user->refs, 1);
-	user->path = path;
-	user->result = -EINPROGRESS;
-	user->data_len = data_len;
-	user->buf = kmalloc(data_len + MSG_ROOM, gfp);
-	user->msg = user->buf + data_len;
-	user->answer = kmalloc(ANSWER_ROOM, gfp);
-	if (user->buf && user->answer)
-		return user;
-	put_user_msg(user);
-	return NULL;
-}
-
-/**
- * clt_user_done() - a message has its answer, or never will
- * @user: message; its io does not use it any more
- * @err: 0 or -errno
- *
- * Any context.
- */
-void clt_user_done(struct clt_user *user, int err)
-{
-	struct clt_path *path = user->path;
-
-	ib_dma_unmap_single(path->dev, user->buf_addr,
-			    user->data_len + MSG_ROOM, DMA_TO_DEVICE);
-	/* Pairs with clt_wait_for(). */
-	smp_store_release(&user->result, err);
-	wake_up_all(&path->wait);
-	put_user_msg(user);
-}
-
-static int map_answer(struct clt_io *io, struct clt_user *user, u32 len)
+static int map_answer(struct clt_io *io, struct clt_message *message, u32 len)
 {
 	int err;
 
-	sg_init_one(io->sg, user->answer, len);
+	sg_init_one(io->sg, message->answer, len);
 	io->nents = 1;
 	err = clt_io_map(io, DMA_FROM_DEVICE);
 	if (!err)
@@ -116,26 +32,26 @@ static int map_answer(struct clt_io *io, struct clt_user *user, u32 len)
 }
 
 /* @answer_len bytes are wanted in return: an RTRS read, without data. */
-static int post_user(struct clt_io *io, struct clt_user *user, u32 len,
-		     u32 answer_len)
+static int post_message(struct clt_io *io, struct clt_message *message, u32 len,
+			u32 answer_len)
 {
 	struct ib_sge sge = {
-		.addr	= user->buf_addr,
-		.length	= user->data_len + len,
+		.addr	= message->buf_addr,
+		.length	= message->data_len + len,
 		.lkey	= io->path->pd->local_dma_lkey,
 	};
 
 	if (answer_len)
-		sge.length += rtrs_put_read(user->msg + len, len, answer_len,
+		sge.length += rtrs_put_read(message->msg + len, len, answer_len,
 					    io->mr->iova, io->mr->rkey);
-	else if (user->is_read)
-		sge.length += rtrs_put_read(user->msg + len, len, 0, 0, 0);
+	else if (message->is_read)
+		sge.length += rtrs_put_read(message->msg + len, len, 0, 0, 0);
 	else
-		sge.length += rtrs_put_write(user->msg + len, len);
-	ib_dma_sync_single_for_device(io->path->dev, user->buf_addr,
-				      user->data_len + MSG_ROOM,
+		sge.length += rtrs_put_write(message->msg + len, len);
+	ib_dma_sync_single_for_device(io->path->dev, message->buf_addr,
+				      message->data_len + CLT_MSG_ROOM,
 				      DMA_TO_DEVICE);
-	return clt_io_post(io, &sge, 1, answer_len ?: user->data_len, len);
+	return clt_io_post(io, &sge, 1, answer_len ?: message->data_len, len);
 }
 
 /* Few messages are under way at a time; others wait until one is answered. */
@@ -155,47 +71,45 @@ static struct clt_io *wait_for_io(struct clt_path *path)
 	return io;
 }
 
-static int send_user(struct clt_user *user, u32 len, u32 answer_len)
+static int send_message(struct clt_message *message, u32 len, u32 answer_len)
 {
-	struct clt_path *path = user->path;
+	struct clt_path *path = message->path;
 	struct clt_io *io = wait_for_io(path);
-	int err = 0;
+	int err;
 
 	if (!io && clt_path_broken(path))
 		return -ENOTCONN;
 	if (!io)
 		return READ_ONCE(path->aborted) ? -ECANCELED : -EAGAIN;
-	user->buf_addr = ib_dma_map_single(path->dev, user->buf,
-					   user->data_len + MSG_ROOM,
-					   DMA_TO_DEVICE);
-	if (ib_dma_mapping_error(path->dev, user->buf_addr)) {
+	err = clt_message_map(message);
+	if (err) {
 		clt_io_free(io);
-		return -ENOMEM;
+		return err;
 	}
-	io->user = user;
-	refcount_inc(&user->refs);
+	io->message = message;
+	refcount_inc(&message->refs);
 	if (answer_len)
-		err = map_answer(io, user, answer_len);
+		err = map_answer(io, message, answer_len);
 	if (!err)
-		err = post_user(io, user, len, answer_len);
+		err = post_message(io, message, len, answer_len);
 	if (err) {
 		io->registered = false;
 		clt_io_free(io);
-		clt_user_done(user, err);
+		clt_message_done(message, err);
 	}
 	return err;
 }
 
 /* Sends and waits; the server's errno comes back. */
-static int ask(struct clt_user *user, u32 len, u32 answer_len,
+static int ask(struct clt_message *message, u32 len, u32 answer_len,
 	       char *why, size_t whylen, const char *what)
 {
 	int err;
 
-	err = send_user(user, len, answer_len);
+	err = send_message(message, len, answer_len);
 	if (err)
 		return unbd_why(why, whylen, err, "%s cannot be sent", what);
-	return clt_wait(user->path, &user->result, why, whylen, what);
+	return clt_wait(message->path, &message->result, why, whylen, what);
 }
 
 /* ------------------------------------------------------------------ */
@@ -211,20 +125,20 @@ static int ask(struct clt_user *user, u32 len, u32 answer_len,
  */
 int clt_greet(struct clt_path *path, char *why, size_t len)
 {
-	struct clt_user *user = make_user(path, 0);
+	struct clt_message *message = clt_message_make(path, 0);
 	int err;
 	u8 ver;
 
-	if (!user)
+	if (!message)
 		return unbd_why(why, len, -ENOMEM, "out of memory");
-	rnbd_put_sess_info((struct rnbd_msg_sess_info *)user->msg);
-	err = ask(user, sizeof(struct rnbd_msg_sess_info),
+	rnbd_put_sess_info((struct rnbd_msg_sess_info *)message->msg);
+	err = ask(message, sizeof(struct rnbd_msg_sess_info),
 		  sizeof(struct rnbd_msg_sess_info_rsp), why, len,
 		  "SESS_INFO");
 	if (!err)
-		err = rnbd_get_sess_info_rsp(user->answer, ANSWER_ROOM, &ver,
-					     why, len);
-	put_user_msg(user);
+		err = rnbd_get_sess_info_rsp(message->answer, CLT_ANSWER_ROOM,
+					     &ver, why, len);
+	clt_message_put(message);
 	return err;
 }
 
@@ -249,25 +163,26 @@ static int open_failed(int err, const char *name, char *why, size_t len)
 	return unbd_why(why, len, err, "the server does not open %.80s", name);
 }
 
-static int ask_open(struct clt_leg *leg, struct clt_user *user,
+static int ask_open(struct clt_leg *leg, struct clt_message *message,
 		    struct rnbd_device_info *info, char *why, size_t len)
 {
 	const char *name = leg->base.export_name;
 	int err;
 
-	err = rnbd_put_open((struct rnbd_msg_open *)user->msg, name,
+	err = rnbd_put_open((struct rnbd_msg_open *)message->msg, name,
 			    access_mode(&leg->base));
 	if (err)
 		return unbd_why(why, len, err,
 				"device_path= is longer than %d bytes",
 				RNBD_DEV_NAME_LEN - 1);
-	err = ask(user, sizeof(struct rnbd_msg_open), ANSWER_ROOM, why, len,
-		  "OPEN");
-	if (err && READ_ONCE(user->result) != -EINPROGRESS)
+	err = ask(message, sizeof(struct rnbd_msg_open), CLT_ANSWER_ROOM, why,
+		  len, "OPEN");
+	if (err && READ_ONCE(message->result) != -EINPROGRESS)
 		return open_failed(err, name, why, len);
 	if (err)
 		return err;
-	return rnbd_get_open_rsp(user->answer, ANSWER_ROOM, info, why, len);
+	return rnbd_get_open_rsp(message->answer, CLT_ANSWER_ROOM, info, why,
+				 len);
 }
 
 static void set_geometry(struct clt_leg *leg,
@@ -320,14 +235,14 @@ int clt_open(struct clt_leg *leg, char *why, size_t len)
 {
 	struct clt_path *path = path_of(leg);
 	struct rnbd_device_info info;
-	struct clt_user *user;
+	struct clt_message *message;
 	int err;
 
-	user = make_user(path, 0);
-	if (!user)
+	message = clt_message_make(path, 0);
+	if (!message)
 		return unbd_why(why, len, -ENOMEM, "out of memory");
-	err = ask_open(leg, user, &info, why, len);
-	put_user_msg(user);
+	err = ask_open(leg, message, &info, why, len);
+	clt_message_put(message);
 	if (err)
 		return err;
 	if (info.logical_block_size > path->max_io)
@@ -350,19 +265,19 @@ int clt_open(struct clt_leg *leg, char *why, size_t len)
 void clt_close(struct clt_leg *leg)
 {
 	struct clt_path *path = path_of(leg);
-	struct clt_user *user = make_user(path, 0);
+	struct clt_message *message = clt_message_make(path, 0);
 	char why[UNBD_WHY_LEN] = "";
 	int err;
 
-	if (!user)
+	if (!message)
 		return;
-	rnbd_put_close((struct rnbd_msg_close *)user->msg, leg->device_id);
-	err = ask(user, sizeof(struct rnbd_msg_close), 0, why, sizeof(why),
+	rnbd_put_close((struct rnbd_msg_close *)message->msg, leg->device_id);
+	err = ask(message, sizeof(struct rnbd_msg_close), 0, why, sizeof(why),
 		  "CLOSE");
 	if (err && !clt_path_broken(path))
 		pr_info("%s: device %s: %s (%d)\n", path->base.name,
 			leg->base.export_name, why, err);
-	put_user_msg(user);
+	clt_message_put(message);
 }
 
 /**
@@ -379,27 +294,27 @@ int clt_fence(struct clt_leg *leg, struct unbd_instance *instance, char *why,
 	      size_t len)
 {
 	const struct unbd_leg *base = &leg->base;
-	struct clt_user *user = make_user(path_of(leg), 0);
+	struct clt_message *message = clt_message_make(path_of(leg), 0);
 	size_t size;
 	int err;
 
-	if (!user)
+	if (!message)
 		return unbd_why(why, len, -ENOMEM, "out of memory");
-	size = rnbd_put_fence((struct rnbd_msg_unbd_fence *)user->msg,
+	size = rnbd_put_fence((struct rnbd_msg_unbd_fence *)message->msg,
 			      base->keys, base->nr_keys);
-	err = send_user(user, size, ANSWER_ROOM);
+	err = send_message(message, size, CLT_ANSWER_ROOM);
 	if (err)
 		unbd_why(why, len, err, "FENCE cannot be sent");
 	else
-		err = clt_wait_for(user->path, &user->result, FENCE_TIME,
+		err = clt_wait_for(message->path, &message->result, FENCE_TIME,
 				   why, len, "FENCE");
 	if (!err)
-		err = rnbd_get_fence_rsp(user->answer, ANSWER_ROOM, instance,
-					 why, len);
+		err = rnbd_get_fence_rsp(message->answer, CLT_ANSWER_ROOM,
+					 instance, why, len);
 	if (!err)
 		clt_slots_fenced(path_of(leg)->session, base->keys + 1,
 				 base->nr_keys - 1);
-	put_user_msg(user);
+	clt_message_put(message);
 	return err;
 }
 
@@ -421,22 +336,22 @@ int clt_ask_io(struct clt_leg *leg, const struct rnbd_io *io,
 {
 	u32 data_len = io->op == RNBD_OP_WRITE ? io->bytes : 0;
 	struct clt_path *path = path_of(leg);
-	struct clt_user *user = make_user(path, data_len);
+	struct clt_message *message = clt_message_make(path, data_len);
 	struct rnbd_io wire = *io;
 	int err;
 
-	if (!user)
+	if (!message)
 		return unbd_why(why, len, -ENOMEM, "out of memory");
 	wire.device_id = leg->device_id;
-	user->is_read = rnbd_op_is_read(io->op);
-	rnbd_put_io((struct rnbd_msg_io *)user->msg, &wire);
+	message->is_read = rnbd_op_is_read(io->op);
+	rnbd_put_io((struct rnbd_msg_io *)message->msg, &wire);
 	if (data_len)
-		unbd_write_copy(user->buf, write, done, data_len);
-	err = ask(user, sizeof(struct rnbd_msg_io), 0, why, len,
+		unbd_write_copy(message->buf, write, done, data_len);
+	err = ask(message, sizeof(struct rnbd_msg_io), 0, why, len,
 		  "what the server has lost");
-	if (err && READ_ONCE(user->result) != -EINPROGRESS &&
+	if (err && READ_ONCE(message->result) != -EINPROGRESS &&
 	    !clt_path_broken(path))
 		err = -err;
-	put_user_msg(user);
+	clt_message_put(message);
 	return err;
 }

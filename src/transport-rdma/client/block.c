@@ -181,27 +181,3 @@ int clt_poll(struct unbd_leg *base, unsigned int queue)
 	return conn->polled ? clt_conn_poll(conn) : 0;
 }
 
-/**
- * clt_rq_done() - a block request has its answer
- * @io: that carries it; all completions have come
- */
-void clt_rq_done(struct clt_io *io)
-{
-	struct request *rq = io->rq;
-	int err = io->err;
-
-	if (unlikely(err == -ENOTCONN)) {
-		WRITE_ONCE(io->leg->closed, true);
-		unbd_leg_closed(&io->leg->base, err,
-				"the server does not know the device any more");
-		/* It is taken back with the leg, which waits for us. */
-		clt_io_free(io);
-		return;
-	}
-	/* The memory is the request's until then, the io is ours after. */
-	if (io->mapped)
-		ib_dma_unmap_sg(io->path->dev, io->sg, io->nents, io->dir);
-	io->mapped = 0;
-	unbd_complete_request(rq, errno_to_blk_status(err));
-	clt_io_free(io);
-}
