@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Requests: from a chunk to the storage, and to their answers.
+ * I/O: from a chunk to the storage, and back.
  *
  * A client can change its chunk at any time. Headers are copied once, checked
  * and used; data are the client's own affair, unless always_invalidate or the
@@ -10,9 +10,15 @@
 
 #include <linux/blkdev.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/slab.h>
 
 #include "server.h"
+
+static bool srv_copy_writes;
+module_param_named(always_invalidate, srv_copy_writes, bool, 0644);
+MODULE_PARM_DESC(always_invalidate,
+		 "do not trust clients with data that they have written: copy them before the storage sees them (default: N)");
 
 static void srv_request_free_copy(struct srv_request *req)
 {
@@ -21,57 +27,6 @@ static void srv_request_free_copy(struct srv_request *req)
 	kfree(req->copy);
 	req->copy = NULL;
 }
-
-/**
- * srv_request_release() - a request's chunk is the client's again
- * @req: not to be touched afterwards
- *
- * Any context, with a reference to the path.
- */
-void srv_request_release(struct srv_request *req)
-{
-	struct srv_session *session = req->path->session;
-	u32 id = req->id;
-
-	clear_bit_unlock(0, &req->busy);
-	/* A full barrier, against srv_request_wait(): one sees the other. */
-	xchg(&session->slots[id], NULL);
-	if (!list_empty_careful(&session->fenced))
-		queue_work(srv_io_wq, &session->fence);
-}
-
-/**
- * srv_request_forget() - a request gets no answer, its path ends
- * @req: not to be touched afterwards
- */
-void srv_request_forget(struct srv_request *req)
-{
-	struct srv_path *path = req->path;
-
-	srv_request_release(req);
-	percpu_ref_put(&path->refs);
-}
-
-/**
- * srv_request_reply() - a request has been carried out
- * @req: not to be touched afterwards
- * @error: 0 or -errno
- *
- * Any context.
- */
-void srv_request_reply(struct srv_request *req, int error)
-{
-	struct srv_device *device = req->device;
-
-	req->error = error;
-	req->device = NULL;
-	if (device)
-		percpu_ref_put(&device->refs);
-	srv_con_reply(req->con, req);
-}
-
-/* ------------------------------------------------------------------ */
-/* I/O                                                                */
 
 static void srv_io_done(struct unbd_io *io, int error)
 {
@@ -168,7 +123,13 @@ static int srv_io_prepare(struct srv_request *req)
 	return 0;
 }
 
-static void srv_io_start(struct srv_request *req)
+/**
+ * srv_io_start() - have I/O carried out
+ * @req: with its chunk
+ *
+ * Process context. May wait for the storage's tags.
+ */
+void srv_io_start(struct srv_request *req)
 {
 	const struct rtrs_request *wire = &req->wire;
 	const u8 *msg = srv_chunk(req->path->session, req->id);
@@ -195,129 +156,13 @@ static void srv_io_start(struct srv_request *req)
 		srv_io_submit(req, srv_ops[req->rnbd.op]);
 }
 
-/* ------------------------------------------------------------------ */
-/* What has come                                                      */
-
 /**
- * srv_request_init() - prepare a path's requests
- * @path: new
- */
-void srv_request_init(struct srv_path *path)
-{
-	struct srv_request *req;
-	u32 i;
-
-	for (i = 0; i < srv_pool.queue_depth; i++) {
-		req = &path->requests[i];
-		req->path = path;
-		req->id = i;
-		INIT_LIST_HEAD(&req->entry);
-		srv_message_init(req);
-	}
-}
-
-/* Pairs with srv_path_let_go(): the adapter is there, or the path closes. */
-static bool srv_request_sync(const struct srv_request *req)
-{
-	struct srv_path *path = req->path;
-	bool closing;
-
-	rcu_read_lock();
-	closing = srv_path_closing(path);
-	if (!closing)
-		ib_dma_sync_single_for_cpu(path->dev, path->dma[req->id],
-					   path->session->pool.chunk_size,
-					   DMA_BIDIRECTIONAL);
-	rcu_read_unlock();
-	return !closing;
-}
-
-static void srv_request_look(struct srv_request *req)
-{
-	struct srv_path *path = req->path;
-	struct srv_session *session = path->session;
-	const u8 *chunk = srv_chunk(session, req->id);
-	char why[UNBD_WHY_LEN];
-	int err, type;
-
-	if (!srv_request_sync(req)) {
-		srv_request_forget(req);
-		return;
-	}
-	req->reply_len = 0;
-	err = rtrs_get_request(chunk, &session->pool, req->off, &req->wire,
-			       why, sizeof(why));
-	if (err) {
-		srv_path_drop(path, "%s", why);
-		srv_request_forget(req);
-		return;
-	}
-	type = unbd_rnbd_get_type(chunk + req->wire.usr_off, req->wire.usr_len);
-	if (type == RNBD_MSG_IO)
-		srv_io_start(req);
-	else
-		srv_message_start(req, type);
-}
-
-/**
- * srv_request_run() - carry on with a request
- * @req: that has its chunk for itself; new, or a write after its flush
+ * srv_io_go_on() - carry on with a write after its flush
+ * @req: that wanted one
  *
  * Process context. May wait for the storage's tags.
  */
-void srv_request_run(struct srv_request *req)
+void srv_io_go_on(struct srv_request *req)
 {
-	if (req->device)
-		srv_io_submit(req, UNBD_IO_WRITE);
-	else
-		srv_request_look(req);
-}
-
-/* Another path of the client has the chunk: see session.c. */
-static bool srv_request_wait(struct srv_request *req)
-{
-	struct srv_session *session = req->path->session;
-	unsigned long flags;
-	bool wait = true;
-
-	spin_lock_irqsave(&session->fence_lock, flags);
-	list_add_tail(&req->entry, &session->fenced);
-	/* It may have gone meanwhile, and not have seen us. */
-	smp_mb();
-	if (!cmpxchg(&session->slots[req->id], NULL, req)) {
-		list_del_init(&req->entry);
-		wait = false;
-	}
-	spin_unlock_irqrestore(&session->fence_lock, flags);
-	return wait;
-}
-
-/**
- * srv_request_start() - a request has come
- * @con: by this connection
- * @imm: which, checked
- *
- * From the completion queue. It counts from now on: nothing that comes by
- * another path touches the chunk before it has been answered, and the path does
- * not end before.
- */
-void srv_request_start(struct srv_con *con, const struct rtrs_imm *imm)
-{
-	struct srv_path *path = con->path;
-	struct srv_request *req = &path->requests[imm->id];
-
-	if (!percpu_ref_tryget_live(&path->refs))
-		return;
-	if (test_and_set_bit_lock(0, &req->busy)) {
-		srv_path_drop(path, "chunk %u is used before it was answered",
-			      imm->id);
-		percpu_ref_put(&path->refs);
-		return;
-	}
-	req->con = con;
-	req->off = imm->off;
-	if (cmpxchg(&path->session->slots[imm->id], NULL, req) &&
-	    srv_request_wait(req))
-		return;
-	srv_con_go_on(con, req);
+	srv_io_submit(req, UNBD_IO_WRITE);
 }
