@@ -4,6 +4,7 @@
  */
 #include <linux/inet.h>
 
+#include <unbd/compat.h>
 #include <unbd/parse.h>
 
 #include "address.h"
@@ -145,3 +146,4 @@ int unbd_rdma_parse_address(const char *text, u16 default_port,
 		snprintf(a->port_text, sizeof(a->port_text), "%u", a->port);
 	return err;
 }
+EXPORT_SYMBOL_UNBD(unbd_rdma_parse_address);

@@ -4,10 +4,13 @@
  */
 #include <linux/inet.h>
 #include <linux/kernel.h>
+#include <linux/module.h>
 #include <linux/string.h>
 #include <net/ipv6.h>
 #include <rdma/ib.h>
 #include <rdma/rdma_cm.h>
+
+#include <unbd/compat.h>
 
 #include "sockaddr.h"
 
@@ -53,6 +56,7 @@ int unbd_rdma_resolve(struct net *net, const struct unbd_rdma_address *a,
 	}
 	return -EINVAL;
 }
+EXPORT_SYMBOL_UNBD(unbd_rdma_resolve);
 
 /**
  * unbd_rdma_same_host() - are two addresses the same but for their ports?
@@ -78,6 +82,7 @@ bool unbd_rdma_same_host(const struct sockaddr_storage *a,
 	}
 	return false;
 }
+EXPORT_SYMBOL_UNBD(unbd_rdma_same_host);
 
 /**
  * unbd_rdma_sockaddr_name() - a socket address as people read it
@@ -104,3 +109,8 @@ void unbd_rdma_sockaddr_name(const struct sockaddr_storage *ss, char *buf,
 		strscpy(buf, "?", len);
 	}
 }
+EXPORT_SYMBOL_UNBD(unbd_rdma_sockaddr_name);
+
+MODULE_DESCRIPTION("unbd: RTRS and RNBD as both ends need them");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(UNBD_VERSION);

@@ -2,7 +2,8 @@
 /*
  * RNBD: what clients send to the server, and servers to the client.
  */
-#include "transport-rdma/rnbd-codec.h"
+#include "transport-rdma/client/rnbd-codec.h"
+#include "transport-rdma/server/rnbd-codec.h"
 
 #include "fuzz.h"
 
@@ -214,7 +215,7 @@ static void get_io(const u8 *data, size_t len, bool is_read, u32 data_len)
 
 static void get_message(enum fuzz_rnbd kind, const u8 *data, size_t len)
 {
-	int type = rnbd_get_type(data, len);
+	int type = unbd_rnbd_get_type(data, len);
 
 	must(type == -EPROTO || (type >= 0 && type < 0x10000));
 	if (kind == FUZZ_SESS_INFO)

@@ -6,8 +6,10 @@
 
 #include <unbd/parse.h>
 
-#include "transport-rdma/rnbd-codec.h"
-#include "transport-rdma/rtrs-codec.h"
+#include "transport-rdma/client/rnbd-codec.h"
+#include "transport-rdma/client/rtrs-codec.h"
+#include "transport-rdma/server/rnbd-codec.h"
+#include "transport-rdma/server/rtrs-codec.h"
 
 #include "fuzz.h"
 #include "meanwhile.h"
@@ -32,8 +34,8 @@ static void must_come_back(const struct rtrs_pool *pool, u32 id, u32 off)
 {
 	struct rtrs_imm imm;
 
-	must(!rtrs_get_imm(rtrs_imm_io_req(pool, id, off), pool, &imm, why,
-			   sizeof(why)));
+	must(!unbd_rtrs_get_imm(rtrs_imm_io_req(pool, id, off), pool, &imm, why,
+				sizeof(why)));
 	must(imm.type == RTRS_IO_REQ_IMM && imm.id == id && imm.off == off);
 }
 
@@ -63,8 +65,8 @@ static void choose_pool(struct rtrs_pool *pool, u8 choice)
 	};
 	u8 i = choice % ARRAY_SIZE(sizes);
 
-	must(!rtrs_pool_init(pool, sizes[i].depth, sizes[i].io, sizes[i].hdr,
-			     false, why, sizeof(why)));
+	must(!unbd_rtrs_pool_init(pool, sizes[i].depth, sizes[i].io,
+				  sizes[i].hdr, false, why, sizeof(why)));
 }
 
 /* ------------------------------------------------------------------ */
@@ -218,7 +220,7 @@ static void get_imm(u32 value, const struct rtrs_pool *pool)
 	struct rtrs_imm imm;
 	u32 again;
 
-	if (refused(rtrs_get_imm(value, pool, &imm, why, sizeof(why)),
+	if (refused(unbd_rtrs_get_imm(value, pool, &imm, why, sizeof(why)),
 		    -EPROTO))
 		return;
 	must(imm.id < pool->queue_depth && imm.off < pool->chunk_size);
@@ -295,7 +297,7 @@ static void hand_on(const struct rtrs_request *req)
 	u8 *msg = client.chunk + req->usr_off;
 	struct rnbd_io io;
 
-	rnbd_get_type(msg, req->usr_len);
+	unbd_rnbd_get_type(msg, req->usr_len);
 	rnbd_get_io(msg, req->usr_len, req->is_read, req->data_len, &io, why,
 		    sizeof(why));
 }

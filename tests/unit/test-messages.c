@@ -3,8 +3,10 @@
  * RTRS and RNBD: a good message of each kind, which one end puts and the other
  * one takes. Fuzzers start from these.
  */
-#include "transport-rdma/rnbd-codec.h"
-#include "transport-rdma/rtrs-codec.h"
+#include "transport-rdma/client/rnbd-codec.h"
+#include "transport-rdma/client/rtrs-codec.h"
+#include "transport-rdma/server/rnbd-codec.h"
+#include "transport-rdma/server/rtrs-codec.h"
 
 #include "../fuzz/fuzz.h"
 #include "unit.h"
@@ -57,8 +59,8 @@ static struct rtrs_pool a_pool(void)
 {
 	struct rtrs_pool pool;
 
-	check_int("pool", rtrs_pool_init(&pool, 4, 4096, 4096, false, why,
-					 sizeof(why)), 0);
+	check_int("pool", unbd_rtrs_pool_init(&pool, 4, 4096, 4096, false, why,
+					      sizeof(why)), 0);
 	return pool;
 }
 
@@ -176,7 +178,7 @@ static int get_imm(const u8 *at, size_t len)
 
 	check_int("bytes", len, sizeof(value));
 	memcpy(&value, at, sizeof(value));
-	return rtrs_get_imm(value, &pool, &imm, why, sizeof(why));
+	return unbd_rtrs_get_imm(value, &pool, &imm, why, sizeof(why));
 }
 
 static void put_rkey_rsp(struct bytes *b)

@@ -2,7 +2,8 @@
 /*
  * RNBD messages: where each field is, and what a hostile peer may send.
  */
-#include "transport-rdma/rnbd-codec.h"
+#include "transport-rdma/client/rnbd-codec.h"
+#include "transport-rdma/server/rnbd-codec.h"
 
 #include <asm/byteorder.h>
 
@@ -55,7 +56,7 @@ static void test_sess_info(void)
 	u8 ver = 0;
 
 	rnbd_put_sess_info(&msg);
-	check_int("type", rnbd_get_type(&msg, sizeof(msg)), 0);
+	check_int("type", unbd_rnbd_get_type(&msg, sizeof(msg)), 0);
 	check_int("get", rnbd_get_sess_info(&msg, sizeof(msg), &ver, why,
 					    sizeof(why)), 0);
 	check_int("ver", ver, 2);
@@ -73,7 +74,7 @@ static void test_sess_info(void)
 	check_int("other", rnbd_get_sess_info(&rsp, 36, &ver, why,
 					      sizeof(why)), -EPROTO);
 	check_why(why, "type 1");
-	check_int("nothing", rnbd_get_type(&msg, 3), -EPROTO);
+	check_int("nothing", unbd_rnbd_get_type(&msg, 3), -EPROTO);
 }
 
 static int get_open(const struct rnbd_msg_open *msg, size_t len)
@@ -281,7 +282,7 @@ static void test_fence(void)
 	for (i = 0; i < sizeof(keys); i++)
 		((u8 *)keys)[i] = i;
 	check_int("shortest", rnbd_put_fence(&msg, keys, 1), 20);
-	check_int("type", rnbd_get_type(&msg, 20), 0x7562);
+	check_int("type", unbd_rnbd_get_type(&msg, 20), 0x7562);
 	check_int("get", get_fence(&msg, 20, got, &nr), 0);
 	check_int("keys", nr, 1);
 	check_int("longest", rnbd_put_fence(&msg, keys, UNBD_MAX_KEYS), 276);
@@ -296,7 +297,7 @@ static void test_fence_rsp(void)
 	struct rnbd_msg_unbd_fence_rsp rsp;
 
 	rnbd_put_fence_rsp(&rsp, &instance);
-	check_int("type", rnbd_get_type(&rsp, sizeof(rsp)), 0x7563);
+	check_int("type", unbd_rnbd_get_type(&rsp, sizeof(rsp)), 0x7563);
 	check_int("get", rnbd_get_fence_rsp(&rsp, sizeof(rsp), &got, why,
 					    sizeof(why)), 0);
 	check(!memcmp(&got, &instance, sizeof(got)), "another instance");

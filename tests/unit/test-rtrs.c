@@ -2,7 +2,8 @@
 /*
  * RTRS messages: where each field is, and what a hostile peer may send.
  */
-#include "transport-rdma/rtrs-codec.h"
+#include "transport-rdma/client/rtrs-codec.h"
+#include "transport-rdma/server/rtrs-codec.h"
 
 #include "unit.h"
 
@@ -74,8 +75,8 @@ static struct rtrs_pool pool_of(u32 depth, u32 io, u32 hdr)
 {
 	struct rtrs_pool pool;
 
-	check_int("pool", rtrs_pool_init(&pool, depth, io, hdr, false, why,
-					 sizeof(why)), 0);
+	check_int("pool", unbd_rtrs_pool_init(&pool, depth, io, hdr, false, why,
+					      sizeof(why)), 0);
 	return pool;
 }
 
@@ -397,14 +398,14 @@ static void test_imm(void)
 
 	check_int("io_req", rtrs_imm_io_req(&pool, 511, 0x1ffff),
 		  0x0ff9ffff);
-	check_int("error", rtrs_get_imm(0x0ff9ffff, &pool, &imm, why,
-					sizeof(why)), 0);
+	check_int("error", unbd_rtrs_get_imm(0x0ff9ffff, &pool, &imm, why,
+					     sizeof(why)), 0);
 	check_int("id", imm.id, 511);
 	check_int("off", imm.off, 0x1ffff);
 	check_int("rsp", rtrs_imm_io_rsp(5, -EIO, false), 0x10280005);
 	check_int("rsp", rtrs_imm_io_rsp(5, EIO, true), 0x20280005);
-	check_int("error", rtrs_get_imm(0x20280005, &pool, &imm, why,
-					sizeof(why)), 0);
+	check_int("error", unbd_rtrs_get_imm(0x20280005, &pool, &imm, why,
+					     sizeof(why)), 0);
 	check_int("type", imm.type, RTRS_IO_RSP_W_INV_IMM);
 	check_int("id", imm.id, 5);
 	check_int("err", imm.err, -EIO);
@@ -419,8 +420,8 @@ static void bad_imm(u32 value)
 	struct rtrs_pool pool = pool_of(500, 4096, 4096);
 	struct rtrs_imm imm;
 
-	check_int("error", rtrs_get_imm(value, &pool, &imm, why, sizeof(why)),
-		  -EPROTO);
+	check_int("error", unbd_rtrs_get_imm(value, &pool, &imm, why,
+					     sizeof(why)), -EPROTO);
 	check_why(why, "immediate data 0x");
 }
 

@@ -179,7 +179,8 @@ static void look_at_config(const char *release, const char *config)
 static const char * const modules[] = {
 	"unbd-client", "unbd-tcp-client", "unbd-rdma-client",
 	"unbd-shm-client", "unbd-server", "unbd-tcp-server",
-	"unbd-rdma-server", "unbd-shm-server", "unbd-shm", "unbd-tcp",
+	"unbd-rdma-server", "unbd-shm-server", "unbd-rdma", "unbd-shm",
+	"unbd-tcp",
 };
 
 /* Where DKMS and people put them, compressed or not */

@@ -130,7 +130,7 @@ test_the_server_is_drained_under_verified_writes() {
 	on server <<-'EOF'
 		write_sysfs "$SERVER/drain" 1
 		unexport vol0
-		unload tcp-server tcp rdma-server server
+		unload tcp-server tcp rdma-server rdma server
 		same "$(loaded)" "" modules
 		serve
 		listen tcp:10.0.0.1:10809

@@ -1,27 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Clients: their chunks, their paths, and the end of the last one.
- *
- * All paths of a session write to the same chunks. When a client gives a path
- * up, it sends what was under way there by another one, into the same chunk;
- * but the storage may not have finished the first yet. So a request waits
- * until no other path's has its chunk: then its answer cannot come early, and
- * the client cannot put something new where the storage still reads. For the
- * same reason a session that comes back opens its devices only when those of
- * its predecessor are closed.
+ * Clients: which there are, and the end of one.
  */
-#define pr_fmt(fmt) "unbd-rdma-server: " fmt
-
-#include <linux/jiffies.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/wait.h>
 
 #include "server.h"
-
-/* How long a client that comes back waits for what it has left behind */
-#define SRV_OPEN_TIMEOUT	(20 * HZ)
 
 static unsigned int max_sessions = 64;
 module_param(max_sessions, uint, 0644);
@@ -33,7 +19,7 @@ DEFINE_MUTEX(srv_mutex);
 static LIST_HEAD(srv_sessions);
 static LIST_HEAD(srv_dying);
 static unsigned int srv_nr_sessions;
-static DECLARE_WAIT_QUEUE_HEAD(srv_gone);
+DECLARE_WAIT_QUEUE_HEAD(srv_gone);
 
 static struct srv_session *srv_session_find(struct list_head *list,
 					    const u8 *uuid)
@@ -186,52 +172,24 @@ struct srv_path *srv_path_find(const u8 *uuid)
 }
 
 /**
- * srv_session_add_path() - a client comes by one more way
- * @session: the client
- * @path: the way
- *
- * Return: 0; -EACCES when the address may not use what is open; -ECONNRESET
- * when there are too many.
+ * srv_session_die() - the last path of a session has gone
+ * @session: it; nobody finds it any more
  */
-int srv_session_add_path(struct srv_session *session, struct srv_path *path)
+void srv_session_die(struct srv_session *session)
 {
-	struct srv_device *device;
-	unsigned long id;
-
 	lockdep_assert_held(&srv_mutex);
 
-	if (session->nr_paths >= SRV_MAX_PATHS)
-		return -ECONNRESET;
-	xa_for_each(&session->devices, id, device)
-		if (!unbd_conn_allows(&device->base, &path->base.peer))
-			return -EACCES;
-	list_add_tail(&path->entry, &session->paths);
-	session->nr_paths++;
-	return 0;
+	session->dying = true;
+	list_move_tail(&session->entry, &srv_dying);
 }
 
 /**
- * srv_session_remove_path() - a path has ended
- * @session: the client
- * @path: without requests at the storage
- *
- * With the last one the session ends: what it has open is closed.
+ * srv_session_is_dying() - is a session of that name about to end?
+ * @uuid: paths_uuid
  */
-void srv_session_remove_path(struct srv_session *session,
-			     struct srv_path *path)
+bool srv_session_is_dying(const u8 *uuid)
 {
-	struct srv_device *device;
-	unsigned long id;
-
-	mutex_lock(&srv_mutex);
-	list_del(&path->entry);
-	if (!--session->nr_paths) {
-		session->dying = true;
-		list_move_tail(&session->entry, &srv_dying);
-		xa_for_each(&session->devices, id, device)
-			srv_device_kill(device);
-	}
-	mutex_unlock(&srv_mutex);
+	return srv_session_find(&srv_dying, uuid);
 }
 
 /**
@@ -240,59 +198,4 @@ void srv_session_remove_path(struct srv_session *session,
 void srv_something_gone(void)
 {
 	wake_up_all(&srv_gone);
-}
-
-static bool srv_may_open(struct srv_session *session, const char *name)
-{
-	bool may;
-
-	mutex_lock(&srv_mutex);
-	may = !srv_session_find(&srv_dying, session->uuid) &&
-		!srv_device_is_closing(session, name);
-	mutex_unlock(&srv_mutex);
-	return may;
-}
-
-/**
- * srv_session_wait() - let what a client has left behind finish
- * @session: the client, maybe come back
- * @name: what it wants to open
- */
-void srv_session_wait(struct srv_session *session, const char *name)
-{
-	DEFINE_WAIT_FUNC(wait, woken_wake_function);
-	long left = SRV_OPEN_TIMEOUT;
-	bool may;
-
-	/* Looking takes a mutex: that is no condition of wait_event(). */
-	add_wait_queue(&srv_gone, &wait);
-	while (!(may = srv_may_open(session, name)) && left)
-		left = wait_woken(&wait, TASK_UNINTERRUPTIBLE, left);
-	remove_wait_queue(&srv_gone, &wait);
-	if (!may)
-		pr_warn_ratelimited("session %s: the storage is still busy with what it had open before\n",
-				    session->name);
-}
-
-/**
- * srv_session_fence() - let requests go on that waited for their chunk
- * @work: of the session
- */
-void srv_session_fence(struct work_struct *work)
-{
-	struct srv_session *session = container_of(work, struct srv_session,
-						   fence);
-	struct srv_request *req, *next;
-	LIST_HEAD(ready);
-
-	spin_lock_irq(&session->fence_lock);
-	list_for_each_entry_safe(req, next, &session->fenced, entry)
-		if (!cmpxchg(&session->slots[req->id], NULL, req))
-			list_move_tail(&req->entry, &ready);
-	spin_unlock_irq(&session->fence_lock);
-
-	list_for_each_entry_safe(req, next, &ready, entry) {
-		list_del_init(&req->entry);
-		srv_con_go_on(req->con, req);
-	}
 }

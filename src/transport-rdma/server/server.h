@@ -39,6 +39,7 @@
 #include <linux/percpu-refcount.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include <rdma/ib_verbs.h>
@@ -47,9 +48,9 @@
 #include <unbd/compat.h>
 #include <unbd/target.h>
 
-#include "address.h"
 #include "rnbd-codec.h"
 #include "rtrs-codec.h"
+#include "transport-rdma/address.h"
 
 /* As the kernel's server has it */
 #define SRV_MAX_PATHS		128
@@ -374,32 +375,21 @@ static inline void *srv_chunk(const struct srv_session *session, u32 id)
 	return page_address(session->chunks[id]);
 }
 
-/* server.c */
+/*
+ * From here on in the order of the files: each calls what is declared above its
+ * own, and nothing below.
+ */
+
+/* workqueues.c: where work is done that completions have no time for */
+int srv_workqueues_create(void);
+void srv_workqueues_destroy(void);
 extern struct workqueue_struct *srv_control_wq;
 extern struct workqueue_struct *srv_message_wq;
 extern struct workqueue_struct *srv_io_wq;
-extern struct unbd_target_ops srv_target_ops;
+
+/* memory.c: chunks, known to a path's device */
 extern struct rtrs_pool srv_pool;
-extern bool srv_copy_writes;
-
-/* server-listen.c */
-int srv_listen(struct unbd_listener *listener, char *why, size_t len);
-void srv_unlisten(struct unbd_listener *listener);
-
-/* server-session.c */
-extern struct mutex srv_mutex;
-struct srv_session *srv_session_get(const struct rtrs_conn_params *params,
-				    int *err);
-void srv_session_put(struct srv_session *session);
-struct srv_path *srv_path_find(const u8 *uuid);
-int srv_session_add_path(struct srv_session *session, struct srv_path *path);
-void srv_session_remove_path(struct srv_session *session,
-			     struct srv_path *path);
-void srv_session_wait(struct srv_session *session, const char *name);
-void srv_something_gone(void);
-void srv_session_fence(struct work_struct *work);
-
-/* server-memory.c: chunks, known to a path's device */
+int srv_pool_init(void);
 int srv_chunks_alloc(struct srv_session *session);
 void srv_chunks_free(struct srv_session *session);
 int srv_memory_map(struct srv_path *path);
@@ -407,40 +397,82 @@ void srv_memory_unmap(struct srv_path *path);
 int srv_memory_register(struct srv_path *path);
 void srv_memory_describe(struct srv_path *path, struct rtrs_sg_desc *desc);
 
-/* server-path.c */
-struct srv_path *srv_path_new(struct rdma_cm_id *id,
-			      const struct rtrs_conn_params *params, int *err);
-void srv_path_abandon(struct srv_path *path);
-void srv_path_watch(struct srv_path *path);
+/* drop.c: a path is to end, or its client is there */
 void srv_path_kill(struct srv_path *path);
 __printf(2, 3)
 void srv_path_drop(struct srv_path *path, const char *fmt, ...);
 void srv_path_seen(struct srv_path *path);
 
-/* server-con.c */
-struct srv_con *srv_con_new(struct srv_path *path, struct rdma_cm_id *id,
-			    u16 cid, int *err);
-void srv_con_shut(struct srv_con *con);
-void srv_con_free(struct srv_con *con);
+/* queue.c: what is posted to a connection */
+void srv_con_post_recvs(struct srv_con *con, unsigned int nr);
+void srv_con_post(struct srv_con *con, struct ib_send_wr *first,
+		  struct ib_send_wr *last, unsigned int nr);
 bool srv_con_heartbeat(struct srv_con *con, bool ack, u32 news);
-void srv_con_reply(struct srv_con *con, struct srv_request *req);
 void srv_con_go_on(struct srv_con *con, struct srv_request *req);
 
-/* server-io.c */
-void srv_request_init(struct srv_path *path);
-void srv_request_start(struct srv_con *con, const struct rtrs_imm *imm);
-void srv_request_run(struct srv_request *req);
-void srv_request_reply(struct srv_request *req, int error);
+/* request.c: whose a chunk is */
 void srv_request_release(struct srv_request *req);
 void srv_request_forget(struct srv_request *req);
+bool srv_request_claim(struct srv_request *req);
+void srv_session_fence(struct work_struct *work);
 
-/* server-rnbd.c */
-void srv_message_init(struct srv_request *req);
-void srv_message_start(struct srv_request *req, int type);
-bool srv_device_is_closing(struct srv_session *session, const char *name);
+/* reply.c: answers to requests */
+void srv_request_reply(struct srv_request *req, int error);
+void srv_con_send_done(struct ib_cq *cq, struct ib_wc *wc);
+
+/* session.c: which clients there are */
+extern struct mutex srv_mutex;
+extern wait_queue_head_t srv_gone;
+struct srv_session *srv_session_get(const struct rtrs_conn_params *params,
+				    int *err);
+void srv_session_put(struct srv_session *session);
+struct srv_path *srv_path_find(const u8 *uuid);
+void srv_session_die(struct srv_session *session);
+bool srv_session_is_dying(const u8 *uuid);
+void srv_something_gone(void);
+
+/* device.c: what a client has open */
+struct srv_device *srv_device_open(struct srv_path *path, const char *name,
+				   enum unbd_access_mode mode,
+				   struct unbd_export_info *info, int *err);
+struct srv_device *srv_device_again(struct srv_session *session,
+				    const char *name,
+				    enum unbd_access_mode mode,
+				    struct unbd_export_info *info, int *err);
+void srv_device_wait(struct srv_session *session, const char *name);
 struct srv_device *srv_device_get(struct srv_session *session, u32 id);
 void srv_devices_look(struct srv_session *session);
 void srv_device_kill(struct srv_device *device);
 void srv_device_close(struct unbd_conn *base);
+
+/* io.c: from a chunk to the storage, and back */
+void srv_io_start(struct srv_request *req);
+void srv_io_go_on(struct srv_request *req);
+
+/* message.c: what a client says that is no I/O */
+void srv_message_init(struct srv_request *req);
+void srv_message_start(struct srv_request *req, int type);
+
+/* recv.c: what a client sends */
+void srv_request_init(struct srv_path *path);
+void srv_con_recv_done(struct ib_cq *cq, struct ib_wc *wc);
+void srv_con_work(struct work_struct *work);
+
+/* con.c: connections come and go */
+struct srv_con *srv_con_new(struct srv_path *path, struct rdma_cm_id *id,
+			    u16 cid, int *err);
+void srv_con_shut(struct srv_con *con);
+void srv_con_free(struct srv_con *con);
+
+/* path.c: from a client's first connection to the end */
+struct srv_path *srv_path_new(const struct srv_listener *lst,
+			      struct rdma_cm_id *id,
+			      const struct rtrs_conn_params *params, int *err);
+void srv_path_abandon(struct srv_path *path);
+void srv_path_watch(struct srv_path *path);
+
+/* listen.c: where clients come */
+int srv_listen(struct unbd_listener *listener, char *why, size_t len);
+void srv_unlisten(struct unbd_listener *listener);
 
 #endif /* UNBD_RDMA_SERVER_H */

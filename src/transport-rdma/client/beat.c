@@ -14,25 +14,27 @@
 /* Seconds for them where nobody is to be asked: there is more to look at. */
 #define NO_KEEPALIVE	5
 
-static void beat(struct rdma_path *path, bool ack);
+static struct workqueue_struct *beat_wq;
+
+static void beat(struct clt_path *path, bool ack);
 
 static void beat_done(struct ib_cq *cq, struct ib_wc *wc)
 {
-	struct rdma_conn *conn = wc->qp->qp_context;
-	struct rdma_path *path = conn->path;
+	struct clt_conn *conn = wc->qp->qp_context;
+	struct clt_path *path = conn->path;
 
 	if (wc->status != IB_WC_SUCCESS) {
-		rdma_conn_wc_failed(conn, wc, "sending a heartbeat");
+		clt_conn_wc_failed(conn, wc, "sending a heartbeat");
 		return;
 	}
-	clear_bit(RDMA_PATH_BEATING, &path->flags);
+	clear_bit(CLT_PATH_BEATING, &path->flags);
 	/* Pairs with beat(): one of us sends it. */
 	smp_mb__after_atomic();
-	if (test_bit(RDMA_PATH_ACK_OWED, &path->flags))
+	if (test_bit(CLT_PATH_ACK_OWED, &path->flags))
 		beat(path, true);
 }
 
-static struct ib_rdma_wr beat_wr(struct rdma_path *path, bool ack)
+static struct ib_rdma_wr beat_wr(struct clt_path *path, bool ack)
 {
 	return (struct ib_rdma_wr){
 		.wr = {
@@ -45,37 +47,37 @@ static struct ib_rdma_wr beat_wr(struct rdma_path *path, bool ack)
 }
 
 /* One at a time; a queue that does not move is not filled up. */
-static void beat(struct rdma_path *path, bool ack)
+static void beat(struct clt_path *path, bool ack)
 {
-	struct rdma_conn *conn = path->conns[0];
+	struct clt_conn *conn = path->conns[0];
 	struct ib_rdma_wr wr;
 	int err;
 
 	if (ack)
-		set_bit(RDMA_PATH_ACK_OWED, &path->flags);
+		set_bit(CLT_PATH_ACK_OWED, &path->flags);
 	/* A full barrier, see beat_done(). */
-	if (test_and_set_bit(RDMA_PATH_BEATING, &path->flags))
+	if (test_and_set_bit(CLT_PATH_BEATING, &path->flags))
 		return;
-	wr = beat_wr(path, test_and_clear_bit(RDMA_PATH_ACK_OWED,
+	wr = beat_wr(path, test_and_clear_bit(CLT_PATH_ACK_OWED,
 					      &path->flags));
-	err = rdma_conn_post(conn, &wr.wr);
+	err = clt_conn_post(conn, &wr.wr);
 	if (err)
-		rdma_path_fail(path, err, "cannot send a heartbeat");
+		clt_path_fail(path, err, "cannot send a heartbeat");
 }
 
-static void poll_all(struct rdma_path *path)
+static void poll_all(struct clt_path *path)
 {
 	unsigned int i;
 
 	for (i = 1 + path->nr_irq; i < path->nr_conns; i++)
-		rdma_conn_poll(path->conns[i]);
+		clt_conn_poll(path->conns[i]);
 }
 
-static void look_at_sizes(struct rdma_path *path)
+static void look_at_sizes(struct clt_path *path)
 {
-	struct rdma_session *session = path->session;
+	struct clt_session *session = path->session;
 	u32 news = READ_ONCE(path->news);
-	struct rdma_leg *leg;
+	struct clt_leg *leg;
 
 	if (news == path->known)
 		return;
@@ -87,14 +89,14 @@ static void look_at_sizes(struct rdma_path *path)
 	mutex_unlock(&session->mutex);
 }
 
-static void look_again(struct rdma_path *path)
+static void look_again(struct clt_path *path)
 {
 	unsigned long keepalive = path->base.keepalive ?: NO_KEEPALIVE;
 
-	queue_delayed_work(rdma_wq, &path->beat, keepalive * HZ / LOOKS);
+	queue_delayed_work(beat_wq, &path->beat, keepalive * HZ / LOOKS);
 }
 
-static void listen_to_server(struct rdma_path *path)
+static void listen_to_server(struct clt_path *path)
 {
 	unsigned long silence = jiffies - READ_ONCE(path->last_rx);
 	unsigned long keepalive = path->base.keepalive * HZ;
@@ -102,22 +104,22 @@ static void listen_to_server(struct rdma_path *path)
 	if (!keepalive)
 		return;
 	if (silence > 5 * keepalive / 2)
-		rdma_path_fail(path, -ETIMEDOUT,
-			       "nothing from the server for %u ms",
-			       jiffies_to_msecs(silence));
+		clt_path_fail(path, -ETIMEDOUT,
+			      "nothing from the server for %u ms",
+			      jiffies_to_msecs(silence));
 	else if (silence >= keepalive)
 		beat(path, false);
 }
 
 static void beat_work(struct work_struct *work)
 {
-	struct rdma_path *path = container_of(to_delayed_work(work),
-					      struct rdma_path, beat);
+	struct clt_path *path = container_of(to_delayed_work(work),
+					     struct clt_path, beat);
 
 	/* Whoever has waited for these may have gone away. */
 	poll_all(path);
-	rdma_slots_wake(path->session, NULL);
-	if (rdma_path_broken(path))
+	clt_slots_wake(path->session, NULL);
+	if (clt_path_broken(path))
 		return;
 	look_at_sizes(path);
 	listen_to_server(path);
@@ -125,7 +127,7 @@ static void beat_work(struct work_struct *work)
 }
 
 /**
- * rdma_beat_answer() - the server asks whether we are there
+ * clt_beat_answer() - the server asks whether we are there
  * @path: path
  * @news: what else it tells, see rtrs_imm_hb()
  *
@@ -133,17 +135,17 @@ static void beat_work(struct work_struct *work)
  * heartbeat of ours is on its way just now, the answer follows: some servers
  * take nothing else for one.
  */
-void rdma_beat_answer(struct rdma_path *path, u32 news)
+void clt_beat_answer(struct clt_path *path, u32 news)
 {
 	WRITE_ONCE(path->news, news);
 	beat(path, true);
 }
 
 /**
- * rdma_beat_start() - begin to listen to the server's heart
+ * clt_beat_start() - begin to listen to the server's heart
  * @path: path that has been connected
  */
-void rdma_beat_start(struct rdma_path *path)
+void clt_beat_start(struct clt_path *path)
 {
 	path->beat_cqe.done = beat_done;
 	INIT_DELAYED_WORK(&path->beat, beat_work);
@@ -154,10 +156,29 @@ void rdma_beat_start(struct rdma_path *path)
 }
 
 /**
- * rdma_beat_stop() - end that
- * @path: path that rdma_beat_start() was called for
+ * clt_beat_stop() - end that
+ * @path: path that clt_beat_start() was called for
  */
-void rdma_beat_stop(struct rdma_path *path)
+void clt_beat_stop(struct clt_path *path)
 {
 	cancel_delayed_work_sync(&path->beat);
+}
+
+/**
+ * clt_beats_init() - what the heartbeats of all paths need
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int clt_beats_init(void)
+{
+	beat_wq = alloc_workqueue("unbd-rdma", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	return beat_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * clt_beats_exit() - undo clt_beats_init()
+ */
+void clt_beats_exit(void)
+{
+	destroy_workqueue(beat_wq);
 }

@@ -3,8 +3,6 @@
  * Writing again what a server has lost: before a leg carries anything else, one
  * request at a time, on the service connection.
  */
-#define pr_fmt(fmt) "unbd: " fmt
-
 #include <linux/mm.h>
 
 #include "client.h"
@@ -32,8 +30,8 @@ static int write_again(struct unbd_leg *base, const struct unbd_write *write,
 	for (; !err && done < write->length; done += io.bytes) {
 		io.sector = (write->offset + done) >> SECTOR_SHIFT;
 		io.bytes = min(write->length - done, most);
-		err = rdma_ask_io(to_rdma_leg(base), &io, write, done, why,
-				  len);
+		err = clt_ask_io(to_clt_leg(base), &io, write, done, why,
+				 len);
 	}
 	return err;
 }
@@ -42,10 +40,10 @@ static int flush(struct unbd_leg *base, char *why, size_t len)
 {
 	struct rnbd_io io = { .op = RNBD_OP_FLUSH };
 
-	return rdma_ask_io(to_rdma_leg(base), &io, NULL, 0, why, len);
+	return clt_ask_io(to_clt_leg(base), &io, NULL, 0, why, len);
 }
 
-const struct unbd_replay_ops rdma_replay_ops = {
+const struct unbd_replay_ops clt_replay_ops = {
 	.write	= write_again,
 	.flush	= flush,
 };

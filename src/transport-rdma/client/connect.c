@@ -9,12 +9,12 @@
 
 #include "client.h"
 
-static int make_first(struct rdma_path *path, char *why, size_t len)
+static int make_first(struct clt_path *path, char *why, size_t len)
 {
 	const struct ib_device_attr *attrs;
-	struct rdma_conn *conn;
+	struct clt_conn *conn;
 
-	conn = rdma_conn_create(path, 0, why, len);
+	conn = clt_conn_create(path, 0, why, len);
 	if (IS_ERR(conn))
 		return PTR_ERR(conn);
 	path->conns[0] = conn;
@@ -28,7 +28,7 @@ static int make_first(struct rdma_path *path, char *why, size_t len)
 		return unbd_why(why, len, -EOPNOTSUPP,
 				"adapter %s cannot register memory in the way RTRS needs",
 				dev_name(&path->dev->dev));
-	path->max_sge = min_t(unsigned int, attrs->max_send_sge, RDMA_MAX_SGE);
+	path->max_sge = min_t(unsigned int, attrs->max_send_sge, CLT_MAX_SGE);
 	if (path->max_sge < 2)
 		return unbd_why(why, len, -EOPNOTSUPP,
 				"adapter %s sends from one piece of memory only",
@@ -40,20 +40,20 @@ static int make_first(struct rdma_path *path, char *why, size_t len)
 		path->pd = NULL;
 		return unbd_why(why, len, err, "no protection domain");
 	}
-	return rdma_conn_open(conn, RDMA_MAX_USERS, RDMA_SERVICE_DEPTH, why,
-			      len);
+	return clt_conn_open(conn, CLT_MAX_MESSAGES, CLT_SERVICE_DEPTH,
+			     clt_recv_done, why, len);
 }
 
 /* How large a request may be, for server and adapter */
-static int set_limits(struct rdma_path *path, char *why, size_t len)
+static int set_limits(struct clt_path *path, char *why, size_t len)
 {
 	unsigned int pages = path->dev->attrs.max_fast_reg_page_list_len;
 
 	path->max_io = min_t(u64, path->pool.max_io_size,
-			     (u64)(max(pages, 1U) - 1) * RDMA_MR_PAGE);
-	path->max_io = round_down(path->max_io, RDMA_MR_PAGE);
+			     (u64)(max(pages, 1U) - 1) * CLT_MR_PAGE);
+	path->max_io = round_down(path->max_io, CLT_MR_PAGE);
 	/* Whatever the adapter: another path's may be another one. */
-	path->max_segments = path->max_io / RDMA_MR_PAGE + 1;
+	path->max_segments = path->max_io / CLT_MR_PAGE + 1;
 	if (path->max_io < PAGE_SIZE)
 		return unbd_why(why, len, -EOPNOTSUPP,
 				"requests of %u bytes, which is less than a page",
@@ -61,14 +61,14 @@ static int set_limits(struct rdma_path *path, char *why, size_t len)
 	return 0;
 }
 
-static int connect_first(struct rdma_path *path, char *why, size_t len)
+static int connect_first(struct clt_path *path, char *why, size_t len)
 {
-	struct rdma_conn *conn = path->conns[0];
+	struct clt_conn *conn = path->conns[0];
 	int err;
 
-	rdma_session_begin(path);
-	err = rdma_conn_connect(conn, why, len);
-	rdma_session_end(path);
+	clt_session_begin(path);
+	err = clt_conn_connect(conn, why, len);
+	clt_session_end(path);
 	if (err)
 		return err;
 	err = rtrs_get_conn_rsp(&conn->reply, conn->reply_len, &path->pool,
@@ -78,7 +78,7 @@ static int connect_first(struct rdma_path *path, char *why, size_t len)
 	return set_limits(path, why, len);
 }
 
-static void remember_names(struct rdma_path *path)
+static void remember_names(struct clt_path *path)
 {
 	struct rdma_addr *addr = &path->conns[0]->id->route.addr;
 
@@ -91,43 +91,43 @@ static void remember_names(struct rdma_path *path)
 }
 
 /* What an adapter promises may be true of smaller requests only. */
-static struct rdma_conn *open_connection(struct rdma_path *path,
-					 unsigned int cid,
-					 char *why, size_t len)
+static struct clt_conn *open_connection(struct clt_path *path,
+					unsigned int cid,
+					char *why, size_t len)
 {
 	unsigned int depth = min_t(unsigned int, path->nr_ios,
-				   RDMA_MAX_INFLIGHT);
-	struct rdma_conn *conn;
+				   CLT_MAX_INFLIGHT);
+	struct clt_conn *conn;
 	int err;
 
 	for (;; depth /= 2) {
-		conn = rdma_conn_create(path, cid, why, len);
+		conn = clt_conn_create(path, cid, why, len);
 		if (IS_ERR(conn))
 			return conn;
-		err = rdma_conn_open(conn, depth, 0, why, len);
+		err = clt_conn_open(conn, depth, 0, clt_recv_done, why, len);
 		if (!err)
 			return conn;
-		rdma_conn_destroy(conn);
-		if (depth < 2 * RDMA_LEAST_DEPTH)
+		clt_conn_destroy(conn);
+		if (depth < 2 * CLT_LEAST_DEPTH)
 			return ERR_PTR(err);
 	}
 }
 
-static int add_connection(struct rdma_path *path, unsigned int cid,
+static int add_connection(struct clt_path *path, unsigned int cid,
 			  char *why, size_t len)
 {
-	struct rdma_conn *conn;
+	struct clt_conn *conn;
 	int err;
 
 	conn = open_connection(path, cid, why, len);
 	if (IS_ERR(conn))
 		return PTR_ERR(conn);
 	path->conns[cid] = conn;
-	err = rdma_conn_post_recvs(conn);
+	err = clt_conn_post_recvs(conn);
 	if (err)
 		return unbd_why(why, len, err,
 				"connection %u: cannot receive", cid);
-	err = rdma_conn_connect(conn, why, len);
+	err = clt_conn_connect(conn, why, len);
 	if (err)
 		return err;
 	return rtrs_get_conn_rsp(&conn->reply, conn->reply_len, NULL, why,
@@ -138,24 +138,24 @@ static int add_connection(struct rdma_path *path, unsigned int cid,
 /* Exchange of information                                            */
 
 /* Both have to come: the buffers go afterwards. */
-static void info_step(struct rdma_conn *conn)
+static void info_step(struct clt_conn *conn)
 {
-	struct rdma_path *path = conn->path;
+	struct clt_path *path = conn->path;
 
 	if (--path->info_left)
 		return;
-	/* Pairs with rdma_wait_for(). */
+	/* Pairs with clt_wait_for(). */
 	smp_store_release(&conn->result, 0);
 	wake_up_all(&path->wait);
 }
 
 static void info_done(struct ib_cq *cq, struct ib_wc *wc)
 {
-	struct rdma_conn *conn = wc->qp->qp_context;
-	struct rdma_path *path = conn->path;
+	struct clt_conn *conn = wc->qp->qp_context;
+	struct clt_path *path = conn->path;
 
 	if (wc->status != IB_WC_SUCCESS) {
-		rdma_conn_wc_failed(conn, wc, "receiving INFO_RSP");
+		clt_conn_wc_failed(conn, wc, "receiving INFO_RSP");
 		return;
 	}
 	path->info_len = wc->byte_len;
@@ -164,23 +164,23 @@ static void info_done(struct ib_cq *cq, struct ib_wc *wc)
 
 static void info_sent(struct ib_cq *cq, struct ib_wc *wc)
 {
-	struct rdma_conn *conn = wc->qp->qp_context;
+	struct clt_conn *conn = wc->qp->qp_context;
 
 	if (wc->status != IB_WC_SUCCESS)
-		rdma_conn_wc_failed(conn, wc, "sending INFO_REQ");
+		clt_conn_wc_failed(conn, wc, "sending INFO_REQ");
 	else
 		info_step(conn);
 }
 
 /**
- * struct rdma_info - buffers of the exchange
+ * struct clt_info - buffers of the exchange
  * @req: INFO_REQ
  * @rsp: room for INFO_RSP
  * @rsp_len: bytes of it
  * @req_addr: DMA address
  * @rsp_addr: DMA address
  */
-struct rdma_info {
+struct clt_info {
 	struct rtrs_msg_info_req *req;
 	void *rsp;
 	size_t rsp_len;
@@ -188,9 +188,9 @@ struct rdma_info {
 	u64 rsp_addr;
 };
 
-static int post_info(struct rdma_path *path, struct rdma_info *info)
+static int post_info(struct clt_path *path, struct clt_info *info)
 {
-	struct rdma_conn *conn = path->conns[0];
+	struct clt_conn *conn = path->conns[0];
 	struct ib_sge rsp = {
 		.addr = info->rsp_addr, .length = info->rsp_len,
 		.lkey = path->pd->local_dma_lkey,
@@ -215,18 +215,18 @@ static int post_info(struct rdma_path *path, struct rdma_info *info)
 	err = ib_post_recv(conn->qp, &recv, NULL);
 	/* The answer comes first, then there is no end. */
 	if (!err)
-		err = rdma_conn_post_recvs(conn);
+		err = clt_conn_post_recvs(conn);
 	if (!err)
 		err = ib_post_send(conn->qp, &send, NULL);
 	return err;
 }
 
 /* A server that does not take a name says nothing, but closes the path. */
-static int name_refused(struct rdma_path *path, char *why, size_t len)
+static int name_refused(struct clt_path *path, char *why, size_t len)
 {
 	const char *name = path->base.session_name;
 
-	if (rdma_name_lingers(name))
+	if (clt_name_lingers(name))
 		return unbd_why(why, len, -EBUSY,
 				"the server has not closed the last session %.80s yet",
 				name);
@@ -240,27 +240,27 @@ static int name_refused(struct rdma_path *path, char *why, size_t len)
 }
 
 /* The buffers are in use until the queue is drained, if this fails. */
-static int exchange(struct rdma_path *path, struct rdma_info *info,
+static int exchange(struct clt_path *path, struct clt_info *info,
 		    char *why, size_t len)
 {
-	struct rdma_conn *conn = path->conns[0];
+	struct clt_conn *conn = path->conns[0];
 	int err;
 
 	err = post_info(path, info);
 	if (err) {
 		unbd_why(why, len, err, "cannot send INFO_REQ");
 	} else {
-		err = rdma_wait(path, &conn->result, why, len, "INFO_REQ");
+		err = clt_wait(path, &conn->result, why, len, "INFO_REQ");
 		path->named = err != -ECONNRESET;
 		if (err == -ECONNRESET)
 			err = name_refused(path, why, len);
 	}
 	if (err)
-		rdma_conn_stop(conn);
+		clt_conn_stop(conn);
 	return err;
 }
 
-static int exchange_mapped(struct rdma_path *path, struct rdma_info *info,
+static int exchange_mapped(struct clt_path *path, struct clt_info *info,
 			   char *why, size_t len)
 {
 	struct ib_device *dev = path->dev;
@@ -285,9 +285,9 @@ unmap:
 	return err;
 }
 
-static int learn_chunks(struct rdma_path *path, char *why, size_t len)
+static int learn_chunks(struct clt_path *path, char *why, size_t len)
 {
-	struct rdma_info info = {
+	struct clt_info info = {
 		.rsp_len = rtrs_info_rsp_len(path->pool.queue_depth),
 	};
 	int err = -ENOMEM;
@@ -317,7 +317,7 @@ free:
 /* ------------------------------------------------------------------ */
 /* All of it                                                          */
 
-static int alloc_conns(struct rdma_path *path)
+static int alloc_conns(struct clt_path *path)
 {
 	path->nr_irq = min(path->base.want_queues,
 			   (unsigned int)RTRS_MAX_CONNS / 2);
@@ -329,7 +329,7 @@ static int alloc_conns(struct rdma_path *path)
 	return path->conns ? 0 : -ENOMEM;
 }
 
-static int connect_all(struct rdma_path *path, char *why, size_t len)
+static int connect_all(struct clt_path *path, char *why, size_t len)
 {
 	unsigned int cid;
 	int err;
@@ -338,10 +338,11 @@ static int connect_all(struct rdma_path *path, char *why, size_t len)
 	if (!err)
 		err = connect_first(path, why, len);
 	if (!err)
-		err = rdma_session_join(path, why, len);
+		err = clt_session_join(path, clt_ios_affordable(path), why,
+				       len);
 	if (err)
 		return err;
-	err = rdma_ios_alloc(path);
+	err = clt_ios_alloc(path);
 	if (err) {
 		unbd_why(why, len, err, "no memory for %u requests",
 			 path->nr_ios);
@@ -355,19 +356,19 @@ static int connect_all(struct rdma_path *path, char *why, size_t len)
 		return 0;
 leave:
 	/* Nothing but messages to come would have used a slot. */
-	rdma_session_leave(path);
+	clt_session_leave(path);
 	return err;
 }
 
 /**
- * rdma_path_connect() - make a path's connections
+ * clt_path_connect() - make a path's connections
  * @path: path without any
  * @why: reason of a failure
  * @len: size of @why
  *
  * Sleeps. Return: 0, or -errno and nothing is left.
  */
-int rdma_path_connect(struct rdma_path *path, char *why, size_t len)
+int clt_path_connect(struct clt_path *path, char *why, size_t len)
 {
 	int err;
 
@@ -385,56 +386,56 @@ int rdma_path_connect(struct rdma_path *path, char *why, size_t len)
 	}
 	err = connect_all(path, why, len);
 	if (err) {
-		rdma_path_teardown(path);
+		clt_path_teardown(path);
 		return err;
 	}
 	/* The server would not have let us in with the old path around. */
-	rdma_slots_wake(path->session, path);
+	clt_slots_wake(path->session, path);
 	remember_names(path);
 	return 0;
 }
 
 /**
- * rdma_path_stop() - end all sending and receiving
+ * clt_path_stop() - end all sending and receiving
  * @path: path, connected or not
  *
  * Sleeps, but not for the server. Afterwards ios are nobody else's.
  */
-void rdma_path_stop(struct rdma_path *path)
+void clt_path_stop(struct clt_path *path)
 {
 	unsigned int cid;
 
-	set_bit(RDMA_PATH_BROKEN, &path->flags);
-	if (test_and_set_bit(RDMA_PATH_STOPPED, &path->flags))
+	set_bit(CLT_PATH_BROKEN, &path->flags);
+	if (test_and_set_bit(CLT_PATH_STOPPED, &path->flags))
 		return;
 	for (cid = 0; cid < path->nr_conns; cid++)
 		if (path->conns[cid])
-			rdma_conn_stop(path->conns[cid]);
+			clt_conn_stop(path->conns[cid]);
 }
 
 /**
- * rdma_path_teardown() - forget all connections
+ * clt_path_teardown() - forget all connections
  * @path: path; all of its ios are free
  */
-void rdma_path_teardown(struct rdma_path *path)
+void clt_path_teardown(struct clt_path *path)
 {
 	unsigned int cid;
 
-	rdma_path_stop(path);
+	clt_path_stop(path);
 	if (path->nr_conns && path->conns[0] && path->conns[0]->established)
 		path->reached = true;
 	if (path->named)
-		rdma_name_left(path->base.session_name);
+		clt_name_left(path->base.session_name);
 	for (cid = 0; cid < path->nr_conns; cid++)
 		if (path->conns[cid])
-			rdma_conn_close(path->conns[cid]);
-	rdma_ios_free(path);
+			clt_conn_close(path->conns[cid]);
+	clt_ios_free(path);
 	if (path->pd)
 		ib_dealloc_pd(path->pd);
 	/* Identifiers go last: an adapter that is removed waits for them. */
 	for (cid = 0; cid < path->nr_conns; cid++)
 		if (path->conns[cid])
-			rdma_conn_destroy(path->conns[cid]);
+			clt_conn_destroy(path->conns[cid]);
 	kfree(path->conns);
 	path->conns = NULL;
 	path->nr_conns = 0;

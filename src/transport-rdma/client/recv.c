@@ -4,10 +4,10 @@
  */
 #include "client.h"
 
-static int take_rkey(struct rdma_conn *conn, struct rdma_recv *recv,
+static int take_rkey(struct clt_conn *conn, struct clt_recv *recv,
 		     struct ib_wc *wc, u32 id, char *why, size_t len)
 {
-	struct rdma_path *path = conn->path;
+	struct clt_path *path = conn->path;
 	u32 rkey;
 	int err;
 
@@ -23,15 +23,15 @@ static int take_rkey(struct rdma_conn *conn, struct rdma_recv *recv,
 	return err;
 }
 
-static int take_imm(struct rdma_conn *conn, struct rdma_recv *recv,
+static int take_imm(struct clt_conn *conn, struct clt_recv *recv,
 		    struct ib_wc *wc, char *why, size_t len)
 {
-	struct rdma_path *path = conn->path;
+	struct clt_path *path = conn->path;
 	struct rtrs_imm imm;
 	int err;
 
-	err = rtrs_get_imm(be32_to_cpu(wc->ex.imm_data), &path->pool, &imm,
-			   why, len);
+	err = unbd_rtrs_get_imm(be32_to_cpu(wc->ex.imm_data), &path->pool, &imm,
+				why, len);
 	if (err)
 		return err;
 	switch (imm.type) {
@@ -42,14 +42,14 @@ static int take_imm(struct rdma_conn *conn, struct rdma_recv *recv,
 			err = take_rkey(conn, recv, wc, imm.id, why, len);
 		if (err)
 			return err;
-		if (rdma_io_answered(conn, imm.id, imm.err,
-				     imm.type == RTRS_IO_RSP_W_INV_IMM))
+		if (clt_io_answered(conn, imm.id, imm.err,
+				    imm.type == RTRS_IO_RSP_W_INV_IMM))
 			return unbd_why(why, len, -EPROTO,
 					"answer for slot %u, which is not in flight",
 					imm.id);
 		return 0;
 	case RTRS_HB_MSG_IMM:
-		rdma_beat_answer(path, imm.news);
+		clt_beat_answer(path, imm.news);
 		return 0;
 	case RTRS_HB_ACK_IMM:
 		return 0;
@@ -58,7 +58,7 @@ static int take_imm(struct rdma_conn *conn, struct rdma_recv *recv,
 	}
 }
 
-static int take(struct rdma_conn *conn, struct rdma_recv *recv,
+static int take(struct clt_conn *conn, struct clt_recv *recv,
 		struct ib_wc *wc, char *why, size_t len)
 {
 	if (wc->wc_flags & IB_WC_WITH_INVALIDATE) {
@@ -73,7 +73,7 @@ static int take(struct rdma_conn *conn, struct rdma_recv *recv,
 			wc->byte_len);
 }
 
-static int post_again(struct rdma_conn *conn, struct rdma_recv *recv)
+static int post_again(struct clt_conn *conn, struct clt_recv *recv)
 {
 	struct ib_sge sge = {
 		.addr	= recv->addr,
@@ -88,31 +88,31 @@ static int post_again(struct rdma_conn *conn, struct rdma_recv *recv)
 }
 
 /**
- * rdma_recv_done() - something has come from the server
+ * clt_recv_done() - something has come from the server
  * @cq: completion queue
- * @wc: completion of a &struct rdma_recv
+ * @wc: completion of a &struct clt_recv
  */
-void rdma_recv_done(struct ib_cq *cq, struct ib_wc *wc)
+void clt_recv_done(struct ib_cq *cq, struct ib_wc *wc)
 {
-	struct rdma_recv *recv = container_of(wc->wr_cqe, struct rdma_recv,
-					      cqe);
-	struct rdma_conn *conn = wc->qp->qp_context;
-	struct rdma_path *path = conn->path;
+	struct clt_recv *recv = container_of(wc->wr_cqe, struct clt_recv,
+					     cqe);
+	struct clt_conn *conn = wc->qp->qp_context;
+	struct clt_path *path = conn->path;
 	char why[UNBD_WHY_LEN];
 	int err;
 
 	if (unlikely(wc->status != IB_WC_SUCCESS)) {
-		rdma_conn_wc_failed(conn, wc, "receiving");
+		clt_conn_wc_failed(conn, wc, "receiving");
 		return;
 	}
 	WRITE_ONCE(path->last_rx, jiffies);
 	err = take(conn, recv, wc, why, sizeof(why));
 	if (unlikely(err)) {
-		rdma_path_fail(path, err, "connection %u: %s", conn->cid, why);
+		clt_path_fail(path, err, "connection %u: %s", conn->cid, why);
 		return;
 	}
 	err = post_again(conn, recv);
 	if (unlikely(err))
-		rdma_path_fail(path, err, "connection %u: cannot receive",
-			       conn->cid);
+		clt_path_fail(path, err, "connection %u: cannot receive",
+			      conn->cid);
 }

@@ -9,7 +9,7 @@
 #include <rdma/ib_cm.h>
 
 #include "server.h"
-#include "sockaddr.h"
+#include "transport-rdma/sockaddr.h"
 
 /* Connection requests that may wait */
 #define SRV_BACKLOG		64
@@ -128,10 +128,12 @@ static int srv_cm_attach(struct srv_path *path, struct rdma_cm_id *id, u16 cid)
 static int srv_cm_first(struct rdma_cm_id *id,
 			const struct rtrs_conn_params *params)
 {
+	/* A new identifier has its listener's context. */
+	const struct srv_listener *lst = id->context;
 	struct srv_path *path;
 	int err;
 
-	path = srv_path_new(id, params, &err);
+	path = srv_path_new(lst, id, params, &err);
 	if (!path)
 		return err;
 	mutex_lock(&srv_mutex);

@@ -3,7 +3,6 @@
  * One connection: from an address to a queue pair, and its end.
  */
 #include <linux/delay.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
 #include <rdma/ib_cm.h>
 
@@ -29,14 +28,14 @@
 /* ------------------------------------------------------------------ */
 /* Events                                                             */
 
-static void step_done(struct rdma_conn *conn, int result)
+static void step_done(struct clt_conn *conn, int result)
 {
-	/* Pairs with rdma_wait_for(): so do the others of the kind. */
+	/* Pairs with clt_wait_for(): so do the others of the kind. */
 	smp_store_release(&conn->result, result);
 	wake_up_all(&conn->path->wait);
 }
 
-static void take_reply(struct rdma_conn *conn, struct rdma_cm_event *ev)
+static void take_reply(struct clt_conn *conn, struct rdma_cm_event *ev)
 {
 	size_t len = ev->param.conn.private_data_len;
 
@@ -47,7 +46,7 @@ static void take_reply(struct rdma_conn *conn, struct rdma_cm_event *ev)
 }
 
 /* What it means is found out by whoever waits. */
-static void take_reject(struct rdma_conn *conn, struct rdma_cm_event *ev)
+static void take_reject(struct clt_conn *conn, struct rdma_cm_event *ev)
 {
 	const void *data;
 	u8 len = 0;
@@ -60,16 +59,16 @@ static void take_reject(struct rdma_conn *conn, struct rdma_cm_event *ev)
 	step_done(conn, -ECONNREFUSED);
 }
 
-static void conn_lost(struct rdma_conn *conn, int error, const char *what)
+static void conn_lost(struct clt_conn *conn, int error, const char *what)
 {
 	step_done(conn, error);
-	rdma_path_fail(conn->path, error, "connection %u: %s", conn->cid,
-		       what);
+	clt_path_fail(conn->path, error, "connection %u: %s", conn->cid,
+		      what);
 }
 
 static int cm_event(struct rdma_cm_id *id, struct rdma_cm_event *ev)
 {
-	struct rdma_conn *conn = id->context;
+	struct clt_conn *conn = id->context;
 
 	switch (ev->event) {
 	case RDMA_CM_EVENT_ADDR_RESOLVED:
@@ -106,65 +105,10 @@ static int cm_event(struct rdma_cm_id *id, struct rdma_cm_event *ev)
 
 static void qp_event(struct ib_event *ev, void *context)
 {
-	struct rdma_conn *conn = context;
+	struct clt_conn *conn = context;
 
 	if (ev->event == IB_EVENT_COMM_EST)
 		rdma_notify(conn->id, IB_EVENT_COMM_EST);
-}
-
-/**
- * rdma_wait_for() - wait for the server
- * @path: path
- * @result: -EINPROGRESS until it is over
- * @timeout: jiffies
- * @why: reason of a failure
- * @len: size of @why
- * @what: is waited for
- *
- * Sleeps. Return: the result, -ECANCELED if aborted, or -ETIMEDOUT.
- */
-int rdma_wait_for(struct rdma_path *path, const int *result,
-		  unsigned long timeout, char *why, size_t len,
-		  const char *what)
-{
-	int err;
-
-	wait_event_timeout(path->wait, READ_ONCE(*result) != -EINPROGRESS ||
-			   READ_ONCE(path->aborted) || rdma_path_broken(path),
-			   timeout);
-	/* Pairs with step_done(): what came with it is there. */
-	err = smp_load_acquire(result);
-	if (!err)
-		return 0;
-	if (READ_ONCE(path->aborted))
-		return unbd_why(why, len, -ECANCELED,
-				"connecting was given up");
-	if (err == -EINPROGRESS && rdma_path_broken(path))
-		return unbd_why(why, len, path->error, "%s: %s", what,
-				path->cause);
-	if (err == -EINPROGRESS)
-		return unbd_why(why, len, -ETIMEDOUT,
-				"%s: no answer within %u ms", what,
-				jiffies_to_msecs(timeout));
-	return unbd_why(why, len, err, "%s failed", what);
-}
-
-/**
- * rdma_wait() - wait for a step of connecting
- * @path: path
- * @result: -EINPROGRESS until it is over
- * @why: reason of a failure
- * @len: size of @why
- * @what: the step
- *
- * Sleeps for connect_timeout at most. Return: the result, -ECANCELED if
- * aborted, or -ETIMEDOUT.
- */
-int rdma_wait(struct rdma_path *path, const int *result, char *why,
-	      size_t len, const char *what)
-{
-	return rdma_wait_for(path, result, path->base.attempts.connect_timeout, why,
-			     len, what);
 }
 
 /* ------------------------------------------------------------------ */
@@ -174,10 +118,11 @@ int rdma_wait(struct rdma_path *path, const int *result, char *why,
  * The kernel asks for a neighbour once and then waits for an event, which gets
  * lost if it comes at once; so ask again instead of waiting longer.
  */
-static int resolve_address(struct rdma_conn *conn, struct sockaddr *src,
+static int resolve_address(struct clt_conn *conn, struct sockaddr *src,
 			   struct sockaddr *dst, char *why, size_t len)
 {
-	unsigned long deadline = jiffies + conn->path->base.attempts.reach_timeout;
+	struct clt_path *path = conn->path;
+	unsigned long deadline = jiffies + path->base.attempts.reach_timeout;
 	int err;
 
 	do {
@@ -186,15 +131,15 @@ static int resolve_address(struct rdma_conn *conn, struct sockaddr *src,
 		if (err)
 			return unbd_why(why, len, err,
 					"no RDMA adapter leads to that address");
-		err = rdma_wait(conn->path, &conn->result, why, len,
-				"resolving the address");
+		err = clt_wait(path, &conn->result, why, len,
+			       "resolving the address");
 	} while (err == -ETIMEDOUT && time_before(jiffies, deadline));
 	return err;
 }
 
-static int resolve(struct rdma_conn *conn, char *why, size_t len)
+static int resolve(struct clt_conn *conn, char *why, size_t len)
 {
-	struct rdma_path *path = conn->path;
+	struct clt_path *path = conn->path;
 	u32 ms = jiffies_to_msecs(path->base.attempts.connect_timeout);
 	struct sockaddr_storage src, dst;
 	int err;
@@ -212,19 +157,19 @@ static int resolve(struct rdma_conn *conn, char *why, size_t len)
 	err = rdma_resolve_route(conn->id, ms);
 	if (err)
 		return unbd_why(why, len, err, "no route to that address");
-	return rdma_wait(path, &conn->result, why, len, "resolving the route");
+	return clt_wait(path, &conn->result, why, len, "resolving the route");
 }
 
-static enum rdma_ucm_port_space port_space(const struct rdma_path *path)
+static enum rdma_ucm_port_space port_space(const struct clt_path *path)
 {
 	return path->dst.kind == UNBD_RDMA_GID ? RDMA_PS_IB : RDMA_PS_TCP;
 }
 
 /* Of all connections but the service connections */
-static struct lock_class_key rdma_io_lock_key;
+static struct lock_class_key clt_io_lock_key;
 
 /**
- * rdma_conn_create() - a connection that knows its adapter
+ * clt_conn_create() - a connection that knows its adapter
  * @path: path; its nr_irq is set
  * @cid: number of the connection
  * @why: reason of a failure
@@ -232,10 +177,10 @@ static struct lock_class_key rdma_io_lock_key;
  *
  * Sleeps. Return: the connection or an ERR_PTR.
  */
-struct rdma_conn *rdma_conn_create(struct rdma_path *path, unsigned int cid,
-				   char *why, size_t len)
+struct clt_conn *clt_conn_create(struct clt_path *path, unsigned int cid,
+				 char *why, size_t len)
 {
-	struct rdma_conn *conn = kzalloc(sizeof(*conn), GFP_KERNEL);
+	struct clt_conn *conn = kzalloc(sizeof(*conn), GFP_KERNEL);
 	int err;
 
 	if (!conn) {
@@ -246,9 +191,9 @@ struct rdma_conn *rdma_conn_create(struct rdma_path *path, unsigned int cid,
 	conn->cid = cid;
 	conn->polled = cid > path->nr_irq;
 	spin_lock_init(&conn->lock);
-	/* See rdma_conn_post(): the service connection's is another one. */
+	/* See clt_conn_post(): the service connection's is another one. */
 	if (cid)
-		lockdep_set_class(&conn->lock, &rdma_io_lock_key);
+		lockdep_set_class(&conn->lock, &clt_io_lock_key);
 	spin_lock_init(&conn->poll_lock);
 	conn->id = rdma_create_id(path->base.net, cm_event, conn,
 				  port_space(path), IB_QPT_RC);
@@ -265,13 +210,14 @@ struct rdma_conn *rdma_conn_create(struct rdma_path *path, unsigned int cid,
 		err = unbd_why(why, len, -EXDEV,
 			       "the way leads over another adapter now");
 	if (err) {
-		rdma_conn_destroy(conn);
+		clt_conn_destroy(conn);
 		return ERR_PTR(err);
 	}
 	return conn;
 }
 
-static int alloc_recvs(struct rdma_conn *conn, unsigned int nr)
+static int alloc_recvs(struct clt_conn *conn, unsigned int nr,
+		       void (*received)(struct ib_cq *cq, struct ib_wc *wc))
 {
 	const size_t size = sizeof(struct rtrs_msg_rkey_rsp);
 	struct ib_device *dev = conn->path->dev;
@@ -287,14 +233,14 @@ static int alloc_recvs(struct rdma_conn *conn, unsigned int nr)
 		return -ENOMEM;
 	conn->nr_recvs = nr;
 	for (i = 0; i < nr; i++) {
-		conn->recvs[i].cqe.done = rdma_recv_done;
+		conn->recvs[i].cqe.done = received;
 		conn->recvs[i].addr = conn->recv_addr + i * size;
 		conn->recvs[i].msg = conn->recv_buf + i * size;
 	}
 	return 0;
 }
 
-static void free_recvs(struct rdma_conn *conn)
+static void free_recvs(struct clt_conn *conn)
 {
 	if (conn->nr_recvs)
 		ib_dma_unmap_single(conn->path->dev, conn->recv_addr,
@@ -308,7 +254,7 @@ static void free_recvs(struct rdma_conn *conn)
 	conn->recvs = NULL;
 }
 
-static int get_cq(struct rdma_conn *conn, unsigned int nr_cqe)
+static int get_cq(struct clt_conn *conn, unsigned int nr_cqe)
 {
 	struct ib_device *dev = conn->path->dev;
 	struct ib_cq *cq;
@@ -325,7 +271,7 @@ static int get_cq(struct rdma_conn *conn, unsigned int nr_cqe)
 	return 0;
 }
 
-static void put_cq(struct rdma_conn *conn)
+static void put_cq(struct clt_conn *conn)
 {
 	if (!conn->cq)
 		return;
@@ -336,9 +282,9 @@ static void put_cq(struct rdma_conn *conn)
 	conn->cq = NULL;
 }
 
-static int make_qp(struct rdma_conn *conn, unsigned int nr_sends)
+static int make_qp(struct clt_conn *conn, unsigned int nr_sends)
 {
-	struct rdma_path *path = conn->path;
+	struct clt_path *path = conn->path;
 	struct ib_qp_init_attr attr = {
 		.event_handler	= qp_event,
 		.qp_context	= conn,
@@ -361,37 +307,40 @@ static int make_qp(struct rdma_conn *conn, unsigned int nr_sends)
 	return err;
 }
 
-static unsigned int fitting_depth(const struct rdma_conn *conn,
+static unsigned int fitting_depth(const struct clt_conn *conn,
 				  unsigned int depth)
 {
 	const struct ib_device_attr *attrs = &conn->path->dev->attrs;
 	int most = (min(attrs->max_qp_wr, attrs->max_cqe / 2) - 2 * SPARE) /
-		RDMA_SENDS_PER_IO;
+		CLT_SENDS_PER_IO;
 
 	return clamp_t(int, depth, 1, max(most, 1));
 }
 
 /**
- * rdma_conn_open() - make the connection's queues
+ * clt_conn_open() - make the connection's queues
  * @conn: connection; the path has its adapter and its protection domain
  * @depth: requests in flight; may become fewer
  * @nr_recvs: receive requests, or 0 for as many as the answers need
+ * @received: is told of each &struct clt_recv that has come
  * @why: reason of a failure
  * @len: size of @why
  *
  * Return: 0 or -errno.
  */
-int rdma_conn_open(struct rdma_conn *conn, unsigned int depth,
-		   unsigned int nr_recvs, char *why, size_t len)
+int clt_conn_open(struct clt_conn *conn, unsigned int depth,
+		  unsigned int nr_recvs,
+		  void (*received)(struct ib_cq *cq, struct ib_wc *wc),
+		  char *why, size_t len)
 {
 	unsigned int nr_sends;
 	int err;
 
 	conn->depth = fitting_depth(conn, depth);
-	nr_sends = RDMA_SENDS_PER_IO * conn->depth + SPARE;
+	nr_sends = CLT_SENDS_PER_IO * conn->depth + SPARE;
 	if (!nr_recvs)
 		nr_recvs = RECVS_PER_IO * conn->depth + SPARE;
-	err = alloc_recvs(conn, nr_recvs);
+	err = alloc_recvs(conn, nr_recvs, received);
 	if (!err)
 		err = get_cq(conn, nr_sends + nr_recvs + SPARE);
 	if (!err)
@@ -426,7 +375,7 @@ static const char *reject_reason(int err)
  * What a server rejects while it is closing what was there before is to be
  * asked for again; nothing else becomes better by that.
  */
-static bool is_passing(struct rdma_path *path, int err)
+static bool is_passing(struct clt_path *path, int err)
 {
 	switch (err) {
 	case -EEXIST:
@@ -434,14 +383,14 @@ static bool is_passing(struct rdma_path *path, int err)
 	case -ENXIO:
 	case -EUSERS:
 		return path->reached ||
-			rdma_name_lingers(path->base.session_name);
+			clt_name_lingers(path->base.session_name);
 	}
 	return false;
 }
 
-static int connect_rejected(struct rdma_conn *conn, char *why, size_t len)
+static int connect_rejected(struct clt_conn *conn, char *why, size_t len)
 {
-	struct rdma_path *path = conn->path;
+	struct clt_path *path = conn->path;
 	int err;
 
 	switch (conn->reject) {
@@ -470,16 +419,16 @@ static int connect_rejected(struct rdma_conn *conn, char *why, size_t len)
 }
 
 /**
- * rdma_conn_connect() - ask the server for the connection
+ * clt_conn_connect() - ask the server for the connection
  * @conn: connection with queues
  * @why: reason of a failure
  * @len: size of @why
  *
  * Sleeps. Return: 0 or -errno.
  */
-int rdma_conn_connect(struct rdma_conn *conn, char *why, size_t len)
+int clt_conn_connect(struct clt_conn *conn, char *why, size_t len)
 {
-	struct rdma_path *path = conn->path;
+	struct clt_path *path = conn->path;
 	struct rtrs_conn_params p = {
 		.cid		= conn->cid,
 		.cid_num	= path->nr_conns,
@@ -487,8 +436,9 @@ int rdma_conn_connect(struct rdma_conn *conn, char *why, size_t len)
 		/* Only where another path is up must the session be there. */
 		.first_conn	= !READ_ONCE(path->session->connected),
 	};
-	unsigned long timeout = conn->cid ? path->base.attempts.connect_timeout :
-					    path->base.attempts.reach_timeout;
+	const struct unbd_attempts *attempts = &path->base.attempts;
+	unsigned long timeout = conn->cid ? attempts->connect_timeout :
+					    attempts->reach_timeout;
 	struct rtrs_msg_conn_req req;
 	struct rdma_conn_param param = {
 		.private_data		= &req,
@@ -508,8 +458,8 @@ int rdma_conn_connect(struct rdma_conn *conn, char *why, size_t len)
 	if (err)
 		return unbd_why(why, len, err, "connection %u: cannot ask",
 				conn->cid);
-	err = rdma_wait_for(path, &conn->result, timeout, why, len,
-			    "connecting");
+	err = clt_wait_for(path, &conn->result, timeout, why, len,
+			   "connecting");
 	if (err)
 		return conn->reject ? connect_rejected(conn, why, len) : err;
 	conn->established = true;
@@ -517,12 +467,12 @@ int rdma_conn_connect(struct rdma_conn *conn, char *why, size_t len)
 }
 
 /**
- * rdma_conn_post_recvs() - make ready for what the server sends
+ * clt_conn_post_recvs() - make ready for what the server sends
  * @conn: connection with queues
  *
  * Return: 0 or -errno.
  */
-int rdma_conn_post_recvs(struct rdma_conn *conn)
+int clt_conn_post_recvs(struct clt_conn *conn)
 {
 	struct ib_recv_wr wr = { .num_sge = 1 };
 	struct ib_sge sge = {
@@ -545,12 +495,12 @@ int rdma_conn_post_recvs(struct rdma_conn *conn)
 /* Use                                                                */
 
 /**
- * rdma_conn_poll() - look for completions of a polled connection
+ * clt_conn_poll() - look for completions of a polled connection
  * @conn: connection
  *
  * Return: how many there were.
  */
-int rdma_conn_poll(struct rdma_conn *conn)
+int clt_conn_poll(struct clt_conn *conn)
 {
 	int found = 0;
 
@@ -563,31 +513,31 @@ int rdma_conn_poll(struct rdma_conn *conn)
 }
 
 /**
- * rdma_conn_wc_failed() - a completion tells of an error
+ * clt_conn_wc_failed() - a completion tells of an error
  * @conn: its connection
  * @wc: completion
  * @what: has failed
  */
-void rdma_conn_wc_failed(struct rdma_conn *conn, struct ib_wc *wc,
-			 const char *what)
+void clt_conn_wc_failed(struct clt_conn *conn, struct ib_wc *wc,
+			const char *what)
 {
 	if (wc->status == IB_WC_WR_FLUSH_ERR)
-		rdma_path_fail(conn->path, -ECONNRESET,
-			       "connection %u: closed", conn->cid);
+		clt_path_fail(conn->path, -ECONNRESET,
+			      "connection %u: closed", conn->cid);
 	else
-		rdma_path_fail(conn->path, -EIO, "connection %u: %s: %s",
-			       conn->cid, what, ib_wc_status_msg(wc->status));
+		clt_path_fail(conn->path, -EIO, "connection %u: %s: %s",
+			      conn->cid, what, ib_wc_status_msg(wc->status));
 }
 
 /**
- * rdma_conn_post() - send something
+ * clt_conn_post() - send something
  * @conn: connection
  * @wr: what; a chain
  *
  * Nothing is posted any more once somebody drains the queue. Any context but
  * an interrupt's. Return: 0 or -errno; -ESHUTDOWN when it has been stopped.
  */
-int rdma_conn_post(struct rdma_conn *conn, struct ib_send_wr *wr)
+int clt_conn_post(struct clt_conn *conn, struct ib_send_wr *wr)
 {
 	bool beats = !conn->cid;
 	int err = -ESHUTDOWN;
@@ -611,26 +561,26 @@ int rdma_conn_post(struct rdma_conn *conn, struct ib_send_wr *wr)
 /* The end                                                            */
 
 /**
- * struct rdma_drain - the last request of a queue
+ * struct clt_drain - the last request of a queue
  * @cqe: its completion
  * @over: it has come
  */
-struct rdma_drain {
+struct clt_drain {
 	struct ib_cqe cqe;
 	bool over;
 };
 
 static void drain_done(struct ib_cq *cq, struct ib_wc *wc)
 {
-	container_of(wc->wr_cqe, struct rdma_drain, cqe)->over = true;
+	container_of(wc->wr_cqe, struct clt_drain, cqe)->over = true;
 }
 
 /* The kernel's own waits for a tenth of a second before it looks, twice. */
-static void drain_polled(struct rdma_conn *conn)
+static void drain_polled(struct clt_conn *conn)
 {
 	struct ib_qp_attr attr = { .qp_state = IB_QPS_ERR };
-	struct rdma_drain rq = { .cqe.done = drain_done };
-	struct rdma_drain sq = { .cqe.done = drain_done };
+	struct clt_drain rq = { .cqe.done = drain_done };
+	struct clt_drain sq = { .cqe.done = drain_done };
 	struct ib_recv_wr recv = { .wr_cqe = &rq.cqe };
 	struct ib_rdma_wr send = {
 		.wr = { .wr_cqe = &sq.cqe, .opcode = IB_WR_RDMA_WRITE },
@@ -651,12 +601,12 @@ static void drain_polled(struct rdma_conn *conn)
 }
 
 /**
- * rdma_conn_stop() - end sending and receiving
+ * clt_conn_stop() - end sending and receiving
  * @conn: connection, connected or not
  *
  * Sleeps, but not for the server. No completion comes afterwards.
  */
-void rdma_conn_stop(struct rdma_conn *conn)
+void clt_conn_stop(struct clt_conn *conn)
 {
 	spin_lock_bh(&conn->lock);
 	WRITE_ONCE(conn->stopped, true);
@@ -675,12 +625,12 @@ void rdma_conn_stop(struct rdma_conn *conn)
 }
 
 /**
- * rdma_conn_close() - give a connection's queues back
+ * clt_conn_close() - give a connection's queues back
  * @conn: connection that was stopped, or has no queue pair
  *
  * It keeps its identifier, and so the adapter.
  */
-void rdma_conn_close(struct rdma_conn *conn)
+void clt_conn_close(struct clt_conn *conn)
 {
 	if (conn->qp)
 		rdma_destroy_qp(conn->id);
@@ -690,14 +640,14 @@ void rdma_conn_close(struct rdma_conn *conn)
 }
 
 /**
- * rdma_conn_destroy() - forget a connection
+ * clt_conn_destroy() - forget a connection
  * @conn: connection that was stopped, or has no queue pair
  *
  * With the last one of a path the adapter may go.
  */
-void rdma_conn_destroy(struct rdma_conn *conn)
+void clt_conn_destroy(struct clt_conn *conn)
 {
-	rdma_conn_close(conn);
+	clt_conn_close(conn);
 	rdma_destroy_id(conn->id);
 	kfree(conn);
 }

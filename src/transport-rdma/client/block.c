@@ -47,7 +47,7 @@ static int fill_io(struct request *rq, struct rnbd_io *io)
 	}
 }
 
-static int map_data(struct rdma_io *io, struct request *rq, bool read)
+static int map_data(struct clt_io *io, struct request *rq, bool read)
 {
 	unsigned int nr = blk_rq_nr_phys_segments(rq);
 	int err;
@@ -57,15 +57,15 @@ static int map_data(struct rdma_io *io, struct request *rq, bool read)
 		return -EINVAL;
 	sg_init_table(io->sg, nr);
 	io->nents = blk_rq_map_sg(rq, io->sg);
-	err = rdma_io_map(io, read ? DMA_FROM_DEVICE : DMA_TO_DEVICE);
+	err = clt_io_map(io, read ? DMA_FROM_DEVICE : DMA_TO_DEVICE);
 	/* One more is for the header. */
 	if (!err && (read || io->mapped >= io->path->max_sge))
-		err = rdma_io_register(io);
+		err = clt_io_register(io);
 	return err;
 }
 
 /* Packs the header; returns its length. */
-static u32 put_header(struct rdma_io *io, const struct rnbd_io *msg)
+static u32 put_header(struct clt_io *io, const struct rnbd_io *msg)
 {
 	u8 *hdr = io->hdr;
 	u32 usr_len = sizeof(struct rnbd_msg_io);
@@ -86,7 +86,7 @@ static u32 put_header(struct rdma_io *io, const struct rnbd_io *msg)
 }
 
 /* Returns how many there are. */
-static unsigned int put_data(struct rdma_io *io, struct ib_sge *sge)
+static unsigned int put_data(struct clt_io *io, struct ib_sge *sge)
 {
 	struct scatterlist *sg;
 	int i;
@@ -105,9 +105,9 @@ static unsigned int put_data(struct rdma_io *io, struct ib_sge *sge)
 	return i;
 }
 
-static int post(struct rdma_io *io, const struct rnbd_io *msg, u32 data_len)
+static int post(struct clt_io *io, const struct rnbd_io *msg, u32 data_len)
 {
-	struct ib_sge sge[RDMA_MAX_SGE];
+	struct ib_sge sge[CLT_MAX_SGE];
 	unsigned int n = 0;
 
 	if (msg->op == RNBD_OP_WRITE)
@@ -115,22 +115,22 @@ static int post(struct rdma_io *io, const struct rnbd_io *msg, u32 data_len)
 	sge[n].addr = io->hdr_addr;
 	sge[n].length = put_header(io, msg);
 	sge[n++].lkey = io->path->pd->local_dma_lkey;
-	return rdma_io_post(io, sge, n, data_len, sizeof(struct rnbd_msg_io));
+	return clt_io_post(io, sge, n, data_len, sizeof(struct rnbd_msg_io));
 }
 
-static blk_status_t failed(struct rdma_io *io, int err)
+static blk_status_t failed(struct clt_io *io, int err)
 {
 	io->registered = false;
-	rdma_io_free(io);
+	clt_io_free(io);
 	if (err == -ENOMEM)
 		return BLK_STS_RESOURCE;
 	return err == -EINVAL ? BLK_STS_IOERR : BLK_STS_TRANSPORT;
 }
 
 /* A disk may have fewer queues than the path connections. */
-static struct rdma_conn *conn_of(struct rdma_leg *leg, unsigned int queue)
+static struct clt_conn *conn_of(struct clt_leg *leg, unsigned int queue)
 {
-	struct rdma_path *path = path_of(leg);
+	struct clt_path *path = path_of(leg);
 	unsigned int nr_queues = leg->base.nr_queues;
 
 	if (queue >= nr_queues)
@@ -138,22 +138,22 @@ static struct rdma_conn *conn_of(struct rdma_leg *leg, unsigned int queue)
 	return path->conns[1 + queue];
 }
 
-blk_status_t rdma_queue_rq(struct unbd_leg *base, unsigned int queue,
-			   struct request *rq, bool last)
+blk_status_t clt_queue_rq(struct unbd_leg *base, unsigned int queue,
+			  struct request *rq, bool last)
 {
-	struct rdma_leg *leg = to_rdma_leg(base);
-	struct rdma_path *path = path_of(leg);
+	struct clt_leg *leg = to_clt_leg(base);
+	struct clt_path *path = path_of(leg);
 	struct rnbd_io msg = { .device_id = leg->device_id };
-	struct rdma_request *req = unbd_request_priv(rq);
-	struct rdma_io *io;
+	struct clt_request *req = unbd_request_priv(rq);
+	struct clt_io *io;
 	u32 data_len = 0;
 	int err = 0;
 
-	if (rdma_path_broken(path))
+	if (clt_path_broken(path))
 		return BLK_STS_TRANSPORT;
 	if (fill_io(rq, &msg))
 		return BLK_STS_NOTSUPP;
-	io = rdma_io_get(conn_of(leg, queue), leg);
+	io = clt_io_get(conn_of(leg, queue), leg);
 	if (!io)
 		return BLK_STS_RESOURCE;
 	io->rq = rq;
@@ -170,38 +170,14 @@ blk_status_t rdma_queue_rq(struct unbd_leg *base, unsigned int queue,
 }
 
 /* Nothing is ever kept back. */
-void rdma_commit_rqs(struct unbd_leg *leg, unsigned int queue)
+void clt_commit_rqs(struct unbd_leg *leg, unsigned int queue)
 {
 }
 
-int rdma_poll(struct unbd_leg *base, unsigned int queue)
+int clt_poll(struct unbd_leg *base, unsigned int queue)
 {
-	struct rdma_conn *conn = conn_of(to_rdma_leg(base), queue);
+	struct clt_conn *conn = conn_of(to_clt_leg(base), queue);
 
-	return conn->polled ? rdma_conn_poll(conn) : 0;
+	return conn->polled ? clt_conn_poll(conn) : 0;
 }
 
-/**
- * rdma_rq_done() - a block request has its answer
- * @io: that carries it; all completions have come
- */
-void rdma_rq_done(struct rdma_io *io)
-{
-	struct request *rq = io->rq;
-	int err = io->err;
-
-	if (unlikely(err == -ENOTCONN)) {
-		WRITE_ONCE(io->leg->closed, true);
-		unbd_leg_closed(&io->leg->base, err,
-				"the server does not know the device any more");
-		/* The request is taken back with the leg, which waits for us. */
-		rdma_io_free(io);
-		return;
-	}
-	/* The memory is the request's until then, the io is ours after. */
-	if (io->mapped)
-		ib_dma_unmap_sg(io->path->dev, io->sg, io->nents, io->dir);
-	io->mapped = 0;
-	unbd_complete_request(rq, errno_to_blk_status(err));
-	rdma_io_free(io);
-}

@@ -10,11 +10,54 @@
  */
 #define pr_fmt(fmt) "unbd-rdma-server: " fmt
 
+#include <linux/log2.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/scatterlist.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "server.h"
+
+static unsigned int sess_queue_depth = 512;
+module_param(sess_queue_depth, uint, 0444);
+MODULE_PARM_DESC(sess_queue_depth,
+		 "requests of one client that are served at a time (default: 512)");
+
+static unsigned int max_chunk_size = SZ_128K;
+module_param(max_chunk_size, uint, 0444);
+MODULE_PARM_DESC(max_chunk_size,
+		 "bytes of memory for each of them, a power of two; 4 KiB are for headers (default: 131072)");
+
+/* What every client is offered */
+struct rtrs_pool srv_pool;
+
+/**
+ * srv_pool_init() - look at the parameters
+ *
+ * Return: 0, or -EINVAL and the log says why.
+ */
+int srv_pool_init(void)
+{
+	char why[UNBD_WHY_LEN];
+	int err;
+
+	if (!is_power_of_2(max_chunk_size) || max_chunk_size < SZ_8K ||
+	    max_chunk_size > SZ_4M || max_chunk_size < PAGE_SIZE) {
+		pr_err("max_chunk_size=%u: a power of two from 8 KiB to 4 MiB is expected\n",
+		       max_chunk_size);
+		return -EINVAL;
+	}
+	err = unbd_rtrs_pool_init(&srv_pool, sess_queue_depth,
+				  max_chunk_size - SRV_HDR_SIZE, SRV_HDR_SIZE,
+				  false, why, sizeof(why));
+	if (err) {
+		pr_err("sess_queue_depth=%u max_chunk_size=%u: %s\n",
+		       sess_queue_depth, max_chunk_size, why);
+		return -EINVAL;
+	}
+	return 0;
+}
 
 /**
  * srv_chunks_free() - free a session's chunks

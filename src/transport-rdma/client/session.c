@@ -21,18 +21,18 @@
 
 /*
  * One in so many slots is kept for who would wait for the others in vain, up to
- * RDMA_MAX_KEPT. Whichever part of the slots is used, it is the same ones.
+ * CLT_MAX_KEPT. Whichever part of the slots is used, it is the same ones.
  */
 #define KEPT_PART	4
 
 /**
- * struct rdma_stale - why a slot rests
+ * struct clt_stale - why a slot rests
  * @path: number of the one that broke with the slot in flight, 0: it does not
  *	rest
  * @key: what named its connections to the server
  * @since: jiffies
  */
-struct rdma_stale {
+struct clt_stale {
 	u64 path;
 	struct unbd_key key;
 	unsigned long since;
@@ -48,9 +48,9 @@ static unsigned long left_at[256];
 static DEFINE_MUTEX(sessions_mutex);
 static LIST_HEAD(sessions);
 
-static struct rdma_session *find_session(struct unbd_session *owner)
+static struct clt_session *find_session(struct unbd_session *owner)
 {
-	struct rdma_session *session;
+	struct clt_session *session;
 
 	list_for_each_entry(session, &sessions, entry)
 		if (session->owner == owner)
@@ -58,9 +58,9 @@ static struct rdma_session *find_session(struct unbd_session *owner)
 	return NULL;
 }
 
-static struct rdma_session *make_session(struct unbd_session *owner)
+static struct clt_session *make_session(struct unbd_session *owner)
 {
-	struct rdma_session *session = kzalloc(sizeof(*session), GFP_KERNEL);
+	struct clt_session *session = kzalloc(sizeof(*session), GFP_KERNEL);
 
 	if (!session)
 		return NULL;
@@ -75,14 +75,14 @@ static struct rdma_session *make_session(struct unbd_session *owner)
 }
 
 /**
- * rdma_session_get() - what the RDMA paths of a session share
+ * clt_session_get() - what the RDMA paths of a session share
  * @owner: the core's session
  *
  * Return: a reference, or NULL.
  */
-struct rdma_session *rdma_session_get(struct unbd_session *owner)
+struct clt_session *clt_session_get(struct unbd_session *owner)
 {
-	struct rdma_session *session;
+	struct clt_session *session;
 
 	mutex_lock(&sessions_mutex);
 	session = find_session(owner);
@@ -94,7 +94,7 @@ struct rdma_session *rdma_session_get(struct unbd_session *owner)
 	return session;
 }
 
-static void forget_slots(struct rdma_session *session)
+static void forget_slots(struct clt_session *session)
 {
 	if (session->queue_depth)
 		sbitmap_queue_free(&session->slots);
@@ -105,10 +105,10 @@ static void forget_slots(struct rdma_session *session)
 }
 
 /**
- * rdma_session_put() - drop a reference
+ * clt_session_put() - drop a reference
  * @session: session
  */
-void rdma_session_put(struct rdma_session *session)
+void clt_session_put(struct clt_session *session)
 {
 	mutex_lock(&sessions_mutex);
 	if (--session->users) {
@@ -123,31 +123,31 @@ void rdma_session_put(struct rdma_session *session)
 }
 
 /* With a path connected the server knows the session. */
-static bool claim_creation(struct rdma_session *session)
+static bool claim_creation(struct clt_session *session)
 {
 	return READ_ONCE(session->connected) ||
 	       !atomic_cmpxchg(&session->creating, 0, 1);
 }
 
 /**
- * rdma_session_begin() - a path is about to name the session to the server
+ * clt_session_begin() - a path is about to name the session to the server
  * @path: path that is being connected
  *
  * The kernel's server makes two sessions of one if two paths come at once.
  */
-void rdma_session_begin(struct rdma_path *path)
+void clt_session_begin(struct clt_path *path)
 {
-	struct rdma_session *session = path->session;
+	struct clt_session *session = path->session;
 
 	wait_event_timeout(session->wait, claim_creation(session) ||
 			   READ_ONCE(path->aborted), CREATE_TIME);
 }
 
 /**
- * rdma_session_end() - the server has answered, or has not
- * @path: path that has called rdma_session_begin()
+ * clt_session_end() - the server has answered, or has not
+ * @path: path that has called clt_session_begin()
  */
-void rdma_session_end(struct rdma_path *path)
+void clt_session_end(struct clt_path *path)
 {
 	atomic_set(&path->session->creating, 0);
 	wake_up_all(&path->session->wait);
@@ -160,22 +160,22 @@ static unsigned long *left_entry(const char *name)
 }
 
 /**
- * rdma_name_left() - a path was closed that the server knew
+ * clt_name_left() - a path was closed that the server knew
  * @name: of its session
  */
-void rdma_name_left(const char *name)
+void clt_name_left(const char *name)
 {
 	WRITE_ONCE(*left_entry(name), jiffies | 1);
 }
 
 /**
- * rdma_name_lingers() - may the server be closing a path still?
+ * clt_name_lingers() - may the server be closing a path still?
  * @name: of a session
  *
  * Return: whether this client has closed one lately. If not, whoever has the
  * name is not about to give it back.
  */
-bool rdma_name_lingers(const char *name)
+bool clt_name_lingers(const char *name)
 {
 	unsigned long left = READ_ONCE(*left_entry(name));
 
@@ -190,15 +190,15 @@ static u32 kept_id(u32 nr)
 static bool is_kept(u32 id)
 {
 	return id % KEPT_PART == KEPT_PART - 1 &&
-	       id / KEPT_PART < RDMA_MAX_KEPT;
+	       id / KEPT_PART < CLT_MAX_KEPT;
 }
 
 static u32 nr_kept(u32 nr_slots)
 {
-	return min_t(u32, nr_slots / KEPT_PART, RDMA_MAX_KEPT);
+	return min_t(u32, nr_slots / KEPT_PART, CLT_MAX_KEPT);
 }
 
-static int make_slots(struct rdma_session *session, u32 depth)
+static int make_slots(struct clt_session *session, u32 depth)
 {
 	int err;
 	u32 nr;
@@ -215,17 +215,17 @@ static int make_slots(struct rdma_session *session, u32 depth)
 	/* Nobody finds them there. */
 	for (nr = 0; nr < nr_kept(depth); nr++)
 		sbitmap_set_bit(&session->slots.sb, kept_id(nr));
-	bitmap_zero(session->kept, RDMA_MAX_KEPT);
+	bitmap_zero(session->kept, CLT_MAX_KEPT);
 	return 0;
 }
 
-static void divide_slots(struct rdma_session *session, u32 nr)
+static void divide_slots(struct clt_session *session, u32 nr)
 {
 	u32 kept = nr_kept(nr);
 
 	session->nr_slots = nr;
-	session->nr_messages = min_t(u32, (kept + 1) / 2, RDMA_MAX_USERS);
-	session->nr_owners = (kept - session->nr_messages) / RDMA_OWN_SLOTS;
+	session->nr_messages = min_t(u32, (kept + 1) / 2, CLT_MAX_MESSAGES);
+	session->nr_owners = (kept - session->nr_messages) / CLT_OWN_SLOTS;
 	sbitmap_queue_resize(&session->slots, nr);
 }
 
@@ -233,9 +233,9 @@ static void divide_slots(struct rdma_session *session, u32 nr)
  * The first path that comes decides how many slots are used. Nobody takes one
  * yet, so that this may change.
  */
-static int set_slots(struct rdma_path *path, u32 nr)
+static int set_slots(struct clt_path *path, u32 nr)
 {
-	struct rdma_session *session = path->session;
+	struct clt_session *session = path->session;
 	u32 depth = path->pool.queue_depth;
 	int err = 0;
 
@@ -251,18 +251,18 @@ static int set_slots(struct rdma_path *path, u32 nr)
 }
 
 /**
- * rdma_session_join() - a path may use the slots
+ * clt_session_join() - a path may use the slots
  * @path: path that has path->pool; gets path->nr_ios
+ * @nr: requests at a time that there is memory for
  * @why: reason of a failure
  * @len: size of @why
  *
  * Return: 0, or -errno.
  */
-int rdma_session_join(struct rdma_path *path, char *why, size_t len)
+int clt_session_join(struct clt_path *path, u32 nr, char *why, size_t len)
 {
-	struct rdma_session *session = path->session;
+	struct clt_session *session = path->session;
 	u32 depth = path->pool.queue_depth;
-	u32 nr = rdma_ios_affordable(path);
 	int err = 0;
 
 	mutex_lock(&session->mutex);
@@ -285,17 +285,17 @@ int rdma_session_join(struct rdma_path *path, char *why, size_t len)
 }
 
 /**
- * rdma_session_leave() - a path uses no slots any more
+ * clt_session_leave() - a path uses no slots any more
  * @path: path that has joined
  */
-void rdma_session_leave(struct rdma_path *path)
+void clt_session_leave(struct clt_path *path)
 {
 	mutex_lock(&path->session->mutex);
 	path->session->connected--;
 	mutex_unlock(&path->session->mutex);
 }
 
-static int take_kept(struct rdma_session *session, u32 first, u32 end)
+static int take_kept(struct clt_session *session, u32 first, u32 end)
 {
 	u32 nr = first;
 
@@ -307,7 +307,7 @@ static int take_kept(struct rdma_session *session, u32 first, u32 end)
 	return -1;
 }
 
-static int take_common(struct rdma_session *session)
+static int take_common(struct clt_session *session)
 {
 	unsigned int cpu;
 
@@ -315,31 +315,31 @@ static int take_common(struct rdma_session *session)
 }
 
 /**
- * rdma_slot_get() - take a slot for a request
+ * clt_slot_get() - take a slot for a request
  * @session: session that the caller's path has joined
  * @leg: leg that the request is for
  *
  * When others have all that there are for everybody, a leg has a few of its
  * own. Any context. Return: its number, or -1 if there is none.
  */
-int rdma_slot_get(struct rdma_session *session, const struct rdma_leg *leg)
+int clt_slot_get(struct clt_session *session, const struct clt_leg *leg)
 {
 	int id = take_common(session);
 	u32 first;
 
 	if (likely(id >= 0) || leg->owner >= session->nr_owners)
 		return id;
-	first = session->nr_messages + leg->owner * RDMA_OWN_SLOTS;
-	return take_kept(session, first, first + RDMA_OWN_SLOTS);
+	first = session->nr_messages + leg->owner * CLT_OWN_SLOTS;
+	return take_kept(session, first, first + CLT_OWN_SLOTS);
 }
 
 /**
- * rdma_slot_get_message() - take a slot for a message
+ * clt_slot_get_message() - take a slot for a message
  * @session: session that the caller's path has joined
  *
  * Any context. Return: its number, or -1 if there is none.
  */
-int rdma_slot_get_message(struct rdma_session *session)
+int clt_slot_get_message(struct clt_session *session)
 {
 	int id = take_kept(session, 0, session->nr_messages);
 
@@ -348,11 +348,11 @@ int rdma_slot_get_message(struct rdma_session *session)
 }
 
 /**
- * rdma_slot_put() - give a slot back
+ * clt_slot_put() - give a slot back
  * @session: session
  * @id: number of the slot, which the server is done with
  */
-void rdma_slot_put(struct rdma_session *session, u32 id)
+void clt_slot_put(struct clt_session *session, u32 id)
 {
 	if (is_kept(id))
 		clear_bit_unlock(id / KEPT_PART, session->kept);
@@ -362,31 +362,31 @@ void rdma_slot_put(struct rdma_session *session, u32 id)
 }
 
 /**
- * rdma_session_own() - give a leg slots of its own, if there are any left
+ * clt_session_own() - give a leg slots of its own, if there are any left
  * @leg: leg that is being attached; in session->legs it is not yet
  */
-void rdma_session_own(struct rdma_leg *leg)
+void clt_session_own(struct clt_leg *leg)
 {
-	struct rdma_session *session = path_of(leg)->session;
-	DECLARE_BITMAP(owners, RDMA_MAX_OWNERS) = {};
-	struct rdma_leg *other;
+	struct clt_session *session = path_of(leg)->session;
+	DECLARE_BITMAP(owners, CLT_MAX_OWNERS) = {};
+	struct clt_leg *other;
 
 	lockdep_assert_held(&session->mutex);
 
 	list_for_each_entry(other, &session->legs, entry)
-		if (other->owner < RDMA_MAX_OWNERS)
+		if (other->owner < CLT_MAX_OWNERS)
 			set_bit(other->owner, owners);
-	leg->owner = find_first_zero_bit(owners, RDMA_MAX_OWNERS);
+	leg->owner = find_first_zero_bit(owners, CLT_MAX_OWNERS);
 }
 
 /**
- * rdma_slot_rest() - give a slot back that the server may not be done with
+ * clt_slot_rest() - give a slot back that the server may not be done with
  * @path: path that it was in flight on
  * @id: number of the slot
  */
-void rdma_slot_rest(struct rdma_path *path, u32 id)
+void clt_slot_rest(struct clt_path *path, u32 id)
 {
-	struct rdma_session *session = path->session;
+	struct clt_session *session = path->session;
 
 	spin_lock(&session->stale_lock);
 	session->stale[id].path = path->number;
@@ -396,24 +396,24 @@ void rdma_slot_rest(struct rdma_path *path, u32 id)
 	spin_unlock(&session->stale_lock);
 }
 
-static void wake(struct rdma_session *session, u32 id)
+static void wake(struct clt_session *session, u32 id)
 {
 	session->stale[id].path = 0;
 	session->nr_stale--;
-	rdma_slot_put(session, id);
+	clt_slot_put(session, id);
 }
 
 /**
- * rdma_slots_wake() - use slots again that have rested
+ * clt_slots_wake() - use slots again that have rested
  * @session: session
  * @path: a path whose predecessor the server is done with, or NULL
  */
-void rdma_slots_wake(struct rdma_session *session,
-		     const struct rdma_path *path)
+void clt_slots_wake(struct clt_session *session,
+		    const struct clt_path *path)
 {
 	u64 number = path ? path->number : 0;
 	unsigned long now = jiffies;
-	struct rdma_stale *stale;
+	struct clt_stale *stale;
 	u32 id;
 
 	if (!READ_ONCE(session->nr_stale))
@@ -429,13 +429,13 @@ void rdma_slots_wake(struct rdma_session *session,
 }
 
 /**
- * rdma_slots_fenced() - the server has ended connections, and is done with them
+ * clt_slots_fenced() - the server has ended connections, and is done with them
  * @session: session
  * @keys: what named them
  * @nr: how many there are
  */
-void rdma_slots_fenced(struct rdma_session *session,
-		       const struct unbd_key *keys, unsigned int nr)
+void clt_slots_fenced(struct clt_session *session,
+		      const struct unbd_key *keys, unsigned int nr)
 {
 	unsigned int i;
 	u32 id;

@@ -8,7 +8,7 @@
 #include <linux/slab.h>
 
 #include "server.h"
-#include "sockaddr.h"
+#include "transport-rdma/sockaddr.h"
 
 /* From the first connection until the client has told its name */
 #define SRV_CONNECT_TIME	(30 * HZ)
@@ -30,55 +30,6 @@ static atomic_t srv_vector = ATOMIC_INIT(0);
 static unsigned long srv_interval(void)
 {
 	return clamp(READ_ONCE(keepalive), 1u, 600u) * HZ;
-}
-
-/**
- * srv_path_kill() - end a path soon
- * @path: that the core knows
- *
- * Any context, any number of times.
- */
-void srv_path_kill(struct srv_path *path)
-{
-	if (test_and_set_bit(0, &path->closing))
-		return;
-	WRITE_ONCE(path->base.closing, true);
-	queue_work(srv_control_wq, &path->teardown);
-}
-
-/**
- * srv_path_drop() - end a path and say why
- * @path: that the core knows
- * @fmt: what the client has done, without a newline
- *
- * Any context. Says nothing about a path that ends already.
- */
-void srv_path_drop(struct srv_path *path, const char *fmt, ...)
-{
-	struct va_format vaf;
-	va_list args;
-
-	if (srv_path_closing(path))
-		return;
-	va_start(args, fmt);
-	vaf.fmt = fmt;
-	vaf.va = &args;
-	pr_notice_ratelimited("%s dropped: %pV\n", path->base.peer_name, &vaf);
-	va_end(args);
-	srv_path_kill(path);
-}
-
-/**
- * srv_path_seen() - something has come from the client
- * @path: by this path
- */
-void srv_path_seen(struct srv_path *path)
-{
-	unsigned long now = jiffies;
-
-	/* All connections' CPUs write here: not for every request. */
-	if (READ_ONCE(path->seen) != now)
-		WRITE_ONCE(path->seen, now);
 }
 
 /* For unbd's own clients; to others a heartbeat is one. */
@@ -353,13 +304,30 @@ static void srv_path_teardown(struct work_struct *work)
 	percpu_ref_kill(&path->refs);
 }
 
+/* With the last one the session ends: what it has open is closed. */
+static void srv_path_leave(struct srv_path *path)
+{
+	struct srv_session *session = path->session;
+	struct srv_device *device;
+	unsigned long id;
+
+	mutex_lock(&srv_mutex);
+	list_del(&path->entry);
+	if (!--session->nr_paths) {
+		srv_session_die(session);
+		xa_for_each(&session->devices, id, device)
+			srv_device_kill(device);
+	}
+	mutex_unlock(&srv_mutex);
+}
+
 static void srv_path_end(struct work_struct *work)
 {
 	struct srv_path *path = container_of(work, struct srv_path, end);
 
 	srv_path_free_cons(path);
 	if (path->joined)
-		srv_session_remove_path(path->session, path);
+		srv_path_leave(path);
 	pr_debug("%s: closed\n", path->base.peer_name);
 	unbd_conn_remove(&path->base);
 }
@@ -408,7 +376,8 @@ static int srv_path_init_device(struct srv_path *path)
 	return err;
 }
 
-static struct srv_path *srv_path_alloc(struct rdma_cm_id *id,
+static struct srv_path *srv_path_alloc(const struct srv_listener *lst,
+				       struct rdma_cm_id *id,
 				       const struct rtrs_conn_params *params)
 {
 	struct srv_path *path = kzalloc(sizeof(*path), GFP_KERNEL);
@@ -418,7 +387,7 @@ static struct srv_path *srv_path_alloc(struct rdma_cm_id *id,
 		kfree(path);
 		return NULL;
 	}
-	path->base.ops = &srv_target_ops;
+	path->base.ops = lst->base.ops;
 	path->base.release = srv_path_release;
 	path->base.is_path = true;
 	path->dev = id->device;
@@ -458,6 +427,25 @@ void srv_path_watch(struct srv_path *path)
 				   SRV_CONNECT_TIME);
 }
 
+/* -EACCES when the address may not use what is open. */
+static int srv_path_enter(struct srv_path *path)
+{
+	struct srv_session *session = path->session;
+	struct srv_device *device;
+	unsigned long id;
+
+	lockdep_assert_held(&srv_mutex);
+
+	if (session->nr_paths >= SRV_MAX_PATHS)
+		return -ECONNRESET;
+	xa_for_each(&session->devices, id, device)
+		if (!unbd_conn_allows(&device->base, &path->base.peer))
+			return -EACCES;
+	list_add_tail(&path->entry, &session->paths);
+	session->nr_paths++;
+	return 0;
+}
+
 /* The session may have ended since it was found. */
 static int srv_path_join(struct srv_path *path)
 {
@@ -469,7 +457,7 @@ static int srv_path_join(struct srv_path *path)
 	else if (srv_path_find(path->uuid))
 		err = -EEXIST;
 	else
-		err = srv_session_add_path(path->session, path);
+		err = srv_path_enter(path);
 	path->joined = !err;
 	mutex_unlock(&srv_mutex);
 	return err;
@@ -520,6 +508,7 @@ static int srv_path_make(struct srv_path *path,
 
 /**
  * srv_path_new() - a client begins to connect a path
+ * @lst: where it has come
  * @id: of its service connection
  * @params: what it says
  * @err: set on failure
@@ -529,10 +518,11 @@ static int srv_path_make(struct srv_path *path,
  * Return: the path, which the core knows, and which stays until path->made is
  * completed; or NULL. No connection can be added while path->sealed is set.
  */
-struct srv_path *srv_path_new(struct rdma_cm_id *id,
+struct srv_path *srv_path_new(const struct srv_listener *lst,
+			      struct rdma_cm_id *id,
 			      const struct rtrs_conn_params *params, int *err)
 {
-	struct srv_path *path = srv_path_alloc(id, params);
+	struct srv_path *path = srv_path_alloc(lst, id, params);
 
 	*err = path ? unbd_conn_add(&path->base) : -ENOMEM;
 	if (*err) {

@@ -6,7 +6,7 @@
  * for RNBD's messages about devices and for heartbeats, the others for I/O.
  * All of an RTRS session's paths share the numbers of the server's chunks,
  * the slots; each has its own addresses and keys for them, and its own
- * &struct rdma_io for each slot that it uses.
+ * &struct clt_io for each slot that it uses.
  *
  * Locks, none inside another but where it is said:
  *
@@ -23,6 +23,7 @@
 #ifndef UNBD_RDMA_CLIENT_H
 #define UNBD_RDMA_CLIENT_H
 
+#include <linux/refcount.h>
 #include <linux/sbitmap.h>
 #include <linux/scatterlist.h>
 #include <linux/spinlock.h>
@@ -33,41 +34,41 @@
 
 #include <unbd/transport.h>
 
-#include "address.h"
 #include "rnbd-codec.h"
 #include "rtrs-codec.h"
-#include "sockaddr.h"
+#include "transport-rdma/address.h"
+#include "transport-rdma/sockaddr.h"
 
 /* Entries of a scatter list, header included; more make queues too big. */
-#define RDMA_MAX_SGE		32
+#define CLT_MAX_SGE		32
 
-/* Of a message of the service connection that has no end */
-#define RDMA_SERVICE_DEPTH	64
-#define RDMA_MAX_USERS		8
+/* Receives of the service connection, and messages in flight on it */
+#define CLT_SERVICE_DEPTH	64
+#define CLT_MAX_MESSAGES	8
 
 /* Slots that a leg has for itself, and legs that have some */
-#define RDMA_OWN_SLOTS		4
-#define RDMA_MAX_OWNERS		16
-#define RDMA_MAX_KEPT		(RDMA_MAX_USERS + \
-				 RDMA_MAX_OWNERS * RDMA_OWN_SLOTS)
+#define CLT_OWN_SLOTS		4
+#define CLT_MAX_OWNERS		16
+#define CLT_MAX_KEPT		(CLT_MAX_MESSAGES + \
+				 CLT_MAX_OWNERS * CLT_OWN_SLOTS)
 
 /* Requests in flight on one I/O connection: at most, and what it has to bear */
-#define RDMA_MAX_INFLIGHT	512
-#define RDMA_LEAST_DEPTH	16
+#define CLT_MAX_INFLIGHT	512
+#define CLT_LEAST_DEPTH		16
 
 /* Work requests that one request in flight has posted at most */
-#define RDMA_SENDS_PER_IO	3
+#define CLT_SENDS_PER_IO	3
 
 /* An I/O request's user header and what RTRS puts behind it */
-#define RDMA_HDR_LEN		64
+#define CLT_HDR_LEN		64
 
 /* Registrations know pages of this size. */
-#define RDMA_MR_PAGE		4096u
+#define CLT_MR_PAGE		4096u
 
-struct rdma_path;
+struct clt_path;
 
 /**
- * struct rdma_session - what the paths of an &struct unbd_session share
+ * struct clt_session - what the paths of an &struct unbd_session share
  * @entry: in the list of all
  * @owner: session of the core
  * @users: paths
@@ -77,10 +78,10 @@ struct rdma_path;
  * @queue_depth: number of slots that the server has
  * @nr_slots: as many of them as each of the paths has ios for
  * @nr_messages: of those that are kept, the first ones, for messages
- * @nr_owners: legs that have RDMA_OWN_SLOTS of the rest
+ * @nr_owners: legs that have CLT_OWN_SLOTS of the rest
  * @slots: those that are in use, or kept
  * @kept: those of the latter that are in use
- * @legs: attached, by &rdma_leg.entry
+ * @legs: attached, by &clt_leg.entry
  * @creating: a path is making the session known to the server
  * @wait: for @creating
  * @stale_lock: @stale and @nr_stale
@@ -92,7 +93,7 @@ struct rdma_path;
  * server permits when it is done with the old one, a server of ours has fenced
  * it, or it must have noticed.
  */
-struct rdma_session {
+struct clt_session {
 	struct list_head entry;
 	struct unbd_session *owner;
 	unsigned int users;
@@ -105,30 +106,30 @@ struct rdma_session {
 	u32 nr_messages;
 	u32 nr_owners;
 	struct sbitmap_queue slots;
-	DECLARE_BITMAP(kept, RDMA_MAX_KEPT);
+	DECLARE_BITMAP(kept, CLT_MAX_KEPT);
 	struct list_head legs;
 	atomic_t creating;
 	wait_queue_head_t wait;
 
 	spinlock_t stale_lock;		/* the next two */
-	struct rdma_stale *stale;
+	struct clt_stale *stale;
 	unsigned int nr_stale;
 };
 
 /**
- * struct rdma_recv - a receive request
+ * struct clt_recv - a receive request
  * @cqe: its completion
  * @addr: DMA address of its piece of conn->recv_buf
  * @msg: that piece
  */
-struct rdma_recv {
+struct clt_recv {
 	struct ib_cqe cqe;
 	u64 addr;
 	const void *msg;
 };
 
 /**
- * struct rdma_conn - one connection of a path
+ * struct clt_conn - one connection of a path
  * @path: path
  * @cid: number in the path, 0 is the service connection
  * @polled: its completions are looked for by whoever waits for them
@@ -153,8 +154,8 @@ struct rdma_recv {
  * @recv_buf: for the messages
  * @recv_addr: its DMA address
  */
-struct rdma_conn {
-	struct rdma_path *path;
+struct clt_conn {
+	struct clt_path *path;
 	unsigned int cid;
 	bool polled;
 	struct rdma_cm_id *id;
@@ -175,35 +176,65 @@ struct rdma_conn {
 	spinlock_t poll_lock;		/* see above */
 	u32 inv_rkey;
 	bool inv_seen;
-	struct rdma_recv *recvs;
+	struct clt_recv *recvs;
 	unsigned int nr_recvs;
 	u8 *recv_buf;
 	u64 recv_addr;
 };
 
+/* The longest message and what RTRS puts behind it */
+#define CLT_MSG_ROOM	(RNBD_MAX_MSG_LEN + RTRS_READ_LEN(1))
+
+/* The longest answer */
+#define CLT_ANSWER_ROOM	sizeof(struct rnbd_msg_open_rsp)
+
 /**
- * enum rdma_io_state - whose an io is
- * @RDMA_IO_FREE: nobody's; the slot may be in use on another path
- * @RDMA_IO_FILLING: of whoever prepares it
- * @RDMA_IO_POSTED: the server may answer
- * @RDMA_IO_ANSWERED: it has
+ * struct clt_message - a message on its way
+ * @refs: of whoever waits, and of the io
+ * @path: path
+ * @result: -EINPROGRESS, then the server's errno
+ * @buf: data, if any go with it, and the message
+ * @buf_addr: its DMA address
+ * @data_len: bytes of data
+ * @msg: message, in @buf
+ * @is_read: it travels as an RTRS read, also without an answer's data
+ * @answer: room for the data that answer it
  */
-enum rdma_io_state {
-	RDMA_IO_FREE,
-	RDMA_IO_FILLING,
-	RDMA_IO_POSTED,
-	RDMA_IO_ANSWERED,
+struct clt_message {
+	refcount_t refs;
+	struct clt_path *path;
+	int result;
+	u8 *buf;
+	u64 buf_addr;
+	u32 data_len;
+	u8 *msg;
+	bool is_read;
+	u8 *answer;
 };
 
 /**
- * struct rdma_io - a slot as used over one path
+ * enum clt_io_state - whose an io is
+ * @CLT_IO_FREE: nobody's; the slot may be in use on another path
+ * @CLT_IO_FILLING: of whoever prepares it
+ * @CLT_IO_POSTED: the server may answer
+ * @CLT_IO_ANSWERED: it has
+ */
+enum clt_io_state {
+	CLT_IO_FREE,
+	CLT_IO_FILLING,
+	CLT_IO_POSTED,
+	CLT_IO_ANSWERED,
+};
+
+/**
+ * struct clt_io - a slot as used over one path
  * @path: path
  * @id: number of the slot
- * @state: &enum rdma_io_state
+ * @state: &enum clt_io_state
  * @conn: connection that carries it
  * @leg: leg that it is for, NULL for a message
  * @rq: block request, or
- * @user: message
+ * @message: message
  * @pending: completions that have to come before it is over
  * @err: what the server says
  * @sent: completion of the request
@@ -217,14 +248,14 @@ enum rdma_io_state {
  * @mapped: of these after mapping, 0 when there is nothing to unmap
  * @sg: path->max_segments entries
  */
-struct rdma_io {
-	struct rdma_path *path;
+struct clt_io {
+	struct clt_path *path;
 	u32 id;
 	int state;
-	struct rdma_conn *conn;
-	struct rdma_leg *leg;
+	struct clt_conn *conn;
+	struct clt_leg *leg;
 	struct request *rq;
-	struct rdma_user *user;
+	struct clt_message *message;
 	int pending;
 	int err;
 	struct ib_cqe sent;
@@ -240,24 +271,24 @@ struct rdma_io {
 };
 
 /**
- * struct rdma_request - the transport's part of a block request
+ * struct clt_request - the transport's part of a block request
  * @io: what carries it
  */
-struct rdma_request {
-	struct rdma_io *io;
+struct clt_request {
+	struct clt_io *io;
 };
 
-/* struct rdma_path.flags */
+/* struct clt_path.flags */
 enum {
-	RDMA_PATH_UP,		/* the core knows it as connected */
-	RDMA_PATH_BROKEN,	/* nothing can be sent any more */
-	RDMA_PATH_STOPPED,	/* and no completion will come */
-	RDMA_PATH_BEATING,	/* a heartbeat is being sent */
-	RDMA_PATH_ACK_OWED,	/* the server's has no answer yet */
+	CLT_PATH_UP,		/* the core knows it as connected */
+	CLT_PATH_BROKEN,	/* nothing can be sent any more */
+	CLT_PATH_STOPPED,	/* and no completion will come */
+	CLT_PATH_BEATING,	/* a heartbeat is being sent */
+	CLT_PATH_ACK_OWED,	/* the server's has no answer yet */
 };
 
 /**
- * struct rdma_path - a server's address
+ * struct clt_path - a server's address
  * @base: the core's part
  * @dst: the server
  * @src: address to bind to
@@ -274,7 +305,7 @@ enum {
  * @aborted: between abort and abort_clear
  * @error: what broke it
  * @cause: in words
- * @flags: RDMA_PATH_* bits
+ * @flags: CLT_PATH_* bits
  * @dev: adapter
  * @pd: protection domain, of this path alone
  * @pool: the server's chunks
@@ -301,12 +332,12 @@ enum {
  * @src_name: our end of the service connection
  * @dst_name: the server's
  */
-struct rdma_path {
+struct clt_path {
 	struct unbd_path base;
 	struct unbd_rdma_address dst;
 	struct unbd_rdma_address src;
 	bool has_src;
-	struct rdma_session *session;
+	struct clt_session *session;
 	u8 uuid[RTRS_UUID_LEN];
 	u64 number;
 	struct unbd_key key;
@@ -327,7 +358,7 @@ struct rdma_path {
 	struct ib_pd *pd;
 	struct rtrs_pool pool;
 	struct rtrs_chunk *chunks;
-	struct rdma_io *ios;
+	struct clt_io *ios;
 	u32 nr_ios;
 	struct scatterlist *sgs;
 	unsigned int max_sge;
@@ -336,7 +367,7 @@ struct rdma_path {
 	unsigned int nr_irq;
 	unsigned int nr_poll;
 	unsigned int nr_conns;
-	struct rdma_conn **conns;
+	struct clt_conn **conns;
 
 	struct ib_cqe info_cqe;
 	struct ib_cqe info_sent;
@@ -351,15 +382,15 @@ struct rdma_path {
 };
 
 /**
- * struct rdma_leg - a device opened in the session
+ * struct clt_leg - a device opened in the session
  * @base: the core's part
  * @entry: in session->legs
  * @device_id: names it to the server
- * @owner: whose slots it has, RDMA_MAX_OWNERS if none
+ * @owner: whose slots it has, CLT_MAX_OWNERS if none
  * @can_fence: the server is unbd's own
  * @closed: it has closed the device
  */
-struct rdma_leg {
+struct clt_leg {
 	struct unbd_leg base;
 	struct list_head entry;
 	u32 device_id;
@@ -368,116 +399,127 @@ struct rdma_leg {
 	bool closed;
 };
 
-static inline struct rdma_path *to_rdma_path(struct unbd_path *path)
+static inline struct clt_path *to_clt_path(struct unbd_path *path)
 {
-	return container_of(path, struct rdma_path, base);
+	return container_of(path, struct clt_path, base);
 }
 
-static inline struct rdma_leg *to_rdma_leg(struct unbd_leg *leg)
+static inline struct clt_leg *to_clt_leg(struct unbd_leg *leg)
 {
-	return container_of(leg, struct rdma_leg, base);
+	return container_of(leg, struct clt_leg, base);
 }
 
-static inline struct rdma_path *path_of(struct rdma_leg *leg)
+static inline struct clt_path *path_of(struct clt_leg *leg)
 {
-	return to_rdma_path(leg->base.path);
+	return to_clt_path(leg->base.path);
 }
 
-static inline bool rdma_path_broken(const struct rdma_path *path)
+static inline bool clt_path_broken(const struct clt_path *path)
 {
-	return test_bit(RDMA_PATH_BROKEN, &path->flags);
+	return test_bit(CLT_PATH_BROKEN, &path->flags);
 }
 
-extern struct workqueue_struct *rdma_wq;
+/*
+ * From here on in the order of the files: each calls what is declared above its
+ * own, and nothing below.
+ */
 
-/* client.c */
+/* session.c: what paths share: the name of the session, and the slots */
+struct clt_session *clt_session_get(struct unbd_session *owner);
+void clt_session_put(struct clt_session *session);
+void clt_session_begin(struct clt_path *path);
+void clt_session_end(struct clt_path *path);
+void clt_name_left(const char *name);
+bool clt_name_lingers(const char *name);
+int clt_session_join(struct clt_path *path, u32 nr, char *why, size_t len);
+void clt_session_leave(struct clt_path *path);
+int clt_slot_get(struct clt_session *session, const struct clt_leg *leg);
+int clt_slot_get_message(struct clt_session *session);
+void clt_session_own(struct clt_leg *leg);
+void clt_slots_fenced(struct clt_session *session, const struct unbd_key *keys,
+		      unsigned int nr);
+void clt_slot_put(struct clt_session *session, u32 id);
+void clt_slot_rest(struct clt_path *path, u32 id);
+void clt_slots_wake(struct clt_session *session, const struct clt_path *path);
+
+/* fail.c: a path breaks, and whoever waits for its server wakes up */
 __printf(3, 4)
-void rdma_path_fail(struct rdma_path *path, int error, const char *fmt, ...);
+void clt_path_fail(struct clt_path *path, int error, const char *fmt, ...);
+int clt_wait_for(struct clt_path *path, const int *result,
+		 unsigned long timeout, char *why, size_t len,
+		 const char *what);
+int clt_wait(struct clt_path *path, const int *result, char *why, size_t len,
+	     const char *what);
 
-/* client-session.c: what paths share */
-struct rdma_session *rdma_session_get(struct unbd_session *owner);
-void rdma_session_put(struct rdma_session *session);
-void rdma_session_begin(struct rdma_path *path);
-void rdma_session_end(struct rdma_path *path);
-void rdma_name_left(const char *name);
-bool rdma_name_lingers(const char *name);
-int rdma_session_join(struct rdma_path *path, char *why, size_t len);
-void rdma_session_leave(struct rdma_path *path);
-int rdma_slot_get(struct rdma_session *session, const struct rdma_leg *leg);
-int rdma_slot_get_message(struct rdma_session *session);
-void rdma_session_own(struct rdma_leg *leg);
-void rdma_slots_fenced(struct rdma_session *session,
-		       const struct unbd_key *keys, unsigned int nr);
-void rdma_slot_put(struct rdma_session *session, u32 id);
-void rdma_slot_rest(struct rdma_path *path, u32 id);
-void rdma_slots_wake(struct rdma_session *session,
-		     const struct rdma_path *path);
+/* message.c: a message to the server: its memory, and its end */
+struct clt_message *clt_message_make(struct clt_path *path, u32 data_len);
+int clt_message_map(struct clt_message *message);
+void clt_message_done(struct clt_message *message, int err);
+void clt_message_put(struct clt_message *message);
 
-/* client-connect.c: a path's connections */
-int rdma_path_connect(struct rdma_path *path, char *why, size_t len);
-void rdma_path_stop(struct rdma_path *path);
-void rdma_path_teardown(struct rdma_path *path);
+/* conn.c: one connection */
+struct clt_conn *clt_conn_create(struct clt_path *path, unsigned int cid,
+				 char *why, size_t len);
+int clt_conn_open(struct clt_conn *conn, unsigned int depth,
+		  unsigned int nr_recvs,
+		  void (*received)(struct ib_cq *cq, struct ib_wc *wc),
+		  char *why, size_t len);
+int clt_conn_connect(struct clt_conn *conn, char *why, size_t len);
+int clt_conn_post_recvs(struct clt_conn *conn);
+int clt_conn_post(struct clt_conn *conn, struct ib_send_wr *wr);
+void clt_conn_stop(struct clt_conn *conn);
+void clt_conn_close(struct clt_conn *conn);
+void clt_conn_destroy(struct clt_conn *conn);
+void clt_conn_wc_failed(struct clt_conn *conn, struct ib_wc *wc,
+			const char *what);
+int clt_conn_poll(struct clt_conn *conn);
 
-/* client-conn.c: one connection */
-struct rdma_conn *rdma_conn_create(struct rdma_path *path, unsigned int cid,
-				   char *why, size_t len);
-int rdma_conn_open(struct rdma_conn *conn, unsigned int depth,
-		   unsigned int nr_recvs, char *why, size_t len);
-int rdma_conn_connect(struct rdma_conn *conn, char *why, size_t len);
-int rdma_conn_post_recvs(struct rdma_conn *conn);
-int rdma_conn_post(struct rdma_conn *conn, struct ib_send_wr *wr);
-void rdma_conn_stop(struct rdma_conn *conn);
-void rdma_conn_close(struct rdma_conn *conn);
-void rdma_conn_destroy(struct rdma_conn *conn);
-void rdma_conn_wc_failed(struct rdma_conn *conn, struct ib_wc *wc,
-			 const char *what);
-int rdma_conn_poll(struct rdma_conn *conn);
-int rdma_wait_for(struct rdma_path *path, const int *result,
-		  unsigned long timeout, char *why, size_t len,
-		  const char *what);
-int rdma_wait(struct rdma_path *path, const int *result, char *why,
-	      size_t len, const char *what);
+/* io.c: requests on their way, from a slot to the last completion */
+u32 clt_ios_affordable(const struct clt_path *path);
+int clt_ios_alloc(struct clt_path *path);
+void clt_ios_free(struct clt_path *path);
+bool clt_ios_busy(struct clt_path *path, struct clt_leg *leg);
+void clt_ios_take_back(struct clt_path *path, struct clt_leg *leg);
+struct clt_io *clt_io_get(struct clt_conn *conn, struct clt_leg *leg);
+void clt_io_free(struct clt_io *io);
+int clt_io_map(struct clt_io *io, enum dma_data_direction dir);
+int clt_io_register(struct clt_io *io);
+int clt_io_post(struct clt_io *io, struct ib_sge *sge, unsigned int nr_sge,
+		u32 data_len, u32 usr_len);
+int clt_io_answered(struct clt_conn *conn, u32 id, int err, bool inv);
 
-/* client-recv.c: what the server sends */
-void rdma_recv_done(struct ib_cq *cq, struct ib_wc *wc);
+/* beat.c: is the server there? */
+int clt_beats_init(void);
+void clt_beats_exit(void);
+void clt_beat_start(struct clt_path *path);
+void clt_beat_stop(struct clt_path *path);
+void clt_beat_answer(struct clt_path *path, u32 news);
 
-/* client-io.c: requests */
-u32 rdma_ios_affordable(const struct rdma_path *path);
-int rdma_ios_alloc(struct rdma_path *path);
-void rdma_ios_free(struct rdma_path *path);
-struct rdma_io *rdma_io_get(struct rdma_conn *conn, struct rdma_leg *leg);
-void rdma_io_free(struct rdma_io *io);
-int rdma_io_map(struct rdma_io *io, enum dma_data_direction dir);
-int rdma_io_register(struct rdma_io *io);
-int rdma_io_post(struct rdma_io *io, struct ib_sge *sge, unsigned int nr_sge,
-		 u32 data_len, u32 usr_len);
-int rdma_io_answered(struct rdma_conn *conn, u32 id, int err, bool inv);
-void rdma_io_take_back(struct rdma_io *io);
+/* recv.c: what the server sends */
+void clt_recv_done(struct ib_cq *cq, struct ib_wc *wc);
 
-/* client-rq.c: block requests */
-blk_status_t rdma_queue_rq(struct unbd_leg *leg, unsigned int queue,
-			   struct request *rq, bool last);
-void rdma_commit_rqs(struct unbd_leg *leg, unsigned int queue);
-int rdma_poll(struct unbd_leg *leg, unsigned int queue);
-void rdma_rq_done(struct rdma_io *io);
+/* connect.c: a path's connections */
+int clt_path_connect(struct clt_path *path, char *why, size_t len);
+void clt_path_stop(struct clt_path *path);
+void clt_path_teardown(struct clt_path *path);
 
-/* client-device.c: RNBD's messages, and what a device is like */
-int rdma_greet(struct rdma_path *path, char *why, size_t len);
-int rdma_open(struct rdma_leg *leg, char *why, size_t len);
-void rdma_close(struct rdma_leg *leg);
-int rdma_fence(struct rdma_leg *leg, struct unbd_instance *instance, char *why,
+/* block.c: block requests */
+blk_status_t clt_queue_rq(struct unbd_leg *leg, unsigned int queue,
+			  struct request *rq, bool last);
+void clt_commit_rqs(struct unbd_leg *leg, unsigned int queue);
+int clt_poll(struct unbd_leg *leg, unsigned int queue);
+
+/* rnbd.c: what the server is asked, and what it says a device is like */
+int clt_greet(struct clt_path *path, char *why, size_t len);
+int clt_open(struct clt_leg *leg, char *why, size_t len);
+void clt_close(struct clt_leg *leg);
+int clt_fence(struct clt_leg *leg, struct unbd_instance *instance, char *why,
+	      size_t len);
+int clt_ask_io(struct clt_leg *leg, const struct rnbd_io *io,
+	       const struct unbd_write *write, u32 done, char *why,
 	       size_t len);
-int rdma_ask_io(struct rdma_leg *leg, const struct rnbd_io *io,
-		const struct unbd_write *write, u32 done, char *why,
-		size_t len);
-void rdma_user_done(struct rdma_user *user, int err);
 
-/* client-replay.c: what a server has lost */
-extern const struct unbd_replay_ops rdma_replay_ops;
-
-/* client-beat.c */
-void rdma_beat_start(struct rdma_path *path);
-void rdma_beat_stop(struct rdma_path *path);
-void rdma_beat_answer(struct rdma_path *path, u32 news);
+/* replay.c: what a server has lost is written again */
+extern const struct unbd_replay_ops clt_replay_ops;
 
 #endif
