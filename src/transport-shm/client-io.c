@@ -133,7 +133,7 @@ void shm_send(struct shm_conn *conn, const struct shm_request *rq, bool last)
 {
 	struct muenblock_request element;
 
-	shm_pack_request(&element, rq);
+	clt_pack_request(&element, rq);
 	spin_lock(&conn->send_lock);
 	shm_writer_put(&conn->writer, &element);
 	conn->unsent = !last;
@@ -164,7 +164,7 @@ blk_status_t shm_queue_rq(struct unbd_leg *base, unsigned int queue,
 	slot = &conn->slots[nr];
 	if (kind != MUENBLOCK_SYNC) {
 		wire.length = blk_rq_bytes(rq);
-		wire.offset = shm_wire_offset(blk_rq_pos(rq) << SECTOR_SHIFT,
+		wire.offset = clt_wire_offset(blk_rq_pos(rq) << SECTOR_SHIFT,
 					      leg->block, shm_offset_unit);
 	}
 	if (kind != MUENBLOCK_SYNC && kind != MUENBLOCK_DISCARD)
@@ -220,7 +220,7 @@ static struct shm_slot *find_slot(struct shm_conn *conn,
 
 static blk_status_t block_status(const struct shm_response *rp)
 {
-	return errno_to_blk_status(shm_error_of_status(rp->kind, rp->status));
+	return errno_to_blk_status(clt_error_of_status(rp->kind, rp->status));
 }
 
 /* Taken back meanwhile: nobody but the server knows of it any more. */
@@ -246,7 +246,7 @@ static bool handle_response(struct shm_conn *conn,
 	struct shm_slot *slot;
 	struct request *rq;
 
-	shm_unpack_response(&rp, element);
+	clt_unpack_response(&rp, element);
 	conn->heard = jiffies;
 	conn->pinged = false;
 	if (!(rp.tag & 0xffff)) {
@@ -264,7 +264,7 @@ static bool handle_response(struct shm_conn *conn,
 	}
 	if (!conn->warned)
 		pr_warn("%s: response to nothing: %s, device %u, tag %#x; more are not reported\n",
-			conn->path->base.name, shm_kind_name(rp.kind),
+			conn->path->base.name, clt_kind_name(rp.kind),
 			rp.device, rp.tag);
 	conn->warned = true;
 	return false;

@@ -127,10 +127,10 @@ static int control_result(struct shm_path *path, u16 kind, u64 *status,
 	if (READ_ONCE(conn->broken))
 		return unbd_why(why, len, -ECONNRESET,
 				"the server went away when asked for %s",
-				shm_kind_name(kind));
+				clt_kind_name(kind));
 	return unbd_why(why, len, -ETIMEDOUT,
 			"the server does not answer when asked for %s",
-			shm_kind_name(kind));
+			clt_kind_name(kind));
 }
 
 /* Its data, if it has any, are where slot 0 is: at the buffer's beginning. */
@@ -235,7 +235,7 @@ int shm_control_io(struct shm_leg *leg, struct shm_request *rq, char *why,
 
 	rq->device = leg->device;
 	err = ask(path, rq, path->base.attempts.connect_timeout, &status, why, len);
-	return err ? err : -shm_error_of_status(rq->kind, status);
+	return err ? err : -clt_error_of_status(rq->kind, status);
 }
 
 /* ------------------------------------------------------------------ */

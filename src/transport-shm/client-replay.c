@@ -19,7 +19,7 @@ static int write_again(struct unbd_leg *base, const struct unbd_write *write,
 	mutex_lock(&conn->control_mutex);
 	while (!err && done < write->length) {
 		rq.length = min(write->length - done, base->geometry.max_io);
-		rq.offset = shm_wire_offset(write->offset + done, leg->block,
+		rq.offset = clt_wire_offset(write->offset + done, leg->block,
 					    shm_offset_unit);
 		unbd_write_copy(conn->base.regions.buffer.addr, write, done,
 				rq.length);

@@ -25,7 +25,7 @@
 
 #include <unbd/transport.h>
 
-#include "block-codec.h"
+#include "client-block-codec.h"
 #include "channel.h"
 #include "connections.h"
 #include "thread.h"

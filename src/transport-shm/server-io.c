@@ -34,7 +34,7 @@ void srv_respond(struct srv_conn *conn, const struct shm_request *wire,
 	};
 	struct muenblock_response element;
 
-	shm_pack_response(&element, &rp);
+	srv_pack_response(&element, &rp);
 	shm_writer_put(&conn->writer, &element);
 	conn->untold = true;
 }
@@ -139,7 +139,7 @@ static void fill_io(struct srv_request *req)
 	if (io->op == UNBD_IO_FLUSH)
 		return;
 	/* The request has been checked. */
-	shm_byte_offset(req->wire.offset, req->device->block,
+	srv_byte_offset(req->wire.offset, req->device->block,
 			srv_offset_unit, &io->offset);
 	io->length = req->wire.length;
 	if (io->op != UNBD_IO_DISCARD)
@@ -231,7 +231,7 @@ static void end(struct srv_request *req)
 		return;
 	}
 	if (!conn->barrier && !given_up(req))
-		srv_respond(conn, &req->wire, shm_status_of_error(req->error));
+		srv_respond(conn, &req->wire, srv_status_of_error(req->error));
 	srv_give_back_request(req);
 }
 
@@ -343,7 +343,7 @@ static bool read_one(struct srv_conn *conn)
 
 	switch (shm_reader_get(&conn->reader, &element)) {
 	case SHM_READ_OK:
-		shm_unpack_request(&rq, &element);
+		srv_unpack_request(&rq, &element);
 		if (passed_over(conn, &rq))
 			return true;
 		greet(conn);

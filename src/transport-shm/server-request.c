@@ -60,11 +60,11 @@ static int check_request(struct srv_device *device,
 		return -EINVAL;
 	if (rq->length >> ilog2(device->block) > MOST_BLOCKS)
 		return -EOPNOTSUPP;
-	err = shm_byte_offset(rq->offset, device->block, srv_offset_unit,
+	err = srv_byte_offset(rq->offset, device->block, srv_offset_unit,
 			      &offset);
 	if (err || rq->kind == MUENBLOCK_DISCARD)
 		return err;
-	return shm_check_range(rq, device->block,
+	return srv_check_range(rq, device->block,
 			       device->conn->base.regions.buffer.size);
 }
 
@@ -79,7 +79,7 @@ static void carry_out(struct srv_conn *conn, const struct shm_request *rq,
 	case MUENBLOCK_DISCARD:
 		err = check_request(device, rq);
 		if (err)
-			srv_respond(conn, rq, shm_status_of_error(err));
+			srv_respond(conn, rq, srv_status_of_error(err));
 		else
 			srv_submit(device, rq);
 		break;

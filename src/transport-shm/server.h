@@ -16,7 +16,7 @@
 
 #include <unbd/target.h>
 
-#include "block-codec.h"
+#include "server-block-codec.h"
 #include "channel.h"
 #include "connections.h"
 #include "thread.h"
