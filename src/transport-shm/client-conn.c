@@ -31,7 +31,7 @@ static DEFINE_IDA(letters_ida);
 
 static struct shm_conn *find_conn(u32 id)
 {
-	struct shm_connection *base = shm_connection_find(id);
+	struct shm_connection *base = shm_connection_find(&clt_connections, id);
 
 	return base ? to_shm_conn(base) : NULL;
 }
@@ -50,7 +50,7 @@ int shm_conn_claim(struct shm_path *path, u32 id, char *why, size_t len)
 	struct shm_conn *conn;
 	int err = 0;
 
-	mutex_lock(&shm_connections_mutex);
+	mutex_lock(&clt_connections.mutex);
 	conn = find_conn(id);
 	if (!conn) {
 		err = unbd_why(why, len, -ENOENT,
@@ -64,7 +64,7 @@ int shm_conn_claim(struct shm_path *path, u32 id, char *why, size_t len)
 		conn->path = path;
 		path->conn = conn;
 	}
-	mutex_unlock(&shm_connections_mutex);
+	mutex_unlock(&clt_connections.mutex);
 	return err;
 }
 
@@ -74,9 +74,9 @@ int shm_conn_claim(struct shm_path *path, u32 id, char *why, size_t len)
  */
 void shm_conn_unclaim(struct shm_path *path)
 {
-	mutex_lock(&shm_connections_mutex);
+	mutex_lock(&clt_connections.mutex);
 	path->conn->path = NULL;
-	mutex_unlock(&shm_connections_mutex);
+	mutex_unlock(&clt_connections.mutex);
 }
 
 /* ------------------------------------------------------------------ */
@@ -98,22 +98,22 @@ static void give_letter(struct shm_conn *conn, unsigned int device)
 {
 	int letters;
 
-	mutex_lock(&shm_connections_mutex);
+	mutex_lock(&clt_connections.mutex);
 	if (!conn->letters[device]) {
 		letters = ida_alloc_range(&letters_ida, 1, U16_MAX,
 					  GFP_KERNEL);
 		conn->letters[device] = max(letters, 0);
 	}
-	mutex_unlock(&shm_connections_mutex);
+	mutex_unlock(&clt_connections.mutex);
 }
 
 static void take_letter_back(struct shm_conn *conn, unsigned int device)
 {
-	mutex_lock(&shm_connections_mutex);
+	mutex_lock(&clt_connections.mutex);
 	if (conn->letters[device])
 		ida_free(&letters_ida, conn->letters[device]);
 	conn->letters[device] = 0;
-	mutex_unlock(&shm_connections_mutex);
+	mutex_unlock(&clt_connections.mutex);
 }
 
 static int map_disk(struct shm_conn *conn, unsigned int device)
@@ -146,13 +146,13 @@ static void look_again(struct shm_conn *conn)
 	char why[UNBD_WHY_LEN];
 	bool up;
 
-	mutex_lock(&shm_connections_mutex);
+	mutex_lock(&clt_connections.mutex);
 	mutex_lock(&conn->recv_mutex);
 	up = conn->path && conn->up && !conn->broken;
 	mutex_unlock(&conn->recv_mutex);
 	if (up)
 		shm_link_find_devices(conn->path, why, sizeof(why));
-	mutex_unlock(&shm_connections_mutex);
+	mutex_unlock(&clt_connections.mutex);
 }
 
 /* Returns whether to do this again. */
@@ -241,7 +241,7 @@ static int open_conn(struct shm_connection *base, char *why, size_t len)
 static void added(struct shm_connection *base)
 {
 	/* Nobody must use a module that may yet fail to load. */
-	if (shm_ready)
+	if (clt_connections.ready)
 		shm_conn_show_disks(to_shm_conn(base));
 }
 
@@ -250,9 +250,9 @@ static struct shm_conn *get_conn(u32 id)
 {
 	struct shm_conn *conn;
 
-	mutex_lock(&shm_connections_mutex);
+	mutex_lock(&clt_connections.mutex);
 	conn = find_conn(id);
-	mutex_unlock(&shm_connections_mutex);
+	mutex_unlock(&clt_connections.mutex);
 	return conn;
 }
 
@@ -301,7 +301,7 @@ static void free_conn(struct shm_connection *base)
 	shm_link_exit(conn);
 }
 
-const struct shm_connection_ops shm_connection_ops = {
+static const struct shm_connection_ops connection_ops = {
 	.size = sizeof(struct shm_conn),
 	.open = open_conn,
 	.added = added,
@@ -309,6 +309,21 @@ const struct shm_connection_ops shm_connection_ops = {
 	.may_go = may_go,
 	.free = free_conn,
 };
+
+struct shm_connections clt_connections = {
+	.owner = THIS_MODULE,
+	.name = "unbd-shm-client",
+	.ops = &connection_ops,
+	.mutex = __MUTEX_INITIALIZER(clt_connections.mutex),
+	.list = LIST_HEAD_INIT(clt_connections.list),
+};
+
+module_param_cb(connections, &shm_param_connections, &clt_connections, 0644);
+MODULE_PARM_DESC(connections,
+		 "ID:REQUEST:RESPONSE:BUFFER[:PROTOCOL:PROTOCOL][,...]");
+module_param_cb(remove_connection, &shm_param_remove_connection,
+		&clt_connections, 0200);
+MODULE_PARM_DESC(remove_connection, "write: ID [force]");
 
 /* a to z, aa to zz and so on, as disks have been counted for ever */
 static void print_letters(char *to, unsigned int nr)
@@ -332,8 +347,8 @@ static int get_disks(char *page, const struct kernel_param *kp)
 	char letters[8];
 	int at = 0;
 
-	mutex_lock(&shm_connections_mutex);
-	list_for_each_entry(conn, &shm_connections, base.entry) {
+	mutex_lock(&clt_connections.mutex);
+	list_for_each_entry(conn, &clt_connections.list, base.entry) {
 		for (device = 0; device < SHM_MAX_DEVICES; device++) {
 			if (!conn->letters[device])
 				continue;
@@ -343,7 +358,7 @@ static int get_disks(char *page, const struct kernel_param *kp)
 					conn->base.option.id, device, letters);
 		}
 	}
-	mutex_unlock(&shm_connections_mutex);
+	mutex_unlock(&clt_connections.mutex);
 	return at;
 }
 
@@ -361,15 +376,15 @@ MODULE_PARM_DESC(disks, "read: SESSION:DEVICE=NAME, for udev");
  */
 int shm_conns_init(void)
 {
-	int err = shm_connections_init();
+	int err = shm_connections_init(&clt_connections);
 	struct shm_conn *conn;
 
 	if (err)
 		return err;
-	mutex_lock(&shm_connections_mutex);
-	WRITE_ONCE(shm_ready, true);
-	list_for_each_entry(conn, &shm_connections, base.entry)
+	mutex_lock(&clt_connections.mutex);
+	WRITE_ONCE(clt_connections.ready, true);
+	list_for_each_entry(conn, &clt_connections.list, base.entry)
 		shm_conn_show_disks(conn);
-	mutex_unlock(&shm_connections_mutex);
+	mutex_unlock(&clt_connections.mutex);
 	return 0;
 }

@@ -165,7 +165,7 @@ blk_status_t shm_queue_rq(struct unbd_leg *base, unsigned int queue,
 	if (kind != MUENBLOCK_SYNC) {
 		wire.length = blk_rq_bytes(rq);
 		wire.offset = clt_wire_offset(blk_rq_pos(rq) << SECTOR_SHIFT,
-					      leg->block, shm_offset_unit);
+					      leg->block, clt_offset_unit);
 	}
 	if (kind != MUENBLOCK_SYNC && kind != MUENBLOCK_DISCARD)
 		wire.buffer = (u64)nr * conn->slot_bytes;

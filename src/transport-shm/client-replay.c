@@ -20,7 +20,7 @@ static int write_again(struct unbd_leg *base, const struct unbd_write *write,
 	while (!err && done < write->length) {
 		rq.length = min(write->length - done, base->geometry.max_io);
 		rq.offset = clt_wire_offset(write->offset + done, leg->block,
-					    shm_offset_unit);
+					    clt_offset_unit);
 		unbd_write_copy(conn->base.regions.buffer.addr, write, done,
 				rq.length);
 		err = shm_control_io(leg, &rq, why, len);

@@ -20,36 +20,10 @@ struct workqueue_struct *shm_map_wq;
 /* ------------------------------------------------------------------ */
 /* Parameters                                                         */
 
-unsigned int shm_offset_unit = SHM_OFFSET_BLOCKS;
-
-static const char * const unit_names[] = {
-	[SHM_OFFSET_BLOCKS] = "lba",
-	[SHM_OFFSET_SECTORS] = "512",
-	[SHM_OFFSET_BYTES] = "bytes",
-};
-
-static int set_unit(const char *text, const struct kernel_param *kp)
-{
-	int unit = sysfs_match_string(unit_names, text);
-
-	if (unit < 0)
-		return unit;
-	WRITE_ONCE(shm_offset_unit, unit);
-	return 0;
-}
-
-static int get_unit(char *page, const struct kernel_param *kp)
-{
-	return scnprintf(page, PAGE_SIZE, "%s\n", unit_names[shm_offset_unit]);
-}
-
-static const struct kernel_param_ops unit_ops = {
-	.set = set_unit,
-	.get = get_unit,
-};
+enum shm_offset_unit clt_offset_unit = SHM_OFFSET_BLOCKS;
 
 /* Requests that are sent again must mean the same: not while it is in use. */
-module_param_cb(offset_unit, &unit_ops, NULL, 0444);
+module_param_cb(offset_unit, &shm_param_offset_unit, &clt_offset_unit, 0444);
 MODULE_PARM_DESC(offset_unit,
 		 "what the server counts offsets in: lba, 512 or bytes (default lba)");
 
@@ -335,7 +309,7 @@ static int __init unbd_shm_client_init(void)
 	return 0;
 
 err_conns:
-	shm_connections_exit();
+	shm_connections_exit(&clt_connections);
 	unbd_unregister_transport(&shm_ops);
 err_wq:
 	destroy_workqueue(shm_map_wq);
@@ -344,7 +318,7 @@ err_wq:
 
 static void __exit unbd_shm_client_exit(void)
 {
-	shm_connections_exit();
+	shm_connections_exit(&clt_connections);
 	unbd_unregister_transport(&shm_ops);
 	destroy_workqueue(shm_map_wq);
 }

@@ -10,9 +10,9 @@
  *
  * Locks, outermost first:
  *
- *	conns_mutex	(client-conn.c) which connections exist, conn->path
- *	recv_mutex	the response channel; who holds it completes requests
- *	send_lock	the request channel
+ *	clt_connections.mutex	which connections exist, conn->path
+ *	recv_mutex		the response channel; who holds it completes requests
+ *	send_lock		the request channel
  */
 #ifndef UNBD_SHM_CLIENT_H
 #define UNBD_SHM_CLIENT_H
@@ -28,6 +28,7 @@
 #include "client-block-codec.h"
 #include "channel.h"
 #include "connections.h"
+#include "parameters.h"
 #include "thread.h"
 
 /*
@@ -204,7 +205,8 @@ static inline struct shm_conn *conn_of(struct shm_leg *leg)
 }
 
 extern struct workqueue_struct *shm_map_wq;
-extern unsigned int shm_offset_unit;
+extern struct shm_connections clt_connections;
+extern enum shm_offset_unit clt_offset_unit;
 
 /* client-conn.c: which connections there are, and the disks that appear */
 int shm_conn_claim(struct shm_path *path, u32 id, char *why, size_t len);

@@ -248,7 +248,6 @@ int shm_parse_connection(const char **text, struct shm_connection_option *o,
 		err = parse_protocols(text, o, why, len);
 	return err ? err : end_entry(text, why, len);
 }
-EXPORT_SYMBOL_UNBD(shm_parse_connection);
 
 /**
  * shm_parse_device() - take the next of devices= apart
@@ -313,4 +312,3 @@ int shm_parse_remove(const char *text, u32 *id, bool *force,
 		return unbd_why(why, len, -EINVAL, "ID [force] is expected");
 	return id_of(number, id, why, len);
 }
-EXPORT_SYMBOL_UNBD(shm_parse_remove);

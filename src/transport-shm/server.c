@@ -8,34 +8,9 @@
 
 #include "server.h"
 
-unsigned int srv_offset_unit = SHM_OFFSET_BLOCKS;
+enum shm_offset_unit srv_offset_unit = SHM_OFFSET_BLOCKS;
 
-static const char * const unit_names[] = {
-	[SHM_OFFSET_BLOCKS] = "lba",
-	[SHM_OFFSET_SECTORS] = "512",
-	[SHM_OFFSET_BYTES] = "bytes",
-};
-
-static int set_unit(const char *text, const struct kernel_param *kp)
-{
-	int unit = sysfs_match_string(unit_names, text);
-
-	if (unit < 0)
-		return unit;
-	srv_offset_unit = unit;
-	return 0;
-}
-
-static int get_unit(char *page, const struct kernel_param *kp)
-{
-	return scnprintf(page, PAGE_SIZE, "%s\n", unit_names[srv_offset_unit]);
-}
-
-static const struct kernel_param_ops unit_ops = {
-	.set = set_unit,
-	.get = get_unit,
-};
-module_param_cb(offset_unit, &unit_ops, NULL, 0444);
+module_param_cb(offset_unit, &shm_param_offset_unit, &srv_offset_unit, 0444);
 MODULE_PARM_DESC(offset_unit,
 		 "what clients count offsets in: lba, 512 or bytes (default lba)");
 

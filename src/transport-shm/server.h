@@ -19,6 +19,7 @@
 #include "server-block-codec.h"
 #include "channel.h"
 #include "connections.h"
+#include "parameters.h"
 #include "thread.h"
 
 /*
@@ -142,7 +143,7 @@ struct srv_export {
  * @done: come back from the storage; lockless
  * @exports: what is offered, by number of the device
  * @nr_exports: how many
- * @nr_filled: and with those that are being added; under shm_connections_mutex
+ * @nr_filled: and with those that are being added; under the set's mutex
  * @added: there are more than when devices were opened last
  * @devices: those that are open
  */
@@ -188,7 +189,7 @@ static inline unsigned int srv_nr_exports(struct srv_conn *conn)
 }
 
 extern struct unbd_target_ops srv_target_ops;
-extern unsigned int srv_offset_unit;
+extern enum shm_offset_unit srv_offset_unit;
 
 /* server-conn.c: which connections and devices there are */
 int srv_conns_init(void);
