@@ -3,8 +3,8 @@
  * The block protocol in shared memory: elements that clients and servers
  * write, and what is believed of them.
  */
-#include "transport-shm/client-block-codec.h"
-#include "transport-shm/server-block-codec.h"
+#include "transport-shm/client/block-codec.h"
+#include "transport-shm/server/block-codec.h"
 
 #include "fuzz.h"
 

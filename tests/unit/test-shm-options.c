@@ -4,9 +4,9 @@
  */
 #include <unbd/parse.h>
 
-#include "transport-shm/client-block-codec.h"
-#include "transport-shm/server-block-codec.h"
+#include "transport-shm/client/block-codec.h"
 #include "transport-shm/options.h"
+#include "transport-shm/server/block-codec.h"
 
 #include "../fuzz/fuzz.h"
 #include "unit.h"

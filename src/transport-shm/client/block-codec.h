@@ -8,7 +8,7 @@
 
 #include <asm/byteorder.h>
 
-#include "elements.h"
+#include "transport-shm/elements.h"
 
 static inline void clt_pack_request(struct muenblock_request *to,
 				    const struct shm_request *from)

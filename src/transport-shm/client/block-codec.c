@@ -6,7 +6,7 @@
 #include <linux/kernel.h>
 #include <linux/math64.h>
 
-#include "client-block-codec.h"
+#include "block-codec.h"
 
 /**
  * clt_wire_offset() - a place on a device as a request has it

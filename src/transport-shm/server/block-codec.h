@@ -8,7 +8,7 @@
 
 #include <asm/byteorder.h>
 
-#include "elements.h"
+#include "transport-shm/elements.h"
 
 static inline void srv_unpack_request(struct shm_request *to,
 				      const struct muenblock_request *from)

@@ -16,11 +16,11 @@
 
 #include <unbd/target.h>
 
-#include "server-block-codec.h"
-#include "channel.h"
-#include "connections.h"
-#include "parameters.h"
-#include "thread.h"
+#include "block-codec.h"
+#include "transport-shm/channel.h"
+#include "transport-shm/connections.h"
+#include "transport-shm/parameters.h"
+#include "transport-shm/thread.h"
 
 /*
  * Requests at the storage, for each connection: more than a client of ours
@@ -43,7 +43,7 @@ struct srv_conn;
  * @nr: number of the device
  * @block: bytes of a block
  * @stable: what is written to it must not change meanwhile
- * @generation: of the requests that come; 0 or 1, see server-sync.c
+ * @generation: of the requests that come; 0 or 1, see sync.c
  * @under_way: requests of each generation that are not over
  * @syncs: flushes that wait for those
  * @closing: the core wants it closed
@@ -191,11 +191,11 @@ static inline unsigned int srv_nr_exports(struct srv_conn *conn)
 extern struct unbd_target_ops srv_target_ops;
 extern enum shm_offset_unit srv_offset_unit;
 
-/* server-conn.c: which connections and devices there are */
+/* conn.c: which connections and devices there are */
 int srv_conns_init(void);
 void srv_conns_exit(void);
 
-/* server-device.c: exports, open while a client is there */
+/* device.c: exports, open while a client is there */
 void srv_devices_open(struct srv_conn *conn);
 void srv_devices_close(struct srv_conn *conn, bool all);
 bool srv_devices_are_closing(struct srv_conn *conn);
@@ -206,7 +206,7 @@ unsigned int srv_nr_devices(struct srv_conn *conn);
 u64 srv_device_blocks(struct srv_device *device);
 void srv_close(struct unbd_conn *base);
 
-/* server-io.c: the thread's work */
+/* io.c: the thread's work */
 extern struct workqueue_struct *srv_io_wq;
 void srv_io_wait(struct work_struct *work);
 int srv_io_init(struct srv_conn *conn, char *why, size_t len);
@@ -222,7 +222,7 @@ void srv_respond(struct srv_conn *conn, const struct shm_request *wire,
 		 u64 status);
 bool srv_reap(struct srv_conn *conn);
 
-/* server-data.c: pieces of data, in the buffer or copied */
+/* data.c: pieces of data, in the buffer or copied */
 int srv_data_init(struct srv_conn *conn);
 int srv_data_make_room(struct srv_conn *conn);
 void srv_data_free(struct srv_conn *conn);
@@ -231,7 +231,7 @@ void srv_data_came(struct srv_request *req);
 void srv_data_exit(struct srv_request *req);
 struct srv_request *srv_data_hungry(struct srv_conn *conn);
 
-/* server-sync.c: flushes after what was asked for before */
+/* sync.c: flushes after what was asked for before */
 void srv_sync(struct srv_device *device, const struct shm_request *wire);
 void srv_sync_go(struct srv_device *device);
 
@@ -260,12 +260,12 @@ static inline void srv_sync_counted(struct srv_request *req)
 		srv_sync_go(device);
 }
 
-/* server-fence.c: requests of former connections */
+/* fence.c: requests of former connections */
 int srv_fences_init(void);
 void srv_fences_exit(void);
 void srv_fence(struct srv_device *device, const struct shm_request *rq);
 
-/* server-request.c: what a client asks for */
+/* request.c: what a client asks for */
 void srv_handle_request(struct srv_conn *conn, const struct shm_request *rq);
 void srv_pass_barrier(struct srv_conn *conn);
 

@@ -6,7 +6,7 @@
 #include <linux/kernel.h>
 #include <linux/math64.h>
 
-#include "server-block-codec.h"
+#include "block-codec.h"
 
 /**
  * srv_byte_offset() - a request's place on a device, in bytes

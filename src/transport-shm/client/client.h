@@ -25,11 +25,11 @@
 
 #include <unbd/transport.h>
 
-#include "client-block-codec.h"
-#include "channel.h"
-#include "connections.h"
-#include "parameters.h"
-#include "thread.h"
+#include "block-codec.h"
+#include "transport-shm/channel.h"
+#include "transport-shm/connections.h"
+#include "transport-shm/parameters.h"
+#include "transport-shm/thread.h"
 
 /*
  * A request's data begin at a slot and never fill it. So no two requests
@@ -208,14 +208,14 @@ extern struct workqueue_struct *shm_map_wq;
 extern struct shm_connections clt_connections;
 extern enum shm_offset_unit clt_offset_unit;
 
-/* client-conn.c: which connections there are, and the disks that appear */
+/* conn.c: which connections there are, and the disks that appear */
 int shm_conn_claim(struct shm_path *path, u32 id, char *why, size_t len);
 void shm_conn_unclaim(struct shm_path *path);
 void shm_conn_show_disks(struct shm_conn *conn);
 void shm_conn_look_for_disks(struct shm_conn *conn);
 int shm_conns_init(void);
 
-/* client-link.c: from nothing to a server that has answered */
+/* link.c: from nothing to a server that has answered */
 int shm_link_init(struct shm_conn *conn, char *why, size_t len);
 void shm_link_exit(struct shm_conn *conn);
 int shm_link_find_devices(struct shm_path *path, char *why, size_t len);
@@ -232,10 +232,10 @@ void shm_control_ping(struct shm_conn *conn);
 __printf(3, 4)
 void shm_conn_fail(struct shm_conn *conn, int error, const char *fmt, ...);
 
-/* client-replay.c: what a server has lost */
+/* replay.c: what a server has lost */
 extern const struct unbd_replay_ops shm_replay_ops;
 
-/* client-io.c: requests and responses */
+/* io.c: requests and responses */
 blk_status_t shm_queue_rq(struct unbd_leg *base, unsigned int queue,
 			  struct request *rq, bool last);
 void shm_commit_rqs(struct unbd_leg *base, unsigned int queue);
