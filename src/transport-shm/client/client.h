@@ -35,20 +35,20 @@
  * A request's data begin at a slot and never fill it. So no two requests
  * have data side by side, which servers would take for one request.
  */
-#define SHM_SLOT_BYTES		(128u << 10)
-#define SHM_SLOT_SPARE		4096u
+#define CLT_SLOT_BYTES		(128u << 10)
+#define CLT_SLOT_SPARE		4096u
 
 /* Slot 0 has no data: SMART data land there, and control requests use it. */
-#define SHM_FIRST_SLOT		1
+#define CLT_FIRST_SLOT		1
 
 /* That many a disk has for itself, if there are enough for all to share. */
-#define SHM_OWN_SLOTS		8
+#define CLT_OWN_SLOTS		8
 
 /* Fewer than the response channel has, and some left for control */
-#define SHM_MAX_SLOTS		1000
+#define CLT_MAX_SLOTS		1000
 
 /**
- * struct shm_slot - a request in flight and its part of the buffer
+ * struct clt_slot - a request in flight and its part of the buffer
  * @rq: the request; NULL when it was taken back, but the server has it still
  * @leg: where it was sent, NULL while the slot is free; to compare, it may be
  *	gone
@@ -57,9 +57,9 @@
  * @device: likewise
  * @generation: makes tags differ
  */
-struct shm_slot {
+struct clt_slot {
 	struct request *rq;
-	struct shm_leg *leg;
+	struct clt_leg *leg;
 	u32 tag;
 	u16 kind;
 	u16 device;
@@ -67,7 +67,7 @@ struct shm_slot {
 };
 
 /**
- * struct shm_conn - a connection
+ * struct clt_conn - a connection
  * @base: what both ends have of it
  * @path: who uses it, NULL when nobody does
  * @send_lock: @writer and @unsent
@@ -110,15 +110,15 @@ struct shm_slot {
  * @map_delay: jiffies until it looks again
  * @map_error: of the last attempt, to log it once
  */
-struct shm_conn {
+struct clt_conn {
 	struct shm_connection base;
-	struct shm_path *path;
+	struct clt_path *path;
 
 	spinlock_t send_lock;		/* writer, unsent */
 	struct shm_writer writer;
 	bool unsent;
 
-	struct shm_slot *slots;
+	struct clt_slot *slots;
 	unsigned int nr_slots;
 	unsigned int usable_slots;
 	unsigned int common_slots;
@@ -159,90 +159,90 @@ struct shm_conn {
 };
 
 /**
- * struct shm_path - a session's way through a connection
+ * struct clt_path - a session's way through a connection
  * @base: the core's part
  * @conn: the connection
  * @aborted: between abort and abort_clear
  */
-struct shm_path {
+struct clt_path {
 	struct unbd_path base;
-	struct shm_conn *conn;
+	struct clt_conn *conn;
 	bool aborted;
 };
 
 /**
- * struct shm_leg - a device behind a connection
+ * struct clt_leg - a device behind a connection
  * @base: the core's part
  * @device: its number there
  * @rank: how many devices with a number below that there are
  * @block: bytes of a block
  */
-struct shm_leg {
+struct clt_leg {
 	struct unbd_leg base;
 	u16 device;
 	u16 rank;
 	u32 block;
 };
 
-static inline struct shm_conn *to_shm_conn(struct shm_connection *base)
+static inline struct clt_conn *to_clt_conn(struct shm_connection *base)
 {
-	return container_of(base, struct shm_conn, base);
+	return container_of(base, struct clt_conn, base);
 }
 
-static inline struct shm_path *to_shm_path(struct unbd_path *path)
+static inline struct clt_path *to_clt_path(struct unbd_path *path)
 {
-	return container_of(path, struct shm_path, base);
+	return container_of(path, struct clt_path, base);
 }
 
-static inline struct shm_leg *to_shm_leg(struct unbd_leg *leg)
+static inline struct clt_leg *to_clt_leg(struct unbd_leg *leg)
 {
-	return container_of(leg, struct shm_leg, base);
+	return container_of(leg, struct clt_leg, base);
 }
 
-static inline struct shm_conn *conn_of(struct shm_leg *leg)
+static inline struct clt_conn *conn_of(struct clt_leg *leg)
 {
-	return to_shm_path(leg->base.path)->conn;
+	return to_clt_path(leg->base.path)->conn;
 }
 
-extern struct workqueue_struct *shm_map_wq;
+extern struct workqueue_struct *clt_map_wq;
 extern struct shm_connections clt_connections;
 extern enum shm_offset_unit clt_offset_unit;
 
 /* conn.c: which connections there are, and the disks that appear */
-int shm_conn_claim(struct shm_path *path, u32 id, char *why, size_t len);
-void shm_conn_unclaim(struct shm_path *path);
-void shm_conn_show_disks(struct shm_conn *conn);
-void shm_conn_look_for_disks(struct shm_conn *conn);
-int shm_conns_init(void);
+int clt_conn_claim(struct clt_path *path, u32 id, char *why, size_t len);
+void clt_conn_unclaim(struct clt_path *path);
+void clt_conn_show_disks(struct clt_conn *conn);
+void clt_conn_look_for_disks(struct clt_conn *conn);
+int clt_conns_init(void);
 
 /* link.c: from nothing to a server that has answered */
-int shm_link_init(struct shm_conn *conn, char *why, size_t len);
-void shm_link_exit(struct shm_conn *conn);
-int shm_link_find_devices(struct shm_path *path, char *why, size_t len);
-int shm_link_up(struct shm_path *path, char *why, size_t len);
-void shm_link_down(struct shm_conn *conn);
-int shm_control(struct shm_path *path, u16 kind, u16 device, u64 *status,
+int clt_link_init(struct clt_conn *conn, char *why, size_t len);
+void clt_link_exit(struct clt_conn *conn);
+int clt_link_find_devices(struct clt_path *path, char *why, size_t len);
+int clt_link_up(struct clt_path *path, char *why, size_t len);
+void clt_link_down(struct clt_conn *conn);
+int clt_control(struct clt_path *path, u16 kind, u16 device, u64 *status,
 		char *why, size_t len);
-int shm_control_fence(struct shm_leg *leg, struct unbd_instance *instance,
+int clt_control_fence(struct clt_leg *leg, struct unbd_instance *instance,
 		      char *why, size_t len);
-int shm_control_io(struct shm_leg *leg, struct shm_request *rq, char *why,
+int clt_control_io(struct clt_leg *leg, struct shm_request *rq, char *why,
 		   size_t len);
-void shm_control_answered(struct shm_conn *conn, const struct shm_response *rp);
-void shm_control_ping(struct shm_conn *conn);
+void clt_control_answered(struct clt_conn *conn, const struct shm_response *rp);
+void clt_control_ping(struct clt_conn *conn);
 __printf(3, 4)
-void shm_conn_fail(struct shm_conn *conn, int error, const char *fmt, ...);
+void clt_conn_fail(struct clt_conn *conn, int error, const char *fmt, ...);
 
 /* replay.c: what a server has lost */
-extern const struct unbd_replay_ops shm_replay_ops;
+extern const struct unbd_replay_ops clt_replay_ops;
 
 /* io.c: requests and responses */
-blk_status_t shm_queue_rq(struct unbd_leg *base, unsigned int queue,
+blk_status_t clt_queue_rq(struct unbd_leg *base, unsigned int queue,
 			  struct request *rq, bool last);
-void shm_commit_rqs(struct unbd_leg *base, unsigned int queue);
-int shm_poll(struct unbd_leg *base, unsigned int queue);
-void shm_send(struct shm_conn *conn, const struct shm_request *rq, bool last);
-unsigned int shm_receive(struct shm_conn *conn);
-void shm_orphan_requests(struct shm_leg *leg);
-extern const struct shm_thread_ops shm_client_thread_ops;
+void clt_commit_rqs(struct unbd_leg *base, unsigned int queue);
+int clt_poll(struct unbd_leg *base, unsigned int queue);
+void clt_send(struct clt_conn *conn, const struct shm_request *rq, bool last);
+unsigned int clt_receive(struct clt_conn *conn);
+void clt_orphan_requests(struct clt_leg *leg);
+extern const struct shm_thread_ops clt_thread_ops;
 
 #endif

@@ -29,15 +29,15 @@ MODULE_PARM_DESC(map_options,
 /* Those that are taken; a connection gives its own back when it goes. */
 static DEFINE_IDA(letters_ida);
 
-static struct shm_conn *find_conn(u32 id)
+static struct clt_conn *find_conn(u32 id)
 {
 	struct shm_connection *base = shm_connection_find(&clt_connections, id);
 
-	return base ? to_shm_conn(base) : NULL;
+	return base ? to_clt_conn(base) : NULL;
 }
 
 /**
- * shm_conn_claim() - take a connection for a path
+ * clt_conn_claim() - take a connection for a path
  * @path: path
  * @id: number of the connection
  * @why: reason of a failure
@@ -45,9 +45,9 @@ static struct shm_conn *find_conn(u32 id)
  *
  * Return: 0, -ENOENT, or -EBUSY when another path has it.
  */
-int shm_conn_claim(struct shm_path *path, u32 id, char *why, size_t len)
+int clt_conn_claim(struct clt_path *path, u32 id, char *why, size_t len)
 {
-	struct shm_conn *conn;
+	struct clt_conn *conn;
 	int err = 0;
 
 	mutex_lock(&clt_connections.mutex);
@@ -69,10 +69,10 @@ int shm_conn_claim(struct shm_path *path, u32 id, char *why, size_t len)
 }
 
 /**
- * shm_conn_unclaim() - the reverse of shm_conn_claim()
+ * clt_conn_unclaim() - the reverse of clt_conn_claim()
  * @path: path that is not connected
  */
-void shm_conn_unclaim(struct shm_path *path)
+void clt_conn_unclaim(struct clt_path *path)
 {
 	mutex_lock(&clt_connections.mutex);
 	path->conn->path = NULL;
@@ -82,7 +82,7 @@ void shm_conn_unclaim(struct shm_path *path)
 /* ------------------------------------------------------------------ */
 /* Disks that appear                                                  */
 
-static int next_disk(struct shm_conn *conn)
+static int next_disk(struct clt_conn *conn)
 {
 	unsigned int device;
 
@@ -94,7 +94,7 @@ static int next_disk(struct shm_conn *conn)
 	return -1;
 }
 
-static void give_letter(struct shm_conn *conn, unsigned int device)
+static void give_letter(struct clt_conn *conn, unsigned int device)
 {
 	int letters;
 
@@ -107,7 +107,7 @@ static void give_letter(struct shm_conn *conn, unsigned int device)
 	mutex_unlock(&clt_connections.mutex);
 }
 
-static void take_letter_back(struct shm_conn *conn, unsigned int device)
+static void take_letter_back(struct clt_conn *conn, unsigned int device)
 {
 	mutex_lock(&clt_connections.mutex);
 	if (conn->letters[device])
@@ -116,7 +116,7 @@ static void take_letter_back(struct shm_conn *conn, unsigned int device)
 	mutex_unlock(&clt_connections.mutex);
 }
 
-static int map_disk(struct shm_conn *conn, unsigned int device)
+static int map_disk(struct clt_conn *conn, unsigned int device)
 {
 	char why[UNBD_WHY_LEN] = "";
 	char *line;
@@ -141,7 +141,7 @@ static int map_disk(struct shm_conn *conn, unsigned int device)
  * If the connection breaks meanwhile the one that follows asks again. The path
  * stays: its session waits for the mutex.
  */
-static void look_again(struct shm_conn *conn)
+static void look_again(struct clt_conn *conn)
 {
 	char why[UNBD_WHY_LEN];
 	bool up;
@@ -151,12 +151,12 @@ static void look_again(struct shm_conn *conn)
 	up = conn->path && conn->up && !conn->broken;
 	mutex_unlock(&conn->recv_mutex);
 	if (up)
-		shm_link_find_devices(conn->path, why, sizeof(why));
+		clt_link_find_devices(conn->path, why, sizeof(why));
 	mutex_unlock(&clt_connections.mutex);
 }
 
 /* Returns whether to do this again. */
-static bool map_disks(struct shm_conn *conn)
+static bool map_disks(struct clt_conn *conn)
 {
 	int device, err;
 
@@ -182,8 +182,8 @@ static bool map_disks(struct shm_conn *conn)
 
 static void map_work(struct work_struct *work)
 {
-	struct shm_conn *conn = container_of(to_delayed_work(work),
-					     struct shm_conn, map_work);
+	struct clt_conn *conn = container_of(to_delayed_work(work),
+					     struct clt_conn, map_work);
 	unsigned long delay = min_t(unsigned long, 2 * conn->map_delay,
 				    LAST_LOOK);
 	bool again = true;
@@ -198,33 +198,33 @@ static void map_work(struct work_struct *work)
 	/* The attempt may have connected, and so asked for one more at once. */
 	if (again) {
 		conn->map_delay = delay;
-		mod_delayed_work(shm_map_wq, &conn->map_work, delay);
+		mod_delayed_work(clt_map_wq, &conn->map_work, delay);
 	}
 	module_put(THIS_MODULE);
 }
 
 /**
- * shm_conn_show_disks() - map what is not mapped yet
+ * clt_conn_show_disks() - map what is not mapped yet
  * @conn: connection whose devices have been asked for
  *
  * Any context.
  */
-void shm_conn_show_disks(struct shm_conn *conn)
+void clt_conn_show_disks(struct clt_conn *conn)
 {
 	conn->map_delay = FIRST_LOOK;
-	mod_delayed_work(shm_map_wq, &conn->map_work, 0);
+	mod_delayed_work(clt_map_wq, &conn->map_work, 0);
 }
 
 /**
- * shm_conn_look_for_disks() - the server has other devices now
+ * clt_conn_look_for_disks() - the server has other devices now
  * @conn: connection that is up
  *
  * Any context.
  */
-void shm_conn_look_for_disks(struct shm_conn *conn)
+void clt_conn_look_for_disks(struct clt_conn *conn)
 {
 	WRITE_ONCE(conn->look_again, true);
-	shm_conn_show_disks(conn);
+	clt_conn_show_disks(conn);
 }
 
 /* ------------------------------------------------------------------ */
@@ -232,23 +232,23 @@ void shm_conn_look_for_disks(struct shm_conn *conn)
 
 static int open_conn(struct shm_connection *base, char *why, size_t len)
 {
-	struct shm_conn *conn = to_shm_conn(base);
+	struct clt_conn *conn = to_clt_conn(base);
 
 	INIT_DELAYED_WORK(&conn->map_work, map_work);
-	return shm_link_init(conn, why, len);
+	return clt_link_init(conn, why, len);
 }
 
 static void added(struct shm_connection *base)
 {
 	/* Nobody must use a module that may yet fail to load. */
 	if (clt_connections.ready)
-		shm_conn_show_disks(to_shm_conn(base));
+		clt_conn_show_disks(to_clt_conn(base));
 }
 
 /* Whoever removes connections holds the lock of the parameters. */
-static struct shm_conn *get_conn(u32 id)
+static struct clt_conn *get_conn(u32 id)
 {
-	struct shm_conn *conn;
+	struct clt_conn *conn;
 
 	mutex_lock(&clt_connections.mutex);
 	conn = find_conn(id);
@@ -259,7 +259,7 @@ static struct shm_conn *get_conn(u32 id)
 static int vacate(u32 id, bool force, char *why, size_t len)
 {
 	DECLARE_BITMAP(shown, SHM_MAX_DEVICES);
-	struct shm_conn *conn = get_conn(id);
+	struct clt_conn *conn = get_conn(id);
 	char session[24];
 	int err;
 
@@ -273,7 +273,7 @@ static int vacate(u32 id, bool force, char *why, size_t len)
 	/* It stays, and with it what is not mapped yet. */
 	if (err) {
 		bitmap_copy(conn->shown, shown, SHM_MAX_DEVICES);
-		shm_conn_show_disks(conn);
+		clt_conn_show_disks(conn);
 	}
 	return err;
 }
@@ -281,7 +281,7 @@ static int vacate(u32 id, bool force, char *why, size_t len)
 static int may_go(struct shm_connection *base, bool force,
 		  char *why, size_t len)
 {
-	struct shm_conn *conn = to_shm_conn(base);
+	struct clt_conn *conn = to_clt_conn(base);
 
 	if (conn->path)
 		return unbd_why(why, len, -EBUSY, "in use by %s",
@@ -291,18 +291,18 @@ static int may_go(struct shm_connection *base, bool force,
 
 static void free_conn(struct shm_connection *base)
 {
-	struct shm_conn *conn = to_shm_conn(base);
+	struct clt_conn *conn = to_clt_conn(base);
 	unsigned int device;
 
 	cancel_delayed_work_sync(&conn->map_work);
 	for (device = 0; device < SHM_MAX_DEVICES; device++)
 		if (conn->letters[device])
 			ida_free(&letters_ida, conn->letters[device]);
-	shm_link_exit(conn);
+	clt_link_exit(conn);
 }
 
 static const struct shm_connection_ops connection_ops = {
-	.size = sizeof(struct shm_conn),
+	.size = sizeof(struct clt_conn),
 	.open = open_conn,
 	.added = added,
 	.vacate = vacate,
@@ -342,7 +342,7 @@ static void print_letters(char *to, unsigned int nr)
 
 static int get_disks(char *page, const struct kernel_param *kp)
 {
-	struct shm_conn *conn;
+	struct clt_conn *conn;
 	unsigned int device;
 	char letters[8];
 	int at = 0;
@@ -369,22 +369,22 @@ module_param_cb(disks, &disks_ops, NULL, 0444);
 MODULE_PARM_DESC(disks, "read: SESSION:DEVICE=NAME, for udev");
 
 /**
- * shm_conns_init() - make the connections that the module was loaded with
+ * clt_conns_init() - make the connections that the module was loaded with
  *
  * Return: 0 or -errno; then shm_connections_exit() is to be called all the
  * same.
  */
-int shm_conns_init(void)
+int clt_conns_init(void)
 {
 	int err = shm_connections_init(&clt_connections);
-	struct shm_conn *conn;
+	struct clt_conn *conn;
 
 	if (err)
 		return err;
 	mutex_lock(&clt_connections.mutex);
 	WRITE_ONCE(clt_connections.ready, true);
 	list_for_each_entry(conn, &clt_connections.list, base.entry)
-		shm_conn_show_disks(conn);
+		clt_conn_show_disks(conn);
 	mutex_unlock(&clt_connections.mutex);
 	return 0;
 }

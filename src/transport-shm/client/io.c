@@ -17,12 +17,12 @@
 /* A server that has been silent for that many keepalives is gone. */
 #define MISSED		3
 
-static void *slot_data(struct shm_conn *conn, unsigned int slot)
+static void *slot_data(struct clt_conn *conn, unsigned int slot)
 {
 	return conn->base.regions.buffer.addr + (size_t)slot * conn->slot_bytes;
 }
 
-static void copy_to_slot(struct shm_conn *conn, unsigned int slot,
+static void copy_to_slot(struct clt_conn *conn, unsigned int slot,
 			 struct request *rq)
 {
 	u8 *to = slot_data(conn, slot);
@@ -38,7 +38,7 @@ static void copy_to_slot(struct shm_conn *conn, unsigned int slot,
 	}
 }
 
-static void copy_from_slot(struct shm_conn *conn, unsigned int slot,
+static void copy_from_slot(struct clt_conn *conn, unsigned int slot,
 			   struct request *rq)
 {
 	const u8 *from = slot_data(conn, slot);
@@ -72,7 +72,7 @@ static int kind_of(struct request *rq)
 }
 
 /* From @start on, and then from the first one */
-static unsigned int take_from(struct shm_conn *conn, unsigned int first,
+static unsigned int take_from(struct clt_conn *conn, unsigned int first,
 			      unsigned int start, unsigned int end)
 {
 	unsigned int slot = start;
@@ -95,28 +95,28 @@ static unsigned int take_from(struct shm_conn *conn, unsigned int first,
  * Each CPU begins to look somewhere else. When the others have taken all that
  * is there for everybody, a disk has a few for itself.
  */
-static unsigned int take_slot(struct shm_conn *conn, unsigned int rank)
+static unsigned int take_slot(struct clt_conn *conn, unsigned int rank)
 {
 	unsigned int nr = conn->common_slots, slot, own, end;
 
-	slot = take_from(conn, SHM_FIRST_SLOT, SHM_FIRST_SLOT +
-			 raw_smp_processor_id() * 37 % (nr - SHM_FIRST_SLOT),
+	slot = take_from(conn, CLT_FIRST_SLOT, CLT_FIRST_SLOT +
+			 raw_smp_processor_id() * 37 % (nr - CLT_FIRST_SLOT),
 			 nr);
 	if (likely(slot))
 		return slot;
 	/* How many devices there are may be changing. */
 	end = min(nr + (rank + 1) * conn->own_slots, conn->usable_slots);
-	own = end - min(conn->own_slots, end - SHM_FIRST_SLOT);
+	own = end - min(conn->own_slots, end - CLT_FIRST_SLOT);
 	return take_from(conn, own, own, end);
 }
 
-static void give_back_slot(struct shm_conn *conn, unsigned int slot)
+static void give_back_slot(struct clt_conn *conn, unsigned int slot)
 {
 	clear_bit_unlock(slot, conn->used);
 }
 
 /* Where nobody tells us, the answer has to be looked for. */
-static void tell_server(struct shm_conn *conn)
+static void tell_server(struct clt_conn *conn)
 {
 	shm_region_notify(&conn->base.regions.request);
 	if (conn->base.regions.response.polled)
@@ -124,12 +124,12 @@ static void tell_server(struct shm_conn *conn)
 }
 
 /**
- * shm_send() - write a request to the channel
+ * clt_send() - write a request to the channel
  * @conn: connection that is being or has been connected
  * @rq: request
  * @last: nothing follows at once, so tell the server
  */
-void shm_send(struct shm_conn *conn, const struct shm_request *rq, bool last)
+void clt_send(struct clt_conn *conn, const struct shm_request *rq, bool last)
 {
 	struct muenblock_request element;
 
@@ -142,13 +142,13 @@ void shm_send(struct shm_conn *conn, const struct shm_request *rq, bool last)
 		tell_server(conn);
 }
 
-blk_status_t shm_queue_rq(struct unbd_leg *base, unsigned int queue,
+blk_status_t clt_queue_rq(struct unbd_leg *base, unsigned int queue,
 			  struct request *rq, bool last)
 {
-	struct shm_leg *leg = to_shm_leg(base);
-	struct shm_conn *conn = conn_of(leg);
+	struct clt_leg *leg = to_clt_leg(base);
+	struct clt_conn *conn = conn_of(leg);
 	struct shm_request wire = { .device = leg->device };
-	struct shm_slot *slot;
+	struct clt_slot *slot;
 	int kind = kind_of(rq);
 	unsigned int nr;
 
@@ -158,7 +158,7 @@ blk_status_t shm_queue_rq(struct unbd_leg *base, unsigned int queue,
 		return BLK_STS_TRANSPORT;
 	nr = take_slot(conn, leg->rank);
 	if (!nr) {
-		shm_commit_rqs(base, queue);
+		clt_commit_rqs(base, queue);
 		return BLK_STS_RESOURCE;
 	}
 	slot = &conn->slots[nr];
@@ -183,13 +183,13 @@ blk_status_t shm_queue_rq(struct unbd_leg *base, unsigned int queue,
 	 * server that guesses even before it was asked: hands off.
 	 */
 	smp_store_release(&slot->tag, wire.tag);
-	shm_send(conn, &wire, last);
+	clt_send(conn, &wire, last);
 	return BLK_STS_OK;
 }
 
-void shm_commit_rqs(struct unbd_leg *base, unsigned int queue)
+void clt_commit_rqs(struct unbd_leg *base, unsigned int queue)
 {
-	struct shm_conn *conn = conn_of(to_shm_leg(base));
+	struct clt_conn *conn = conn_of(to_clt_leg(base));
 	bool tell;
 
 	spin_lock(&conn->send_lock);
@@ -201,16 +201,16 @@ void shm_commit_rqs(struct unbd_leg *base, unsigned int queue)
 }
 
 /* The slot whose request a response answers, or NULL */
-static struct shm_slot *find_slot(struct shm_conn *conn,
+static struct clt_slot *find_slot(struct clt_conn *conn,
 				  const struct shm_response *rp)
 {
 	unsigned int nr = rp->tag & 0xffff;
-	struct shm_slot *slot;
+	struct clt_slot *slot;
 
-	if (nr < SHM_FIRST_SLOT || nr >= conn->nr_slots)
+	if (nr < CLT_FIRST_SLOT || nr >= conn->nr_slots)
 		return NULL;
 	slot = &conn->slots[array_index_nospec(nr, conn->nr_slots)];
-	/* Pairs with shm_queue_rq(): what the slot says is complete. */
+	/* Pairs with clt_queue_rq(): what the slot says is complete. */
 	if (smp_load_acquire(&slot->tag) != rp->tag)
 		return NULL;
 	if (slot->kind != rp->kind || slot->device != rp->device)
@@ -224,7 +224,7 @@ static blk_status_t block_status(const struct shm_response *rp)
 }
 
 /* Taken back meanwhile: nobody but the server knows of it any more. */
-static struct request *end_slot(struct shm_conn *conn, struct shm_slot *slot)
+static struct request *end_slot(struct clt_conn *conn, struct clt_slot *slot)
 {
 	unsigned int nr = slot - conn->slots;
 	struct request *rq = slot->rq;
@@ -239,18 +239,18 @@ static struct request *end_slot(struct shm_conn *conn, struct shm_slot *slot)
 	return rq;
 }
 
-static bool handle_response(struct shm_conn *conn,
+static bool handle_response(struct clt_conn *conn,
 			    const struct muenblock_response *element)
 {
 	struct shm_response rp;
-	struct shm_slot *slot;
+	struct clt_slot *slot;
 	struct request *rq;
 
 	clt_unpack_response(&rp, element);
 	conn->heard = jiffies;
 	conn->pinged = false;
 	if (!(rp.tag & 0xffff)) {
-		shm_control_answered(conn, &rp);
+		clt_control_answered(conn, &rp);
 		return false;
 	}
 	if (conn->resetting)
@@ -270,32 +270,32 @@ static bool handle_response(struct shm_conn *conn,
 	return false;
 }
 
-static void handle_state(struct shm_conn *conn, enum shm_read state)
+static void handle_state(struct clt_conn *conn, enum shm_read state)
 {
 	switch (state) {
 	case SHM_READ_INACTIVE:
-		shm_conn_fail(conn, -ECONNRESET, "the server has gone");
+		clt_conn_fail(conn, -ECONNRESET, "the server has gone");
 		break;
 	case SHM_READ_RESTARTED:
-		shm_conn_fail(conn, -ECONNRESET, "the server has begun anew");
+		clt_conn_fail(conn, -ECONNRESET, "the server has begun anew");
 		break;
 	case SHM_READ_INCOMPATIBLE:
-		shm_conn_fail(conn, -EPROTO,
+		clt_conn_fail(conn, -EPROTO,
 			      "the server speaks another protocol now");
 		break;
 	default:
-		shm_conn_fail(conn, -EOVERFLOW,
+		clt_conn_fail(conn, -EOVERFLOW,
 			      "the server has overrun its channel");
 	}
 }
 
 /**
- * shm_receive() - take what has come on the response channel
+ * clt_receive() - take what has come on the response channel
  * @conn: connection, its recv_mutex is held
  *
  * Return: number of requests completed.
  */
-unsigned int shm_receive(struct shm_conn *conn)
+unsigned int clt_receive(struct clt_conn *conn)
 {
 	struct muenblock_response element;
 	unsigned int i, completed = 0;
@@ -315,7 +315,7 @@ unsigned int shm_receive(struct shm_conn *conn)
 	return completed;
 }
 
-static void watch_server(struct shm_conn *conn)
+static void watch_server(struct clt_conn *conn)
 {
 	unsigned int keepalive = conn->path->base.keepalive;
 	unsigned long silence = jiffies - conn->heard;
@@ -327,26 +327,26 @@ static void watch_server(struct shm_conn *conn)
 	if (!conn->pinged) {
 		conn->pinged = true;
 		conn->asked = jiffies;
-		shm_control_ping(conn);
+		clt_control_ping(conn);
 	} else if (jiffies - conn->asked > (MISSED - 1) * keepalive * HZ) {
-		shm_conn_fail(conn, -ETIMEDOUT,
+		clt_conn_fail(conn, -ETIMEDOUT,
 			      "nothing from the server for %u ms",
 			      jiffies_to_msecs(silence));
 	}
 }
 
-static struct shm_conn *conn_of_thread(struct shm_thread *thread)
+static struct clt_conn *conn_of_thread(struct shm_thread *thread)
 {
-	return container_of(thread, struct shm_conn, thread);
+	return container_of(thread, struct clt_conn, thread);
 }
 
 static bool client_work(struct shm_thread *thread)
 {
-	struct shm_conn *conn = conn_of_thread(thread);
+	struct clt_conn *conn = conn_of_thread(thread);
 	unsigned int completed;
 
 	mutex_lock(&conn->recv_mutex);
-	completed = shm_receive(conn);
+	completed = clt_receive(conn);
 	watch_server(conn);
 	mutex_unlock(&conn->recv_mutex);
 	return completed;
@@ -354,49 +354,49 @@ static bool client_work(struct shm_thread *thread)
 
 static bool client_pending(struct shm_thread *thread)
 {
-	struct shm_conn *conn = conn_of_thread(thread);
+	struct clt_conn *conn = conn_of_thread(thread);
 
 	return !READ_ONCE(conn->broken) && shm_reader_pending(&conn->reader);
 }
 
 static bool client_busy(struct shm_thread *thread)
 {
-	struct shm_conn *conn = conn_of_thread(thread);
+	struct clt_conn *conn = conn_of_thread(thread);
 
 	return READ_ONCE(conn->control_tag) ||
-	       find_next_bit(conn->used, conn->nr_slots, SHM_FIRST_SLOT) <
+	       find_next_bit(conn->used, conn->nr_slots, CLT_FIRST_SLOT) <
 	       conn->nr_slots;
 }
 
-const struct shm_thread_ops shm_client_thread_ops = {
+const struct shm_thread_ops clt_thread_ops = {
 	.work = client_work,
 	.pending = client_pending,
 	.busy = client_busy,
 };
 
-int shm_poll(struct unbd_leg *base, unsigned int queue)
+int clt_poll(struct unbd_leg *base, unsigned int queue)
 {
-	struct shm_conn *conn = conn_of(to_shm_leg(base));
+	struct clt_conn *conn = conn_of(to_clt_leg(base));
 	int completed;
 
 	if (!shm_reader_pending(&conn->reader) ||
 	    !mutex_trylock(&conn->recv_mutex))
 		return 0;
-	completed = shm_receive(conn);
+	completed = clt_receive(conn);
 	mutex_unlock(&conn->recv_mutex);
 	return completed;
 }
 
 /**
- * shm_orphan_requests() - let go of a leg's requests
+ * clt_orphan_requests() - let go of a leg's requests
  * @leg: leg that is being detached
  *
  * The core takes them back. Their slots stay in use until the server has
  * answered: until then it may write there.
  */
-void shm_orphan_requests(struct shm_leg *leg)
+void clt_orphan_requests(struct clt_leg *leg)
 {
-	struct shm_conn *conn = conn_of(leg);
+	struct clt_conn *conn = conn_of(leg);
 	unsigned int nr;
 
 	mutex_lock(&conn->recv_mutex);

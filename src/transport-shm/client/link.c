@@ -25,7 +25,7 @@
 #define FENCE_TIME	(10 * HZ)
 
 /**
- * shm_conn_fail() - a connection has broken, and the path with it
+ * clt_conn_fail() - a connection has broken, and the path with it
  * @conn: connection, its recv_mutex is held
  * @error: -errno
  * @fmt: what happened
@@ -33,7 +33,7 @@
  * Only the first one is reported, and to the core only when it knows of the
  * connection: an attempt that fails is to be followed by a pause.
  */
-void shm_conn_fail(struct shm_conn *conn, int error, const char *fmt, ...)
+void clt_conn_fail(struct clt_conn *conn, int error, const char *fmt, ...)
 {
 	struct va_format vaf = { .fmt = fmt };
 	va_list args;
@@ -53,20 +53,20 @@ void shm_conn_fail(struct shm_conn *conn, int error, const char *fmt, ...)
 /* Control requests                                                   */
 
 /**
- * shm_control_answered() - a response with the tag of a control request
+ * clt_control_answered() - a response with the tag of a control request
  * @conn: connection, its recv_mutex is held
  * @rp: the response
  *
  * One of another kind is not believed: what was pending before a reset may
  * still be so.
  */
-void shm_control_answered(struct shm_conn *conn, const struct shm_response *rp)
+void clt_control_answered(struct clt_conn *conn, const struct shm_response *rp)
 {
 	if (rp->tag && rp->tag == conn->ping_tag &&
 	    rp->kind == MUENBLOCK_MAX_DEVICES) {
 		conn->ping_tag = 0;
 		if (rp->status != conn->told_devices)
-			shm_conn_look_for_disks(conn);
+			clt_conn_look_for_disks(conn);
 		return;
 	}
 	if (!rp->tag || rp->tag != conn->control_tag ||
@@ -79,7 +79,7 @@ void shm_control_answered(struct shm_conn *conn, const struct shm_response *rp)
 	wake_up_all(&conn->control_wait);
 }
 
-static u32 next_tag(struct shm_conn *conn)
+static u32 next_tag(struct clt_conn *conn)
 {
 	if (!++conn->tags)
 		conn->tags = 1;
@@ -87,10 +87,10 @@ static u32 next_tag(struct shm_conn *conn)
 }
 
 /**
- * shm_control_ping() - ask something, just to be answered
+ * clt_control_ping() - ask something, just to be answered
  * @conn: connection, its recv_mutex is held
  */
-void shm_control_ping(struct shm_conn *conn)
+void clt_control_ping(struct clt_conn *conn)
 {
 	struct shm_request rq = {
 		.kind = MUENBLOCK_MAX_DEVICES,
@@ -98,21 +98,21 @@ void shm_control_ping(struct shm_conn *conn)
 	};
 
 	conn->ping_tag = rq.tag;
-	shm_send(conn, &rq, true);
+	clt_send(conn, &rq, true);
 }
 
-static bool control_over(struct shm_path *path)
+static bool control_over(struct clt_path *path)
 {
-	struct shm_conn *conn = path->conn;
+	struct clt_conn *conn = path->conn;
 
 	return !READ_ONCE(conn->control_tag) || READ_ONCE(conn->broken) ||
 	       READ_ONCE(path->aborted);
 }
 
-static int control_result(struct shm_path *path, u16 kind, u64 *status,
+static int control_result(struct clt_path *path, u16 kind, u64 *status,
 			  char *why, size_t len)
 {
-	struct shm_conn *conn = path->conn;
+	struct clt_conn *conn = path->conn;
 	bool answered;
 
 	mutex_lock(&conn->recv_mutex);
@@ -134,10 +134,10 @@ static int control_result(struct shm_path *path, u16 kind, u64 *status,
 }
 
 /* Its data, if it has any, are where slot 0 is: at the buffer's beginning. */
-static int ask(struct shm_path *path, struct shm_request *rq,
+static int ask(struct clt_path *path, struct shm_request *rq,
 	       unsigned long timeout, u64 *status, char *why, size_t len)
 {
-	struct shm_conn *conn = path->conn;
+	struct clt_conn *conn = path->conn;
 
 	lockdep_assert_held(&conn->control_mutex);
 
@@ -146,7 +146,7 @@ static int ask(struct shm_path *path, struct shm_request *rq,
 	conn->control_tag = rq->tag;
 	conn->control_kind = rq->kind;
 	conn->control_device = rq->device;
-	shm_send(conn, rq, true);
+	clt_send(conn, rq, true);
 	mutex_unlock(&conn->recv_mutex);
 	shm_thread_kick(&conn->thread);
 	wait_event_timeout(conn->control_wait, control_over(path), timeout);
@@ -154,7 +154,7 @@ static int ask(struct shm_path *path, struct shm_request *rq,
 }
 
 /**
- * shm_control() - ask the server and wait for its answer
+ * clt_control() - ask the server and wait for its answer
  * @path: path that uses the connection
  * @kind: what to ask for
  * @device: number of the device
@@ -164,11 +164,11 @@ static int ask(struct shm_path *path, struct shm_request *rq,
  *
  * Return: 0; -ETIMEDOUT, -ECONNRESET or -ECANCELED.
  */
-int shm_control(struct shm_path *path, u16 kind, u16 device, u64 *status,
+int clt_control(struct clt_path *path, u16 kind, u16 device, u64 *status,
 		char *why, size_t len)
 {
 	struct shm_request rq = { .kind = kind, .device = device };
-	struct shm_conn *conn = path->conn;
+	struct clt_conn *conn = path->conn;
 	int err;
 
 	mutex_lock(&conn->control_mutex);
@@ -178,20 +178,20 @@ int shm_control(struct shm_path *path, u16 kind, u16 device, u64 *status,
 }
 
 /**
- * shm_control_fence() - have the server fence what other legs left behind
+ * clt_control_fence() - have the server fence what other legs left behind
  * @leg: leg with its keys; the server is unbd's
  * @instance: gets the life that the server's machine is in
  * @why: reason of a failure
  * @len: size of @why
  *
  * Sleeps until the server waits no longer. Return: 0; -EBUSY when requests are
- * still at the server's storage; or as shm_control().
+ * still at the server's storage; or as clt_control().
  */
-int shm_control_fence(struct shm_leg *leg, struct unbd_instance *instance,
+int clt_control_fence(struct clt_leg *leg, struct unbd_instance *instance,
 		      char *why, size_t len)
 {
-	struct shm_path *path = to_shm_path(leg->base.path);
-	struct shm_conn *conn = path->conn;
+	struct clt_path *path = to_clt_path(leg->base.path);
+	struct clt_conn *conn = path->conn;
 	void *buffer = conn->base.regions.buffer.addr;
 	struct shm_request rq = {
 		.kind = MUENBLOCK_UNBD_FENCE,
@@ -214,7 +214,7 @@ int shm_control_fence(struct shm_leg *leg, struct unbd_instance *instance,
 }
 
 /**
- * shm_control_io() - have the server carry out one request, and wait
+ * clt_control_io() - have the server carry out one request, and wait
  * @leg: the leg
  * @rq: a flush, or a write whose data are at the buffer's beginning; gets its
  *	device and tag
@@ -224,12 +224,12 @@ int shm_control_fence(struct shm_leg *leg, struct unbd_instance *instance,
  * The caller holds the connection's control_mutex.
  *
  * Return: 0, or what the server answered, a positive errno; or as
- * shm_control().
+ * clt_control().
  */
-int shm_control_io(struct shm_leg *leg, struct shm_request *rq, char *why,
+int clt_control_io(struct clt_leg *leg, struct shm_request *rq, char *why,
 		   size_t len)
 {
-	struct shm_path *path = to_shm_path(leg->base.path);
+	struct clt_path *path = to_clt_path(leg->base.path);
 	u64 status;
 	int err;
 
@@ -241,11 +241,11 @@ int shm_control_io(struct shm_leg *leg, struct shm_request *rq, char *why,
 /* ------------------------------------------------------------------ */
 /* Up and down                                                        */
 
-static int wait_for_server(struct shm_path *path, char *why, size_t len)
+static int wait_for_server(struct clt_path *path, char *why, size_t len)
 {
 	unsigned long end = jiffies + path->base.attempts.connect_timeout;
 	unsigned long wait = FIRST_WAIT;
-	struct shm_conn *conn = path->conn;
+	struct clt_conn *conn = path->conn;
 	const struct shm_stream_header *h = conn->reader.header;
 
 	while (!shm_reader_active(&conn->reader)) {
@@ -285,9 +285,9 @@ static int wait_for_server(struct shm_path *path, char *why, size_t len)
  * on more has been written than there are slots. Nothing of it is answered,
  * but where there is no device 0, with a tag that is nobody's.
  */
-static int fill_channel(struct shm_path *path, char *why, size_t len)
+static int fill_channel(struct clt_path *path, char *why, size_t len)
 {
-	struct shm_conn *conn = path->conn;
+	struct clt_conn *conn = path->conn;
 	struct shm_request none = { .kind = MUENBLOCK_NONE };
 	u32 left = conn->writer.elements;
 	u32 i, at_once;
@@ -298,10 +298,10 @@ static int fill_channel(struct shm_path *path, char *why, size_t len)
 		/* In case that they are answered: the server may have one. */
 		at_once = min(conn->reader.elements / 4 + 1, left / 4 + 1);
 		for (i = 0; i < at_once; i++)
-			shm_send(conn, &none, false);
+			clt_send(conn, &none, false);
 		left -= min(left, at_once);
 		/* The server has read as far as this when it answers. */
-		err = shm_control(path, MUENBLOCK_MAX_DEVICES, 0, &nr, why,
+		err = clt_control(path, MUENBLOCK_MAX_DEVICES, 0, &nr, why,
 				  len);
 	} while (!err && left);
 	return err;
@@ -311,39 +311,39 @@ static int fill_channel(struct shm_path *path, char *why, size_t len)
  * Half of the slots are for all devices at least, so that one alone is not
  * slower for those that it could have with it.
  */
-static void divide_slots(struct shm_conn *conn, unsigned int nr_devices)
+static void divide_slots(struct clt_conn *conn, unsigned int nr_devices)
 {
-	unsigned int rest = conn->usable_slots - SHM_FIRST_SLOT;
+	unsigned int rest = conn->usable_slots - CLT_FIRST_SLOT;
 
 	nr_devices = max(nr_devices, 1U);
-	conn->own_slots = min(rest / 2 / nr_devices, SHM_OWN_SLOTS + 0U);
+	conn->own_slots = min(rest / 2 / nr_devices, CLT_OWN_SLOTS + 0U);
 	conn->common_slots = conn->usable_slots - nr_devices * conn->own_slots;
 }
 
 /**
- * shm_link_find_devices() - ask the server which devices it has
+ * clt_link_find_devices() - ask the server which devices it has
  * @path: path whose connection has been reset
  * @why: reason of a failure
  * @len: size of @why
  *
- * Return: 0 or as shm_control().
+ * Return: 0 or as clt_control().
  */
-int shm_link_find_devices(struct shm_path *path, char *why, size_t len)
+int clt_link_find_devices(struct clt_path *path, char *why, size_t len)
 {
 	DECLARE_BITMAP(valid, SHM_MAX_DEVICES) = {};
-	struct shm_conn *conn = path->conn;
+	struct clt_conn *conn = path->conn;
 	unsigned int resets = READ_ONCE(conn->resets);
 	unsigned int device, found = 0;
 	u64 told, nr, blocks;
 	int err;
 
-	err = shm_control(path, MUENBLOCK_MAX_DEVICES, 0, &told, why, len);
+	err = clt_control(path, MUENBLOCK_MAX_DEVICES, 0, &told, why, len);
 	if (err)
 		return err;
 	nr = min_t(u64, told, SHM_MAX_DEVICES);
 	/* There may be numbers without a device in between. */
 	for (device = 0; device < SHM_MAX_DEVICES && found < nr; device++) {
-		err = shm_control(path, MUENBLOCK_MEDIA_BLOCKS, device,
+		err = clt_control(path, MUENBLOCK_MEDIA_BLOCKS, device,
 				  &blocks, why, len);
 		if (err)
 			return err;
@@ -366,7 +366,7 @@ int shm_link_find_devices(struct shm_path *path, char *why, size_t len)
 	return err;
 }
 
-static void reset_state(struct shm_conn *conn)
+static void reset_state(struct clt_conn *conn)
 {
 	u16 generation = get_random_u32();
 	unsigned int i;
@@ -380,7 +380,7 @@ static void reset_state(struct shm_conn *conn)
 				 conn->reader.elements - SPARE_ELEMENTS);
 	bitmap_zero(conn->used, conn->nr_slots);
 	for (i = 0; i < conn->nr_slots; i++)
-		conn->slots[i] = (struct shm_slot){ .generation = generation };
+		conn->slots[i] = (struct clt_slot){ .generation = generation };
 	set_bit(0, conn->used);
 	conn->tags = get_random_u32();
 	conn->control_tag = 0;
@@ -395,7 +395,7 @@ static void reset_state(struct shm_conn *conn)
 }
 
 /* From here on the core is told of a failure. */
-static int come_up(struct shm_conn *conn, char *why, size_t len)
+static int come_up(struct clt_conn *conn, char *why, size_t len)
 {
 	int err = 0;
 
@@ -408,9 +408,9 @@ static int come_up(struct shm_conn *conn, char *why, size_t len)
 	return err;
 }
 
-static int link_up(struct shm_path *path, char *why, size_t len)
+static int link_up(struct clt_path *path, char *why, size_t len)
 {
-	struct shm_conn *conn = path->conn;
+	struct clt_conn *conn = path->conn;
 	u64 status;
 	int err;
 
@@ -421,35 +421,35 @@ static int link_up(struct shm_path *path, char *why, size_t len)
 	reset_state(conn);
 	shm_writer_activate(&conn->writer, conn->base.option.request_protocol,
 			    shm_epoch_of_ours(get_random_u32()));
-	err = shm_thread_start(&conn->thread, &shm_client_thread_ops,
+	err = shm_thread_start(&conn->thread, &clt_thread_ops,
 			       &conn->base.regions.response, "shm", conn->base.option.id);
 	if (err) {
 		snprintf(why, len, "cannot start a thread");
 		goto down;
 	}
-	err = shm_control(path, MUENBLOCK_RESET, 0, &status, why, len);
+	err = clt_control(path, MUENBLOCK_RESET, 0, &status, why, len);
 	if (!err)
 		err = fill_channel(path, why, len);
 	if (!err)
-		err = shm_link_find_devices(path, why, len);
+		err = clt_link_find_devices(path, why, len);
 	if (!err)
 		err = come_up(conn, why, len);
 	if (!err)
 		return 0;
 down:
-	shm_link_down(conn);
+	clt_link_down(conn);
 	return err;
 }
 
 /**
- * shm_link_up() - connect to the server
+ * clt_link_up() - connect to the server
  * @path: path that uses the connection
  * @why: reason of a failure
  * @len: size of @why
  *
  * Return: 0 or -errno.
  */
-int shm_link_up(struct shm_path *path, char *why, size_t len)
+int clt_link_up(struct clt_path *path, char *why, size_t len)
 {
 	/* Reclaim may be waiting for the disks to come back. */
 	unsigned int noio = memalloc_noio_save();
@@ -460,12 +460,12 @@ int shm_link_up(struct shm_path *path, char *why, size_t len)
 }
 
 /**
- * shm_link_down() - leave the server
+ * clt_link_down() - leave the server
  * @conn: connection; no request of it is the transport's any more
  *
  * Does not wait for the peer.
  */
-void shm_link_down(struct shm_conn *conn)
+void clt_link_down(struct clt_conn *conn)
 {
 	shm_thread_pause(&conn->thread);
 	WRITE_ONCE(conn->broken, true);
@@ -476,16 +476,16 @@ void shm_link_down(struct shm_conn *conn)
 /* ------------------------------------------------------------------ */
 /* A connection's memory                                              */
 
-static int divide_buffer(struct shm_conn *conn, char *why, size_t len)
+static int divide_buffer(struct clt_conn *conn, char *why, size_t len)
 {
 	size_t room = conn->base.regions.buffer.size;
-	size_t bytes = SHM_SLOT_BYTES;
+	size_t bytes = CLT_SLOT_BYTES;
 
 	/* Better a few requests of a page than one of 31. */
-	while (bytes > 4 * SHM_SLOT_SPARE && room / bytes < 16)
+	while (bytes > 4 * CLT_SLOT_SPARE && room / bytes < 16)
 		bytes /= 2;
 	conn->slot_bytes = bytes;
-	conn->nr_slots = min_t(size_t, room / bytes, SHM_MAX_SLOTS);
+	conn->nr_slots = min_t(size_t, room / bytes, CLT_MAX_SLOTS);
 	conn->nr_slots = min(conn->nr_slots,
 			     conn->writer.elements - SPARE_ELEMENTS);
 	conn->nr_slots = min_t(size_t, conn->nr_slots,
@@ -499,14 +499,14 @@ static int divide_buffer(struct shm_conn *conn, char *why, size_t len)
 }
 
 /**
- * shm_link_init() - prepare a connection whose regions are open
+ * clt_link_init() - prepare a connection whose regions are open
  * @conn: connection
  * @why: reason of a failure
  * @len: size of @why
  *
  * Return: 0, -EINVAL for regions that are too small, or -ENOMEM.
  */
-int shm_link_init(struct shm_conn *conn, char *why, size_t len)
+int clt_link_init(struct clt_conn *conn, char *why, size_t len)
 {
 	struct shm_regions *r = &conn->base.regions;
 
@@ -533,15 +533,15 @@ int shm_link_init(struct shm_conn *conn, char *why, size_t len)
 	conn->used = bitmap_zalloc(conn->nr_slots, GFP_KERNEL);
 	if (conn->slots && conn->used)
 		return 0;
-	shm_link_exit(conn);
+	clt_link_exit(conn);
 	return unbd_why(why, len, -ENOMEM, "out of memory");
 }
 
 /**
- * shm_link_exit() - undo shm_link_init()
+ * clt_link_exit() - undo clt_link_init()
  * @conn: connection
  */
-void shm_link_exit(struct shm_conn *conn)
+void clt_link_exit(struct clt_conn *conn)
 {
 	shm_thread_stop(&conn->thread);
 	kvfree(conn->slots);

@@ -15,7 +15,7 @@
 
 #define SCHEME	"shm:"
 
-struct workqueue_struct *shm_map_wq;
+struct workqueue_struct *clt_map_wq;
 
 /* ------------------------------------------------------------------ */
 /* Parameters                                                         */
@@ -30,47 +30,47 @@ MODULE_PARM_DESC(offset_unit,
 /* ------------------------------------------------------------------ */
 /* Paths                                                              */
 
-static int shm_path_init(struct unbd_path *base, char *why, size_t len)
+static int clt_path_init(struct unbd_path *base, char *why, size_t len)
 {
 	u32 id;
 
 	if (shm_parse_id(base->dst + strlen(SCHEME), &id))
 		return unbd_why(why, len, -EINVAL, "%s: shm:ID is expected",
 				base->dst);
-	return shm_conn_claim(to_shm_path(base), id, why, len);
+	return clt_conn_claim(to_clt_path(base), id, why, len);
 }
 
-static void shm_path_exit(struct unbd_path *base)
+static void clt_path_exit(struct unbd_path *base)
 {
-	shm_conn_unclaim(to_shm_path(base));
+	clt_conn_unclaim(to_clt_path(base));
 }
 
-static int shm_connect(struct unbd_path *base, char *why, size_t len)
+static int clt_connect(struct unbd_path *base, char *why, size_t len)
 {
-	struct shm_path *path = to_shm_path(base);
-	int err = shm_link_up(path, why, len);
+	struct clt_path *path = to_clt_path(base);
+	int err = clt_link_up(path, why, len);
 
 	if (!err)
-		shm_conn_show_disks(path->conn);
+		clt_conn_show_disks(path->conn);
 	return err;
 }
 
-static void shm_disconnect(struct unbd_path *base)
+static void clt_disconnect(struct unbd_path *base)
 {
-	shm_link_down(to_shm_path(base)->conn);
+	clt_link_down(to_clt_path(base)->conn);
 }
 
-static void shm_abort(struct unbd_path *base)
+static void clt_abort(struct unbd_path *base)
 {
-	struct shm_path *path = to_shm_path(base);
+	struct clt_path *path = to_clt_path(base);
 
 	WRITE_ONCE(path->aborted, true);
 	wake_up_all(&path->conn->control_wait);
 }
 
-static void shm_abort_clear(struct unbd_path *base)
+static void clt_abort_clear(struct unbd_path *base)
 {
-	WRITE_ONCE(to_shm_path(base)->aborted, false);
+	WRITE_ONCE(to_clt_path(base)->aborted, false);
 }
 
 static void describe_region(char *to, size_t len,
@@ -84,10 +84,10 @@ static void describe_region(char *to, size_t len,
 			 *name->place ? "@" : "", name->place, name->name);
 }
 
-static void shm_describe(struct unbd_path *base, char *src, char *dst,
+static void clt_describe(struct unbd_path *base, char *src, char *dst,
 			 size_t len)
 {
-	struct shm_conn *conn = to_shm_path(base)->conn;
+	struct clt_conn *conn = to_clt_path(base)->conn;
 
 	describe_region(src, len, &conn->base.option.request);
 	describe_region(dst, len, &conn->base.option.response);
@@ -103,18 +103,18 @@ struct answers {
 	u64 most;
 };
 
-static int ask(struct shm_leg *leg, struct answers *a, char *why, size_t len)
+static int ask(struct clt_leg *leg, struct answers *a, char *why, size_t len)
 {
-	struct shm_path *path = to_shm_path(leg->base.path);
+	struct clt_path *path = to_clt_path(leg->base.path);
 	int err;
 
-	err = shm_control(path, MUENBLOCK_MEDIA_BLOCKS, leg->device,
+	err = clt_control(path, MUENBLOCK_MEDIA_BLOCKS, leg->device,
 			  &a->blocks, why, len);
 	if (!err)
-		err = shm_control(path, MUENBLOCK_BLOCK_LENGTH, leg->device,
+		err = clt_control(path, MUENBLOCK_BLOCK_LENGTH, leg->device,
 				  &a->block, why, len);
 	if (!err)
-		err = shm_control(path, MUENBLOCK_MAX_BLOCKS, leg->device,
+		err = clt_control(path, MUENBLOCK_MAX_BLOCKS, leg->device,
 				  &a->most, why, len);
 	return err;
 }
@@ -140,10 +140,10 @@ static int check_answers(const struct answers *a, unsigned int device,
  * The protocol tells nothing of caches, and has a command for them: so there
  * is one. What is not told is left at what is always right.
  */
-static int set_geometry(struct shm_leg *leg, const struct answers *a,
+static int set_geometry(struct clt_leg *leg, const struct answers *a,
 			char *why, size_t len)
 {
-	struct shm_conn *conn = conn_of(leg);
+	struct clt_conn *conn = conn_of(leg);
 	struct unbd_geometry g = {};
 	u64 most = a->most;
 
@@ -153,7 +153,7 @@ static int set_geometry(struct shm_leg *leg, const struct answers *a,
 	g.logical_block_size = a->block;
 	g.physical_block_size = max_t(u32, a->block, 4096);
 	g.max_io = min_t(u64, most * a->block,
-			 conn->slot_bytes - SHM_SLOT_SPARE);
+			 conn->slot_bytes - CLT_SLOT_SPARE);
 	g.max_io = min_t(u32, g.max_io,
 			 MUENBLOCK_SAFE_SECTORS << SECTOR_SHIFT);
 	/* Whole pages, and whole blocks, which may be larger */
@@ -173,33 +173,33 @@ static int set_geometry(struct shm_leg *leg, const struct answers *a,
 	return 0;
 }
 
-static int shm_fence(struct unbd_leg *base, char *why, size_t len)
+static int clt_fence(struct unbd_leg *base, char *why, size_t len)
 {
 	struct unbd_instance instance;
 
-	return shm_control_fence(to_shm_leg(base), &instance, why, len);
+	return clt_control_fence(to_clt_leg(base), &instance, why, len);
 }
 
 /* With a server of ours: fences, and helps its memory */
 static int introduce(struct unbd_leg *base, char *why, size_t len)
 {
-	struct shm_leg *leg = to_shm_leg(base);
+	struct clt_leg *leg = to_clt_leg(base);
 	struct unbd_instance instance;
 	int err;
 
 	if (!base->nr_keys || !shm_reader_of_ours(&conn_of(leg)->reader))
 		return 0;
-	err = shm_control_fence(leg, &instance, why, len);
+	err = clt_control_fence(leg, &instance, why, len);
 	if (err)
 		return err;
 	base->fences = true;
 	/* Who loses nothing does not tell which life it is in. */
 	if (!memchr_inv(&instance, 0, sizeof(instance)))
 		return 0;
-	return unbd_leg_recover(base, &instance, &shm_replay_ops, why, len);
+	return unbd_leg_recover(base, &instance, &clt_replay_ops, why, len);
 }
 
-static int learn(struct shm_leg *leg, char *why, size_t len)
+static int learn(struct clt_leg *leg, char *why, size_t len)
 {
 	struct answers a;
 	int err;
@@ -212,9 +212,9 @@ static int learn(struct shm_leg *leg, char *why, size_t len)
 	return err;
 }
 
-static int shm_attach(struct unbd_leg *base, char *why, size_t len)
+static int clt_attach(struct unbd_leg *base, char *why, size_t len)
 {
-	struct shm_leg *leg = to_shm_leg(base);
+	struct clt_leg *leg = to_clt_leg(base);
 	u32 device = 0;
 	int err;
 
@@ -239,19 +239,19 @@ static int shm_attach(struct unbd_leg *base, char *why, size_t len)
 	return 0;
 }
 
-static void shm_detach(struct unbd_leg *base)
+static void clt_detach(struct unbd_leg *base)
 {
-	shm_orphan_requests(to_shm_leg(base));
+	clt_orphan_requests(to_clt_leg(base));
 }
 
 /*
  * Only the size may be another one: what is in flight counts in the blocks that
  * there were. With others the device has to be attached anew, or not at all.
  */
-static int shm_refresh(struct unbd_leg *base, char *why, size_t len)
+static int clt_refresh(struct unbd_leg *base, char *why, size_t len)
 {
-	struct shm_leg *leg = to_shm_leg(base);
-	struct shm_conn *conn = conn_of(leg);
+	struct clt_leg *leg = to_clt_leg(base);
+	struct clt_conn *conn = conn_of(leg);
 	struct answers a;
 	int err;
 
@@ -263,32 +263,32 @@ static int shm_refresh(struct unbd_leg *base, char *why, size_t len)
 			       "device %u has blocks of %llu bytes now, not of %u",
 			       leg->device, a.block, leg->block);
 		mutex_lock(&conn->recv_mutex);
-		shm_conn_fail(conn, err, "%s", why);
+		clt_conn_fail(conn, err, "%s", why);
 		mutex_unlock(&conn->recv_mutex);
 	}
 	return err ? err : set_geometry(leg, &a, why, len);
 }
 
-static struct unbd_transport_ops shm_ops = {
+static struct unbd_transport_ops clt_ops = {
 	.owner		= THIS_MODULE,
 	.name		= "shm",
-	.path_size	= sizeof(struct shm_path),
-	.leg_size	= sizeof(struct shm_leg),
+	.path_size	= sizeof(struct clt_path),
+	.leg_size	= sizeof(struct clt_leg),
 	.request_size	= 0,
-	.path_init	= shm_path_init,
-	.path_exit	= shm_path_exit,
-	.connect	= shm_connect,
-	.disconnect	= shm_disconnect,
-	.attach		= shm_attach,
-	.detach		= shm_detach,
-	.abort		= shm_abort,
-	.abort_clear	= shm_abort_clear,
-	.queue_rq	= shm_queue_rq,
-	.commit_rqs	= shm_commit_rqs,
-	.poll		= shm_poll,
-	.refresh	= shm_refresh,
-	.fence		= shm_fence,
-	.describe	= shm_describe,
+	.path_init	= clt_path_init,
+	.path_exit	= clt_path_exit,
+	.connect	= clt_connect,
+	.disconnect	= clt_disconnect,
+	.attach		= clt_attach,
+	.detach		= clt_detach,
+	.abort		= clt_abort,
+	.abort_clear	= clt_abort_clear,
+	.queue_rq	= clt_queue_rq,
+	.commit_rqs	= clt_commit_rqs,
+	.poll		= clt_poll,
+	.refresh	= clt_refresh,
+	.fence		= clt_fence,
+	.describe	= clt_describe,
 };
 
 static int __init unbd_shm_client_init(void)
@@ -296,31 +296,31 @@ static int __init unbd_shm_client_init(void)
 	int err;
 
 	/* A mapping may wait for its server for seconds. */
-	shm_map_wq = alloc_workqueue("unbd-shm-map",
+	clt_map_wq = alloc_workqueue("unbd-shm-map",
 				     WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	if (!shm_map_wq)
+	if (!clt_map_wq)
 		return -ENOMEM;
-	err = unbd_register_transport(&shm_ops);
+	err = unbd_register_transport(&clt_ops);
 	if (err)
 		goto err_wq;
-	err = shm_conns_init();
+	err = clt_conns_init();
 	if (err)
 		goto err_conns;
 	return 0;
 
 err_conns:
 	shm_connections_exit(&clt_connections);
-	unbd_unregister_transport(&shm_ops);
+	unbd_unregister_transport(&clt_ops);
 err_wq:
-	destroy_workqueue(shm_map_wq);
+	destroy_workqueue(clt_map_wq);
 	return err;
 }
 
 static void __exit unbd_shm_client_exit(void)
 {
 	shm_connections_exit(&clt_connections);
-	unbd_unregister_transport(&shm_ops);
-	destroy_workqueue(shm_map_wq);
+	unbd_unregister_transport(&clt_ops);
+	destroy_workqueue(clt_map_wq);
 }
 
 module_init(unbd_shm_client_init);
