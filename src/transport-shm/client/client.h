@@ -10,9 +10,9 @@
  *
  * Locks, outermost first:
  *
- *	clt_connections.mutex	which connections exist, conn->path
- *	recv_mutex		the response channel; who holds it completes requests
- *	send_lock		the request channel
+ *	set->mutex	(conn.c) which connections exist, conn->path, letters
+ *	recv_mutex	the response channel; who holds it completes requests
+ *	send_lock	the request channel
  */
 #ifndef UNBD_SHM_CLIENT_H
 #define UNBD_SHM_CLIENT_H
@@ -46,6 +46,10 @@
 
 /* Fewer than the response channel has, and some left for control */
 #define CLT_MAX_SLOTS		1000
+
+/* Room that a channel needs at all, and beside the requests in flight */
+#define CLT_LEAST_ELEMENTS	16
+#define CLT_SPARE_ELEMENTS	8
 
 /**
  * struct clt_slot - a request in flight and its part of the buffer
@@ -107,7 +111,7 @@ struct clt_slot {
  * @shown: those that have been mapped by themselves
  * @letters: of /dev/muendiska and so on by number of the device, from 1
  * @map_work: maps them
- * @map_delay: jiffies until it looks again
+ * @map_delay: jiffies before the last look, 0 when it begins anew
  * @map_error: of the last attempt, to log it once
  */
 struct clt_conn {
@@ -204,16 +208,54 @@ static inline struct clt_conn *conn_of(struct clt_leg *leg)
 	return to_clt_path(leg->base.path)->conn;
 }
 
-extern struct workqueue_struct *clt_map_wq;
-extern struct shm_connections clt_connections;
-extern enum shm_offset_unit clt_offset_unit;
+static inline void *clt_slot_data(struct clt_conn *conn, unsigned int slot)
+{
+	return conn->base.regions.buffer.addr + (size_t)slot * conn->slot_bytes;
+}
 
-/* conn.c: which connections there are, and the disks that appear */
-int clt_conn_claim(struct clt_path *path, u32 id, char *why, size_t len);
-void clt_conn_unclaim(struct clt_path *path);
+/* workqueues.c: for mapping disks */
+int clt_workqueues_create(void);
+void clt_workqueues_destroy(void);
+extern struct workqueue_struct *clt_map_wq;
+
+/* upcall.c: a connection has broken; there are disks to be looked for */
+__printf(3, 4)
+void clt_conn_fail(struct clt_conn *conn, int error, const char *fmt, ...);
 void clt_conn_show_disks(struct clt_conn *conn);
 void clt_conn_look_for_disks(struct clt_conn *conn);
-int clt_conns_init(void);
+
+/* slots.c: requests in flight and their parts of the buffer */
+unsigned int clt_slot_take(struct clt_conn *conn, unsigned int rank);
+struct clt_slot *clt_slot_find(struct clt_conn *conn,
+			       const struct shm_response *rp);
+void clt_slot_give_back(struct clt_conn *conn, struct clt_slot *slot);
+bool clt_slots_in_use(struct clt_conn *conn);
+void clt_slots_orphan(struct clt_leg *leg);
+void clt_slots_share(struct clt_conn *conn, unsigned int nr_devices);
+void clt_slots_reset(struct clt_conn *conn, u16 generation);
+int clt_slots_init(struct clt_conn *conn, char *why, size_t len);
+void clt_slots_exit(struct clt_conn *conn);
+
+/* send.c: a request's way down */
+extern enum shm_offset_unit clt_offset_unit;
+void clt_send(struct clt_conn *conn, const struct shm_request *rq, bool last);
+blk_status_t clt_queue_rq(struct unbd_leg *base, unsigned int queue,
+			  struct request *rq, bool last);
+void clt_commit_rqs(struct unbd_leg *base, unsigned int queue);
+
+/* control.c: asking the server, and waiting for its answer */
+void clt_control_answered(struct clt_conn *conn, const struct shm_response *rp);
+void clt_control_ping(struct clt_conn *conn);
+int clt_control(struct clt_path *path, u16 kind, u16 device, u64 *status,
+		char *why, size_t len);
+int clt_control_fence(struct clt_leg *leg, struct unbd_instance *instance,
+		      char *why, size_t len);
+int clt_control_io(struct clt_leg *leg, struct shm_request *rq, char *why,
+		   size_t len);
+
+/* recv.c: a request's way back, and the thread that reads responses */
+extern const struct shm_thread_ops clt_thread_ops;
+int clt_poll(struct unbd_leg *base, unsigned int queue);
 
 /* link.c: from nothing to a server that has answered */
 int clt_link_init(struct clt_conn *conn, char *why, size_t len);
@@ -221,28 +263,26 @@ void clt_link_exit(struct clt_conn *conn);
 int clt_link_find_devices(struct clt_path *path, char *why, size_t len);
 int clt_link_up(struct clt_path *path, char *why, size_t len);
 void clt_link_down(struct clt_conn *conn);
-int clt_control(struct clt_path *path, u16 kind, u16 device, u64 *status,
-		char *why, size_t len);
-int clt_control_fence(struct clt_leg *leg, struct unbd_instance *instance,
-		      char *why, size_t len);
-int clt_control_io(struct clt_leg *leg, struct shm_request *rq, char *why,
-		   size_t len);
-void clt_control_answered(struct clt_conn *conn, const struct shm_response *rp);
-void clt_control_ping(struct clt_conn *conn);
-__printf(3, 4)
-void clt_conn_fail(struct clt_conn *conn, int error, const char *fmt, ...);
+
+/* disks.c: the disks that appear */
+void clt_disks_init(struct clt_conn *conn);
+void clt_disks_exit(struct clt_conn *conn);
+int clt_disks_unmap(struct clt_conn *conn, bool force, char *why, size_t len);
+int clt_disks_print(struct clt_conn *conn, char *to, size_t size);
+
+/* conn.c: which connections there are, and who uses them */
+extern struct shm_connections clt_connections;
+int clt_conn_claim(struct clt_path *path, u32 id, char *why, size_t len);
+void clt_conn_unclaim(struct clt_path *path);
+int clt_conns_init(void);
 
 /* replay.c: what a server has lost */
 extern const struct unbd_replay_ops clt_replay_ops;
 
-/* io.c: requests and responses */
-blk_status_t clt_queue_rq(struct unbd_leg *base, unsigned int queue,
-			  struct request *rq, bool last);
-void clt_commit_rqs(struct unbd_leg *base, unsigned int queue);
-int clt_poll(struct unbd_leg *base, unsigned int queue);
-void clt_send(struct clt_conn *conn, const struct shm_request *rq, bool last);
-unsigned int clt_receive(struct clt_conn *conn);
-void clt_orphan_requests(struct clt_leg *leg);
-extern const struct shm_thread_ops clt_thread_ops;
+/* leg.c: a device, from what its server says to a disk's way there */
+int clt_attach(struct unbd_leg *base, char *why, size_t len);
+void clt_detach(struct unbd_leg *base);
+int clt_refresh(struct unbd_leg *base, char *why, size_t len);
+int clt_fence(struct unbd_leg *base, char *why, size_t len);
 
 #endif

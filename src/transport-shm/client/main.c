@@ -1,34 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * unbd-shm-client: muenblock over shared memory as a transport of unbd-client.
- *
- * This file has what the core calls but for the way of a request.
  */
 #define pr_fmt(fmt) "unbd-shm-client: " fmt
 
-#include <linux/log2.h>
-#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/string.h>
 
 #include "client.h"
 
 #define SCHEME	"shm:"
-
-struct workqueue_struct *clt_map_wq;
-
-/* ------------------------------------------------------------------ */
-/* Parameters                                                         */
-
-enum shm_offset_unit clt_offset_unit = SHM_OFFSET_BLOCKS;
-
-/* Requests that are sent again must mean the same: not while it is in use. */
-module_param_cb(offset_unit, &shm_param_offset_unit, &clt_offset_unit, 0444);
-MODULE_PARM_DESC(offset_unit,
-		 "what the server counts offsets in: lba, 512 or bytes (default lba)");
-
-/* ------------------------------------------------------------------ */
-/* Paths                                                              */
 
 static int clt_path_init(struct unbd_path *base, char *why, size_t len)
 {
@@ -93,182 +74,6 @@ static void clt_describe(struct unbd_path *base, char *src, char *dst,
 	describe_region(dst, len, &conn->base.option.response);
 }
 
-/* ------------------------------------------------------------------ */
-/* Legs                                                               */
-
-/* What the server says of a device, before it is believed */
-struct answers {
-	u64 blocks;
-	u64 block;
-	u64 most;
-};
-
-static int ask(struct clt_leg *leg, struct answers *a, char *why, size_t len)
-{
-	struct clt_path *path = to_clt_path(leg->base.path);
-	int err;
-
-	err = clt_control(path, MUENBLOCK_MEDIA_BLOCKS, leg->device,
-			  &a->blocks, why, len);
-	if (!err)
-		err = clt_control(path, MUENBLOCK_BLOCK_LENGTH, leg->device,
-				  &a->block, why, len);
-	if (!err)
-		err = clt_control(path, MUENBLOCK_MAX_BLOCKS, leg->device,
-				  &a->most, why, len);
-	return err;
-}
-
-static int check_answers(const struct answers *a, unsigned int device,
-			 char *why, size_t len)
-{
-	if (!a->blocks)
-		return unbd_why(why, len, -ENOENT,
-				"the server has no device %u", device);
-	if (a->block < SHM_MIN_BLOCK || a->block > SHM_MAX_BLOCK ||
-	    !is_power_of_2(a->block))
-		return unbd_why(why, len, -EPROTO,
-				"blocks of %llu bytes make no sense", a->block);
-	if (a->blocks > (u64)S64_MAX >> ilog2(a->block))
-		return unbd_why(why, len, -EPROTO,
-				"%llu blocks of %llu bytes make no sense",
-				a->blocks, a->block);
-	return 0;
-}
-
-/*
- * The protocol tells nothing of caches, and has a command for them: so there
- * is one. What is not told is left at what is always right.
- */
-static int set_geometry(struct clt_leg *leg, const struct answers *a,
-			char *why, size_t len)
-{
-	struct clt_conn *conn = conn_of(leg);
-	struct unbd_geometry g = {};
-	u64 most = a->most;
-
-	if (!most || most > MUENBLOCK_SAFE_DISCARD)
-		most = MUENBLOCK_SAFE_DISCARD;
-	g.size = a->blocks * a->block;
-	g.logical_block_size = a->block;
-	g.physical_block_size = max_t(u32, a->block, 4096);
-	g.max_io = min_t(u64, most * a->block,
-			 conn->slot_bytes - CLT_SLOT_SPARE);
-	g.max_io = min_t(u32, g.max_io,
-			 MUENBLOCK_SAFE_SECTORS << SECTOR_SHIFT);
-	/* Whole pages, and whole blocks, which may be larger */
-	if (g.max_io > PAGE_SIZE)
-		g.max_io = round_down(g.max_io, PAGE_SIZE);
-	g.max_io = round_down(g.max_io, g.logical_block_size);
-	if (g.max_io < PAGE_SIZE)
-		return unbd_why(why, len, -EOPNOTSUPP,
-				"no request of a page fits: the server takes %llu blocks of %llu bytes, a slot %u bytes",
-				most, a->block, conn->slot_bytes);
-	g.max_discard = min_t(u64, most * a->block,
-			      round_down(U32_MAX, g.logical_block_size));
-	g.discard_granularity = a->block;
-	g.features = UNBD_FEAT_WRITE_CACHE | UNBD_FEAT_MULTI_QUEUE;
-	leg->block = a->block;
-	leg->base.geometry = g;
-	return 0;
-}
-
-static int clt_fence(struct unbd_leg *base, char *why, size_t len)
-{
-	struct unbd_instance instance;
-
-	return clt_control_fence(to_clt_leg(base), &instance, why, len);
-}
-
-/* With a server of ours: fences, and helps its memory */
-static int introduce(struct unbd_leg *base, char *why, size_t len)
-{
-	struct clt_leg *leg = to_clt_leg(base);
-	struct unbd_instance instance;
-	int err;
-
-	if (!base->nr_keys || !shm_reader_of_ours(&conn_of(leg)->reader))
-		return 0;
-	err = clt_control_fence(leg, &instance, why, len);
-	if (err)
-		return err;
-	base->fences = true;
-	/* Who loses nothing does not tell which life it is in. */
-	if (!memchr_inv(&instance, 0, sizeof(instance)))
-		return 0;
-	return unbd_leg_recover(base, &instance, &clt_replay_ops, why, len);
-}
-
-static int learn(struct clt_leg *leg, char *why, size_t len)
-{
-	struct answers a;
-	int err;
-
-	err = ask(leg, &a, why, len);
-	if (!err)
-		err = check_answers(&a, leg->device, why, len);
-	if (!err)
-		err = set_geometry(leg, &a, why, len);
-	return err;
-}
-
-static int clt_attach(struct unbd_leg *base, char *why, size_t len)
-{
-	struct clt_leg *leg = to_clt_leg(base);
-	u32 device = 0;
-	int err;
-
-	if (*base->export_name && shm_parse_id(base->export_name, &device))
-		return unbd_why(why, len, -ENOENT,
-				"device_path=%.64s: devices have numbers here",
-				base->export_name);
-	if (device >= SHM_MAX_DEVICES)
-		return unbd_why(why, len, -ENOENT,
-				"device numbers are below %u",
-				SHM_MAX_DEVICES);
-	leg->device = device;
-	leg->rank = bitmap_weight(conn_of(leg)->valid, device);
-	err = learn(leg, why, len);
-	if (!err)
-		err = introduce(base, why, len);
-	if (err)
-		return err;
-	/* One channel for all; blk-mq has its own reasons for queues. */
-	base->nr_queues = base->want_queues;
-	base->nr_poll_queues = base->want_poll_queues;
-	return 0;
-}
-
-static void clt_detach(struct unbd_leg *base)
-{
-	clt_orphan_requests(to_clt_leg(base));
-}
-
-/*
- * Only the size may be another one: what is in flight counts in the blocks that
- * there were. With others the device has to be attached anew, or not at all.
- */
-static int clt_refresh(struct unbd_leg *base, char *why, size_t len)
-{
-	struct clt_leg *leg = to_clt_leg(base);
-	struct clt_conn *conn = conn_of(leg);
-	struct answers a;
-	int err;
-
-	err = ask(leg, &a, why, len);
-	if (!err)
-		err = check_answers(&a, leg->device, why, len);
-	if (!err && a.block != leg->block) {
-		err = unbd_why(why, len, -ESTALE,
-			       "device %u has blocks of %llu bytes now, not of %u",
-			       leg->device, a.block, leg->block);
-		mutex_lock(&conn->recv_mutex);
-		clt_conn_fail(conn, err, "%s", why);
-		mutex_unlock(&conn->recv_mutex);
-	}
-	return err ? err : set_geometry(leg, &a, why, len);
-}
-
 static struct unbd_transport_ops clt_ops = {
 	.owner		= THIS_MODULE,
 	.name		= "shm",
@@ -293,13 +98,10 @@ static struct unbd_transport_ops clt_ops = {
 
 static int __init unbd_shm_client_init(void)
 {
-	int err;
+	int err = clt_workqueues_create();
 
-	/* A mapping may wait for its server for seconds. */
-	clt_map_wq = alloc_workqueue("unbd-shm-map",
-				     WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	if (!clt_map_wq)
-		return -ENOMEM;
+	if (err)
+		return err;
 	err = unbd_register_transport(&clt_ops);
 	if (err)
 		goto err_wq;
@@ -312,7 +114,7 @@ err_conns:
 	shm_connections_exit(&clt_connections);
 	unbd_unregister_transport(&clt_ops);
 err_wq:
-	destroy_workqueue(clt_map_wq);
+	clt_workqueues_destroy();
 	return err;
 }
 
@@ -320,7 +122,7 @@ static void __exit unbd_shm_client_exit(void)
 {
 	shm_connections_exit(&clt_connections);
 	unbd_unregister_transport(&clt_ops);
-	destroy_workqueue(clt_map_wq);
+	clt_workqueues_destroy();
 }
 
 module_init(unbd_shm_client_init);
