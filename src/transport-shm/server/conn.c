@@ -166,7 +166,7 @@ static int open_conn(struct shm_connection *base, char *why, size_t len)
 	/* When loading, the devices come first. */
 	if (err || !connections.ready)
 		return err;
-	err = srv_io_start(conn);
+	err = srv_serve_start(conn);
 	if (!err)
 		return 0;
 	srv_io_exit(conn);
@@ -186,7 +186,7 @@ static void free_conn(struct shm_connection *base)
 	struct srv_conn *conn = to_srv_conn(base);
 	unsigned int nr;
 
-	srv_io_stop(conn);
+	srv_serve_stop(conn);
 	srv_io_exit(conn);
 	for (nr = 0; nr < conn->nr_exports; nr++)
 		remove_export(&conn->exports[nr]);
@@ -254,7 +254,7 @@ static int start_conns(void)
 
 	mutex_lock(&connections.mutex);
 	list_for_each_entry(conn, &connections.list, base.entry) {
-		err = srv_io_start(conn);
+		err = srv_serve_start(conn);
 		if (err)
 			break;
 	}

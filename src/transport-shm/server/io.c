@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The work of a connection's thread: requests to the storage, and responses to
- * the client.
+ * Requests to the storage and back, and responses to the client.
  */
-#define pr_fmt(fmt) "unbd-shm-server: " fmt
-
-#include <linux/delay.h>
-#include <linux/random.h>
+#include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
 #include "server.h"
 
-/* Requests that are taken before the responses get their turn */
-#define MOST_AT_ONCE	64
+enum shm_offset_unit srv_offset_unit = SHM_OFFSET_BLOCKS;
 
-struct workqueue_struct *srv_io_wq;
+module_param_cb(offset_unit, &shm_param_offset_unit, &srv_offset_unit, 0444);
+MODULE_PARM_DESC(offset_unit,
+		 "what clients count offsets in: lba, 512 or bytes (default lba)");
 
 /**
  * srv_respond() - write a response
@@ -39,16 +36,17 @@ void srv_respond(struct srv_conn *conn, const struct shm_request *wire,
 	conn->untold = true;
 }
 
-static void tell_client(struct srv_conn *conn)
+/**
+ * srv_tell_client() - have it look at what was written
+ * @conn: connection
+ */
+void srv_tell_client(struct srv_conn *conn)
 {
 	if (!conn->untold)
 		return;
 	conn->untold = false;
 	shm_region_notify(&conn->base.regions.response);
 }
-
-/* ------------------------------------------------------------------ */
-/* To the storage and back                                            */
 
 /* In any context. The thread itself need not be woken. */
 static void io_done(struct unbd_io *io, int error)
@@ -62,7 +60,7 @@ static void io_done(struct unbd_io *io, int error)
 		llist_add(&req->node, &conn->done);
 		return;
 	}
-	/* With the last one on the list, the connection may go: see stop. */
+	/* With the last one on the list, the connection may go: see serve.c. */
 	rcu_read_lock();
 	if (llist_add(&req->node, &conn->done))
 		shm_thread_kick(thread);
@@ -90,21 +88,6 @@ struct srv_request *srv_take_request(struct srv_device *device,
 	req->generation = SRV_NO_GENERATION;
 	conn->inflight++;
 	return req;
-}
-
-/**
- * srv_give_back_request() - the reverse of srv_take_request()
- * @req: request that is over
- */
-void srv_give_back_request(struct srv_request *req)
-{
-	struct srv_conn *conn = req->conn;
-
-	srv_data_exit(req);
-	srv_sync_counted(req);
-	conn->inflight--;
-	req->next = conn->free;
-	conn->free = req;
 }
 
 /* Because its device is closed; the client will ask for it again. */
@@ -178,14 +161,58 @@ static void wait_for_room(struct srv_request *req)
 		queue_work(srv_io_wq, &device->work);
 }
 
-/**
- * srv_start() - hand a request to the storage
- * @req: request that was checked
- */
-void srv_start(struct srv_request *req)
+static void start(struct srv_request *req)
 {
 	fill_io(req);
 	go_on(req);
+}
+
+static void put_back(struct srv_request *req)
+{
+	struct srv_conn *conn = req->conn;
+
+	srv_data_exit(req);
+	conn->inflight--;
+	req->next = conn->free;
+	conn->free = req;
+}
+
+static void start_all(struct srv_request *list)
+{
+	struct srv_request *req;
+
+	while ((req = list)) {
+		list = req->next;
+		if (req->conn->barrier)
+			put_back(req);
+		else
+			start(req);
+	}
+}
+
+/* The reverse of srv_take_request(); flushes may have waited for it. */
+static void give_back(struct srv_request *req)
+{
+	struct srv_device *device = req->device;
+	bool waited_for = srv_sync_counted(req);
+	struct srv_request *list;
+
+	put_back(req);
+	while (unlikely(waited_for) && (list = srv_sync_due(device)))
+		start_all(list);
+}
+
+/**
+ * srv_flush() - flush a device when what was asked for before is over
+ * @device: device that is open
+ * @wire: what the client asks for; conn->free is not empty
+ */
+void srv_flush(struct srv_device *device, const struct shm_request *wire)
+{
+	struct srv_request *req = srv_take_request(device, wire);
+
+	if (!srv_sync_waits(req))
+		start(req);
 }
 
 /* Of what does not fit nothing is done, though it is done in pieces. */
@@ -232,7 +259,7 @@ static void end(struct srv_request *req)
 	}
 	if (!conn->barrier && !given_up(req))
 		srv_respond(conn, &req->wire, srv_status_of_error(req->error));
-	srv_give_back_request(req);
+	give_back(req);
 }
 
 /* Those that waited for room to copy */
@@ -242,7 +269,7 @@ static void feed(struct srv_conn *conn)
 
 	while ((req = srv_data_hungry(conn))) {
 		if (conn->barrier)
-			srv_give_back_request(req);
+			give_back(req);
 		else
 			go_on(req);
 	}
@@ -267,190 +294,6 @@ bool srv_reap(struct srv_conn *conn)
 	feed(conn);
 	return true;
 }
-
-/* ------------------------------------------------------------------ */
-/* The thread                                                         */
-
-static void set_barrier(struct srv_conn *conn, enum srv_barrier barrier)
-{
-	conn->barrier = barrier;
-	conn->refused = false;
-}
-
-static void client_came(struct srv_conn *conn)
-{
-	pr_info_ratelimited("shm:%u: a client has %s\n", conn->base.option.id,
-			    conn->present ? "begun anew" : "come");
-	srv_devices_hurry(conn);
-	conn->present = true;
-	conn->begun = true;
-	set_barrier(conn, SRV_RESTART);
-}
-
-static void client_went(struct srv_conn *conn)
-{
-	if (conn->present)
-		pr_info_ratelimited("shm:%u: the client has gone\n",
-				    conn->base.option.id);
-	srv_devices_hurry(conn);
-	if (conn->present || conn->refused)
-		set_barrier(conn, SRV_GONE);
-	conn->present = false;
-}
-
-static void refuse_client(struct srv_conn *conn)
-{
-	const struct shm_stream_header *h = conn->reader.header;
-
-	if (conn->refused)
-		return;
-	client_went(conn);
-	conn->refused = true;
-	pr_warn_ratelimited("shm:%u: a client's channel is of another kind: transport %#llx, protocol %#llx, %llu elements of %llu bytes\n",
-			    conn->base.option.id,
-			    (u64)READ_ONCE(h->transport),
-			    (u64)READ_ONCE(h->protocol),
-			    (u64)READ_ONCE(h->elements),
-			    (u64)READ_ONCE(h->size));
-}
-
-/*
- * A client of ours that was here before this server has yet to see that there
- * is another one. What it asks for until then it takes for lost, and may have
- * sent another way.
- */
-static bool passed_over(struct srv_conn *conn, const struct shm_request *rq)
-{
-	if (rq->kind == MUENBLOCK_RESET)
-		conn->begun = true;
-	return !conn->begun && shm_reader_of_ours(&conn->reader);
-}
-
-/* Others do not begin an epoch for this server. */
-static void greet(struct srv_conn *conn)
-{
-	if (conn->present)
-		return;
-	conn->present = true;
-	srv_devices_open(conn);
-}
-
-/* Returns whether to go on reading. */
-static bool read_one(struct srv_conn *conn)
-{
-	struct muenblock_request element;
-	struct shm_request rq;
-
-	switch (shm_reader_get(&conn->reader, &element)) {
-	case SHM_READ_OK:
-		srv_unpack_request(&rq, &element);
-		if (passed_over(conn, &rq))
-			return true;
-		greet(conn);
-		srv_handle_request(conn, &rq);
-		return true;
-	case SHM_READ_RESTARTED:
-		client_came(conn);
-		return true;
-	case SHM_READ_INACTIVE:
-		client_went(conn);
-		return false;
-	case SHM_READ_INCOMPATIBLE:
-		refuse_client(conn);
-		return false;
-	case SHM_READ_OVERRUN:
-		pr_warn_ratelimited("shm:%u: the client has overrun its channel, requests are lost\n",
-				    conn->base.option.id);
-		return true;
-	default:
-		return false;
-	}
-}
-
-static bool read_requests(struct srv_conn *conn)
-{
-	unsigned int i;
-
-	for (i = 0; i < MOST_AT_ONCE; i++) {
-		if (conn->barrier && !conn->inflight)
-			srv_pass_barrier(conn);
-		/* A client that goes does not have to wait for the storage. */
-		if (conn->barrier || !conn->free)
-			break;
-		if (!read_one(conn))
-			break;
-	}
-	return i;
-}
-
-/* What a client wrote before is passed over. It sees the new epoch. */
-static void begin_epoch(struct srv_conn *conn)
-{
-	shm_writer_deactivate(&conn->writer);
-	shm_reader_drain(&conn->reader);
-	shm_writer_activate(&conn->writer, conn->base.option.response_protocol,
-			    shm_epoch_of_ours(get_random_u32()));
-	conn->begun = false;
-	shm_region_notify(&conn->base.regions.response);
-}
-
-static void begin_anew(struct srv_conn *conn)
-{
-	pr_info_ratelimited("shm:%u: a device is closed, the client has to connect again\n",
-			    conn->base.option.id);
-	set_barrier(conn, SRV_GONE);
-	conn->present = false;
-	begin_epoch(conn);
-}
-
-static struct srv_conn *conn_of_thread(struct shm_thread *thread)
-{
-	return container_of(thread, struct srv_conn, thread);
-}
-
-static bool srv_work(struct shm_thread *thread)
-{
-	struct srv_conn *conn = conn_of_thread(thread);
-	bool busy;
-
-	busy = srv_reap(conn);
-	/* From a reset on it is beginning anew already. */
-	if (!conn->barrier && srv_devices_are_closing(conn))
-		begin_anew(conn);
-	if (unlikely(READ_ONCE(conn->added)) && conn->present &&
-	    xchg(&conn->added, false))
-		srv_devices_open(conn);
-	busy |= read_requests(conn);
-	busy |= srv_reap(conn);
-	tell_client(conn);
-	return busy;
-}
-
-static bool srv_pending(struct shm_thread *thread)
-{
-	struct srv_conn *conn = conn_of_thread(thread);
-
-	if (!llist_empty(&conn->done))
-		return true;
-	if (conn->barrier || !conn->free)
-		return conn->barrier && !conn->inflight;
-	return shm_reader_pending(&conn->reader);
-}
-
-static bool srv_busy(struct shm_thread *thread)
-{
-	return conn_of_thread(thread)->inflight;
-}
-
-static const struct shm_thread_ops srv_thread_ops = {
-	.work = srv_work,
-	.pending = srv_pending,
-	.busy = srv_busy,
-	.freezes = true,
-};
-
-/* ------------------------------------------------------------------ */
-/* Beginning and end                                                  */
 
 static int alloc_requests(struct srv_conn *conn)
 {
@@ -493,45 +336,6 @@ int srv_io_init(struct srv_conn *conn, char *why, size_t len)
 		return 0;
 	srv_io_exit(conn);
 	return unbd_why(why, len, -ENOMEM, "out of memory");
-}
-
-/**
- * srv_io_start() - begin to serve
- * @conn: connection
- *
- * The data that a client wrote for a server that was here before may no longer
- * be where it had them: it has to begin anew. Return: 0 or -errno.
- */
-int srv_io_start(struct srv_conn *conn)
-{
-	int err;
-
-	begin_epoch(conn);
-	err = shm_thread_start(&conn->thread, &srv_thread_ops,
-			       &conn->base.regions.request, "shmd",
-			       conn->base.option.id);
-	if (err)
-		shm_writer_deactivate(&conn->writer);
-	return err;
-}
-
-/**
- * srv_io_stop() - cease to serve
- * @conn: connection, started or not
- *
- * Waits for the storage, not for the client.
- */
-void srv_io_stop(struct srv_conn *conn)
-{
-	shm_thread_stop(&conn->thread);
-	shm_writer_deactivate(&conn->writer);
-	shm_region_notify(&conn->base.regions.response);
-	conn->barrier = SRV_GONE;
-	while (srv_reap(conn) || conn->inflight)
-		usleep_range(500, 1000);
-	srv_devices_close(conn, true);
-	/* Whoever completed the last request may not have left it yet. */
-	synchronize_rcu();
 }
 
 /**

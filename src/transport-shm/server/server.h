@@ -184,43 +184,18 @@ static inline struct srv_conn *to_srv_conn(struct shm_connection *base)
 
 static inline unsigned int srv_nr_exports(struct srv_conn *conn)
 {
-	/* Pairs with add_device(): what the export is has been written. */
+	/* Pairs with offer_added(): what the export is has been written. */
 	return smp_load_acquire(&conn->nr_exports);
 }
 
-extern struct unbd_target_ops srv_target_ops;
-extern enum shm_offset_unit srv_offset_unit;
-
-/* conn.c: which connections and devices there are */
-int srv_conns_init(void);
-void srv_conns_exit(void);
-
-/* device.c: exports, open while a client is there */
-void srv_devices_open(struct srv_conn *conn);
-void srv_devices_close(struct srv_conn *conn, bool all);
-bool srv_devices_are_closing(struct srv_conn *conn);
-void srv_devices_hurry(struct srv_conn *conn);
-struct srv_device *srv_device_of(struct srv_conn *conn, u16 nr);
-bool srv_device_is_closing(struct srv_conn *conn, u16 nr);
-unsigned int srv_nr_devices(struct srv_conn *conn);
-u64 srv_device_blocks(struct srv_device *device);
-void srv_close(struct unbd_conn *base);
-
-/* io.c: the thread's work */
+/* workqueues.c: for disks that have no room, and for fences */
+int srv_workqueues_create(void);
+void srv_workqueues_destroy(void);
 extern struct workqueue_struct *srv_io_wq;
-void srv_io_wait(struct work_struct *work);
-int srv_io_init(struct srv_conn *conn, char *why, size_t len);
-void srv_io_exit(struct srv_conn *conn);
-int srv_io_start(struct srv_conn *conn);
-void srv_io_stop(struct srv_conn *conn);
-struct srv_request *srv_take_request(struct srv_device *device,
-				     const struct shm_request *wire);
-void srv_give_back_request(struct srv_request *req);
-void srv_start(struct srv_request *req);
-void srv_submit(struct srv_device *device, const struct shm_request *wire);
-void srv_respond(struct srv_conn *conn, const struct shm_request *wire,
-		 u64 status);
-bool srv_reap(struct srv_conn *conn);
+extern struct workqueue_struct *srv_fence_wq;
+
+/* target.c: what the core wants */
+extern struct unbd_target_ops srv_target_ops;
 
 /* data.c: pieces of data, in the buffer or copied */
 int srv_data_init(struct srv_conn *conn);
@@ -232,8 +207,8 @@ void srv_data_exit(struct srv_request *req);
 struct srv_request *srv_data_hungry(struct srv_conn *conn);
 
 /* sync.c: flushes after what was asked for before */
-void srv_sync(struct srv_device *device, const struct shm_request *wire);
-void srv_sync_go(struct srv_device *device);
+struct srv_request *srv_sync_due(struct srv_device *device);
+bool srv_sync_waits(struct srv_request *req);
 
 /**
  * srv_sync_count() - flushes that come from now on have to wait for a request
@@ -248,25 +223,55 @@ static inline void srv_sync_count(struct srv_request *req)
 /**
  * srv_sync_counted() - a request is over
  * @req: request, counted or not
+ *
+ * Return: whether srv_sync_due() has flushes that waited for it.
  */
-static inline void srv_sync_counted(struct srv_request *req)
+static inline bool srv_sync_counted(struct srv_request *req)
 {
 	struct srv_device *device = req->device;
 	int nr = req->generation;
 
 	if (nr == SRV_NO_GENERATION || --device->under_way[nr])
-		return;
-	if (unlikely(device->syncs[nr]) && nr != device->generation)
-		srv_sync_go(device);
+		return false;
+	return device->syncs[nr] && nr != device->generation;
 }
 
+/* io.c: requests to the storage and back, and responses */
+extern enum shm_offset_unit srv_offset_unit;
+int srv_io_init(struct srv_conn *conn, char *why, size_t len);
+void srv_io_exit(struct srv_conn *conn);
+void srv_io_wait(struct work_struct *work);
+struct srv_request *srv_take_request(struct srv_device *device,
+				     const struct shm_request *wire);
+void srv_submit(struct srv_device *device, const struct shm_request *wire);
+void srv_flush(struct srv_device *device, const struct shm_request *wire);
+void srv_respond(struct srv_conn *conn, const struct shm_request *wire,
+		 u64 status);
+void srv_tell_client(struct srv_conn *conn);
+bool srv_reap(struct srv_conn *conn);
+
+/* device.c: exports, open while a client is there */
+void srv_devices_open(struct srv_conn *conn);
+void srv_devices_close(struct srv_conn *conn, bool all);
+bool srv_devices_are_closing(struct srv_conn *conn);
+void srv_devices_hurry(struct srv_conn *conn);
+struct srv_device *srv_device_of(struct srv_conn *conn, u16 nr);
+bool srv_device_is_closing(struct srv_conn *conn, u16 nr);
+unsigned int srv_nr_devices(struct srv_conn *conn);
+u64 srv_device_blocks(struct srv_device *device);
+
 /* fence.c: requests of former connections */
-int srv_fences_init(void);
-void srv_fences_exit(void);
 void srv_fence(struct srv_device *device, const struct shm_request *rq);
 
 /* request.c: what a client asks for */
 void srv_handle_request(struct srv_conn *conn, const struct shm_request *rq);
-void srv_pass_barrier(struct srv_conn *conn);
+
+/* serve.c: the thread's work: clients come and go, and are read from */
+int srv_serve_start(struct srv_conn *conn);
+void srv_serve_stop(struct srv_conn *conn);
+
+/* conn.c: which connections and devices there are */
+int srv_conns_init(void);
+void srv_conns_exit(void);
 
 #endif

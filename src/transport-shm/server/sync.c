@@ -10,55 +10,41 @@
  */
 #include "server.h"
 
-static void start_all(struct srv_request *list)
+/**
+ * srv_sync_due() - the flushes that wait no longer
+ * @device: device whose closed generation may have gone
+ *
+ * Return: a list by next, or NULL. There may be more then.
+ */
+struct srv_request *srv_sync_due(struct srv_device *device)
 {
-	struct srv_request *req;
+	int closed = !device->generation;
+	struct srv_request *list = device->syncs[closed];
 
-	while ((req = list)) {
-		list = req->next;
-		if (req->conn->barrier)
-			srv_give_back_request(req);
-		else
-			srv_start(req);
-	}
+	if (!list || device->under_way[closed])
+		return NULL;
+	device->syncs[closed] = NULL;
+	if (device->syncs[device->generation])
+		device->generation = closed;
+	return list;
 }
 
 /**
- * srv_sync_go() - the requests that a flush waits for are over
- * @device: device whose closed generation has gone
+ * srv_sync_waits() - has a flush to wait?
+ * @req: flush, just taken
+ *
+ * Return: whether it has; then srv_sync_due() will return it.
  */
-void srv_sync_go(struct srv_device *device)
+bool srv_sync_waits(struct srv_request *req)
 {
-	struct srv_request *list;
-	int closed;
-
-	do {
-		closed = !device->generation;
-		list = device->syncs[closed];
-		device->syncs[closed] = NULL;
-		if (device->syncs[device->generation])
-			device->generation = closed;
-		start_all(list);
-	} while (device->syncs[!device->generation] &&
-		 !device->under_way[!device->generation]);
-}
-
-/**
- * srv_sync() - flush a device when what was asked for before is over
- * @device: device that is open
- * @wire: what the client asks for; conn->free is not empty
- */
-void srv_sync(struct srv_device *device, const struct shm_request *wire)
-{
-	struct srv_request *req = srv_take_request(device, wire);
+	struct srv_device *device = req->device;
 	int now = device->generation;
 
-	if (!device->under_way[now] && !device->syncs[!now]) {
-		srv_start(req);
-		return;
-	}
+	if (!device->under_way[now] && !device->syncs[!now])
+		return false;
 	req->next = device->syncs[now];
 	device->syncs[now] = req;
 	if (!device->syncs[!now])
 		device->generation = !now;
+	return true;
 }
