@@ -12,6 +12,8 @@
 #include <linux/math64.h>
 #include <linux/string.h>
 
+#include <unbd/compat.h>
+
 #include "channel.h"
 
 /* Slots beyond that serve nobody, and counts stay far from their ends. */
@@ -52,6 +54,7 @@ int shm_writer_init(struct shm_writer *w, void *region, size_t len, u32 size)
 	};
 	return 0;
 }
+EXPORT_SYMBOL_UNBD(shm_writer_init);
 
 /**
  * shm_writer_activate() - begin an epoch
@@ -78,6 +81,7 @@ void shm_writer_activate(struct shm_writer *w, u64 protocol, u64 epoch)
 	/* A reader that sees the epoch sees what belongs to it. */
 	virt_store_release(&h->epoch, epoch);
 }
+EXPORT_SYMBOL_UNBD(shm_writer_activate);
 
 /**
  * shm_writer_deactivate() - tell the readers that nobody writes any more
@@ -88,6 +92,7 @@ void shm_writer_deactivate(struct shm_writer *w)
 	/* What was written before is complete. */
 	virt_store_release(&w->header->epoch, 0);
 }
+EXPORT_SYMBOL_UNBD(shm_writer_deactivate);
 
 /**
  * shm_writer_put() - write an element
@@ -111,6 +116,7 @@ void shm_writer_put(struct shm_writer *w, const void *element)
 	/* Pairs with shm_reader_get(): who sees the count sees the element. */
 	virt_store_release(&h->wc, w->wc);
 }
+EXPORT_SYMBOL_UNBD(shm_writer_put);
 
 /**
  * shm_reader_init() - get ready to read from a channel
@@ -135,6 +141,7 @@ int shm_reader_init(struct shm_reader *r, const void *region, size_t len,
 	};
 	return 0;
 }
+EXPORT_SYMBOL_UNBD(shm_reader_init);
 
 static u64 epoch_of(const struct shm_reader *r)
 {
@@ -232,6 +239,7 @@ enum shm_read shm_reader_get(struct shm_reader *r, void *element)
 		r->slot = 0;
 	return SHM_READ_OK;
 }
+EXPORT_SYMBOL_UNBD(shm_reader_get);
 
 /**
  * shm_reader_drain() - pass over all that has been written
@@ -255,6 +263,7 @@ enum shm_read shm_reader_drain(struct shm_reader *r)
 	skip_to(r, virt_load_acquire(&r->header->wc));
 	return SHM_READ_EMPTY;
 }
+EXPORT_SYMBOL_UNBD(shm_reader_drain);
 
 /**
  * shm_reader_pending() - would shm_reader_get() say something new?
@@ -271,6 +280,7 @@ bool shm_reader_pending(const struct shm_reader *r)
 		return !epoch || epoch != r->refused;
 	return epoch && READ_ONCE(r->header->wc) != r->rc;
 }
+EXPORT_SYMBOL_UNBD(shm_reader_pending);
 
 /**
  * shm_reader_active() - is there a writer?
@@ -280,6 +290,7 @@ bool shm_reader_active(const struct shm_reader *r)
 {
 	return epoch_of(r);
 }
+EXPORT_SYMBOL_UNBD(shm_reader_active);
 
 /**
  * shm_reader_of_ours() - is the writer an end of unbd's?
@@ -289,6 +300,7 @@ bool shm_reader_of_ours(const struct shm_reader *r)
 {
 	return r->epoch >> 32 == SHM_STREAM_UNBD_EPOCH;
 }
+EXPORT_SYMBOL_UNBD(shm_reader_of_ours);
 
 /**
  * shm_epoch_of_ours() - a number for shm_writer_activate() by which the reader
@@ -299,3 +311,4 @@ u64 shm_epoch_of_ours(u32 number)
 {
 	return (u64)SHM_STREAM_UNBD_EPOCH << 32 | number;
 }
+EXPORT_SYMBOL_UNBD(shm_epoch_of_ours);

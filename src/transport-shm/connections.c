@@ -1,28 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which connections a module has, by its parameters.
+ * Which connections a module has.
  */
-#ifndef SHM_MODULE
-#define SHM_MODULE "unbd-shm-client"
-#endif
-#define pr_fmt(fmt) SHM_MODULE ": " fmt
-
 #include <linux/module.h>
-#include <linux/moduleparam.h>
 #include <linux/slab.h>
 
+#include <unbd/compat.h>
 #include <unbd/parse.h>
 
 #include "connections.h"
-
-/* The list and what is in it, shm_ready */
-DEFINE_MUTEX(shm_connections_mutex);
-LIST_HEAD(shm_connections);
-/* Between init and exit */
-bool shm_ready;
-
-static unsigned int nr_connections;
-static char *initial;			/* connections= when loading */
 
 static struct shm_connection *find_in(struct list_head *list, u32 id)
 {
@@ -36,16 +22,16 @@ static struct shm_connection *find_in(struct list_head *list, u32 id)
 
 /**
  * shm_connection_find() - the connection of a number, or NULL
+ * @set: in which to look, its mutex is held
  * @id: number
- *
- * Holding shm_connections_mutex.
  */
-struct shm_connection *shm_connection_find(u32 id)
+struct shm_connection *shm_connection_find(struct shm_connections *set, u32 id)
 {
-	lockdep_assert_held(&shm_connections_mutex);
+	lockdep_assert_held(&set->mutex);
 
-	return find_in(&shm_connections, id);
+	return find_in(&set->list, id);
 }
+EXPORT_SYMBOL_UNBD(shm_connection_find);
 
 /* What it has besides what the end made of it */
 static void release_connection(struct shm_connection *conn)
@@ -57,7 +43,7 @@ static void release_connection(struct shm_connection *conn)
 
 static void free_connection(struct shm_connection *conn)
 {
-	shm_connection_ops.free(conn);
+	conn->set->ops->free(conn);
 	release_connection(conn);
 }
 
@@ -65,24 +51,24 @@ static void free_connection(struct shm_connection *conn)
 static int open_connection(struct shm_connection *conn,
 			   struct list_head *fresh, char *why, size_t len)
 {
+	struct shm_connections *set = conn->set;
 	u32 id = conn->option.id;
 	int err;
 
-	lockdep_assert_held(&shm_connections_mutex);
-
-	if (shm_connection_find(id) || find_in(fresh, id))
+	if (shm_connection_find(set, id) || find_in(fresh, id))
 		return unbd_why(why, len, -EEXIST, "there is one already");
-	if (nr_connections >= SHM_MAX_CONNECTIONS)
+	if (set->nr >= SHM_MAX_CONNECTIONS)
 		return unbd_why(why, len, -ENOSPC, "%u are the most",
 				SHM_MAX_CONNECTIONS);
 	err = shm_regions_open(&conn->regions, &conn->option,
-			       shm_connection_ops.wants_pages, why, len);
+			       set->ops->wants_pages, why, len);
 	if (!err)
-		err = shm_connection_ops.open(conn, why, len);
+		err = set->ops->open(conn, why, len);
 	return err;
 }
 
-static int make_connection(const struct shm_connection_option *option,
+static int make_connection(struct shm_connections *set,
+			   const struct shm_connection_option *option,
 			   const char *text, size_t text_len,
 			   struct list_head *fresh)
 {
@@ -90,24 +76,27 @@ static int make_connection(const struct shm_connection_option *option,
 	char why[UNBD_WHY_LEN] = "out of memory";
 	int err = -ENOMEM;
 
-	conn = kzalloc(shm_connection_ops.size, GFP_KERNEL);
+	conn = kzalloc(set->ops->size, GFP_KERNEL);
 	if (!conn)
 		return -ENOMEM;
+	conn->set = set;
 	conn->option = *option;
 	conn->text = kstrndup(text, text_len, GFP_KERNEL);
 	if (conn->text)
 		err = open_connection(conn, fresh, why, sizeof(why));
 	if (err) {
-		pr_err("connection %u: %s (%d)\n", option->id, why, err);
+		pr_err("%s: connection %u: %s (%d)\n", set->name, option->id,
+		       why, err);
 		release_connection(conn);
 		return err;
 	}
 	list_add_tail(&conn->entry, fresh);
-	nr_connections++;
+	set->nr++;
 	return 0;
 }
 
-static int make_connections(const char *text, struct list_head *fresh)
+static int make_connections(struct shm_connections *set, const char *text,
+			    struct list_head *fresh)
 {
 	struct shm_connection_option *o;
 	char why[UNBD_WHY_LEN];
@@ -121,181 +110,109 @@ static int make_connections(const char *text, struct list_head *fresh)
 		start = text;
 		err = shm_parse_connection(&text, o, why, sizeof(why));
 		if (err)
-			pr_err("connections=: %s (%d)\n", why, err);
+			pr_err("%s: connections=: %s (%d)\n", set->name, why,
+			       err);
 		else
-			err = make_connection(o, start, strcspn(start, ",\n"),
-					      fresh);
+			err = make_connection(set, o, start,
+					      strcspn(start, ",\n"), fresh);
 	}
 	kfree(o);
 	return err;
 }
 
-/* All of them or none */
-static int add_connections(const char *text)
+/**
+ * shm_connections_add() - make connections
+ * @set: to add them to
+ * @text: as connections= has them
+ *
+ * All of them or none, and a line in the log. Return: 0 or -errno.
+ */
+int shm_connections_add(struct shm_connections *set, const char *text)
 {
 	struct shm_connection *conn, *next;
 	LIST_HEAD(fresh);
 	int err;
 
-	mutex_lock(&shm_connections_mutex);
-	err = make_connections(text, &fresh);
+	mutex_lock(&set->mutex);
+	err = make_connections(set, text, &fresh);
 	list_for_each_entry_safe(conn, next, &fresh, entry) {
 		if (err) {
-			nr_connections--;
+			set->nr--;
 			continue;
 		}
-		list_move_tail(&conn->entry, &shm_connections);
-		if (shm_connection_ops.added)
-			shm_connection_ops.added(conn);
+		list_move_tail(&conn->entry, &set->list);
+		if (set->ops->added)
+			set->ops->added(conn);
 	}
-	mutex_unlock(&shm_connections_mutex);
+	mutex_unlock(&set->mutex);
 	list_for_each_entry_safe(conn, next, &fresh, entry)
 		free_connection(conn);
 	return err;
 }
 
-static int remove_connection(u32 id, bool force, char *why, size_t len)
+/**
+ * shm_connections_remove() - end a connection
+ * @set: that it is in
+ * @id: its number
+ * @force: even if it is in use
+ * @why: reason of a failure
+ * @len: size of @why
+ *
+ * Return: 0, -ENOENT, or -errno when it is in use.
+ */
+int shm_connections_remove(struct shm_connections *set, u32 id, bool force,
+			   char *why, size_t len)
 {
 	struct shm_connection *conn;
 	int err = 0;
 
-	if (shm_connection_ops.vacate)
-		err = shm_connection_ops.vacate(id, force, why, len);
+	if (set->ops->vacate)
+		err = set->ops->vacate(id, force, why, len);
 	if (err)
 		return err;
-	mutex_lock(&shm_connections_mutex);
-	conn = shm_connection_find(id);
-	err = conn ? shm_connection_ops.may_go(conn, force, why, len) :
+	mutex_lock(&set->mutex);
+	conn = shm_connection_find(set, id);
+	err = conn ? set->ops->may_go(conn, force, why, len) :
 		unbd_why(why, len, -ENOENT, "there is none");
 	if (!err) {
 		list_del(&conn->entry);
-		nr_connections--;
+		set->nr--;
 	}
-	mutex_unlock(&shm_connections_mutex);
+	mutex_unlock(&set->mutex);
 	if (!err)
 		free_connection(conn);
 	return err;
 }
 
-/* ------------------------------------------------------------------ */
-/* Parameters                                                         */
-
-/* When the module is being loaded nothing is ready for them yet. */
-static bool keep_for_later(const char *text, char **later, int *err)
-{
-	char *all;
-
-	if (THIS_MODULE->state != MODULE_STATE_COMING || READ_ONCE(shm_ready))
-		return false;
-	all = *later ? kasprintf(GFP_KERNEL, "%s,%s", *later, text) :
-		kstrdup(text, GFP_KERNEL);
-	*err = all ? 0 : -ENOMEM;
-	if (all) {
-		kfree(*later);
-		*later = all;
-	}
-	return true;
-}
-
-/**
- * shm_set_list() - set a parameter that is a list
- * @text: what was written
- * @later: where it is kept when the module is being loaded
- * @add: what becomes of it otherwise
- *
- * Return: 0 or -errno.
- */
-int shm_set_list(const char *text, char **later, int (*add)(const char *text))
-{
-	int err = -ENODEV;
-
-	if (keep_for_later(text, later, &err))
-		return err;
-	if (READ_ONCE(shm_ready) && try_module_get(THIS_MODULE)) {
-		err = add(text);
-		module_put(THIS_MODULE);
-	}
-	return err;
-}
-
-static int set_connections(const char *text, const struct kernel_param *kp)
-{
-	return shm_set_list(text, &initial, add_connections);
-}
-
-static int get_connections(char *page, const struct kernel_param *kp)
-{
-	struct shm_connection *conn;
-	int at = 0;
-
-	mutex_lock(&shm_connections_mutex);
-	list_for_each_entry(conn, &shm_connections, entry)
-		at += scnprintf(page + at, PAGE_SIZE - at, "%s%s",
-				at ? "," : "", conn->text);
-	at += scnprintf(page + at, PAGE_SIZE - at, "\n");
-	mutex_unlock(&shm_connections_mutex);
-	return at;
-}
-
-static const struct kernel_param_ops connections_ops = {
-	.set = set_connections,
-	.get = get_connections,
-};
-module_param_cb(connections, &connections_ops, NULL, 0644);
-MODULE_PARM_DESC(connections,
-		 "ID:REQUEST:RESPONSE:BUFFER[:PROTOCOL:PROTOCOL][,...]");
-
-static int set_remove_connection(const char *text,
-				 const struct kernel_param *kp)
-{
-	char why[UNBD_WHY_LEN] = "";
-	bool force;
-	u32 id;
-	int err;
-
-	if (!READ_ONCE(shm_ready) || !try_module_get(THIS_MODULE))
-		return -ENODEV;
-	err = shm_parse_remove(text, &id, &force, why, sizeof(why));
-	if (!err)
-		err = remove_connection(id, force, why, sizeof(why));
-	if (err)
-		pr_err("remove_connection: %.*s: %s (%d)\n",
-		       (int)strcspn(text, "\n"), text, why, err);
-	module_put(THIS_MODULE);
-	return err;
-}
-
-static const struct kernel_param_ops remove_connection_ops = {
-	.set = set_remove_connection,
-};
-module_param_cb(remove_connection, &remove_connection_ops, NULL, 0200);
-MODULE_PARM_DESC(remove_connection, "write: ID [force]");
-
 /**
  * shm_connections_init() - make those that the module was loaded with
+ * @set: of the module
  *
  * Return: 0 or -errno; then shm_connections_exit() is to be called all the
  * same.
  */
-int shm_connections_init(void)
+int shm_connections_init(struct shm_connections *set)
 {
-	return initial ? add_connections(initial) : 0;
+	return set->initial ? shm_connections_add(set, set->initial) : 0;
 }
+EXPORT_SYMBOL_UNBD(shm_connections_init);
 
 /**
  * shm_connections_exit() - forget all connections
+ * @set: of the module
  */
-void shm_connections_exit(void)
+void shm_connections_exit(struct shm_connections *set)
 {
 	struct shm_connection *conn, *next;
 	LIST_HEAD(gone);
 
-	mutex_lock(&shm_connections_mutex);
-	WRITE_ONCE(shm_ready, false);
-	list_splice_init(&shm_connections, &gone);
-	mutex_unlock(&shm_connections_mutex);
+	mutex_lock(&set->mutex);
+	WRITE_ONCE(set->ready, false);
+	list_splice_init(&set->list, &gone);
+	mutex_unlock(&set->mutex);
 	list_for_each_entry_safe(conn, next, &gone, entry)
 		free_connection(conn);
-	kfree(initial);
-	initial = NULL;
+	kfree(set->initial);
+	set->initial = NULL;
 }
+EXPORT_SYMBOL_UNBD(shm_connections_exit);

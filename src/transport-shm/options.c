@@ -6,6 +6,7 @@
 #include <linux/kernel.h>
 #include <linux/string.h>
 
+#include <unbd/compat.h>
 #include <unbd/parse.h>
 #include <unbd/proto/muenblock.h>
 
@@ -58,6 +59,7 @@ int shm_parse_id(const char *text, u32 *id)
 {
 	return *text == '+' ? -EINVAL : kstrtouint(text, 10, id);
 }
+EXPORT_SYMBOL_UNBD(shm_parse_id);
 
 static int id_of(struct piece from, u32 *id, char *why, size_t len)
 {
@@ -283,6 +285,7 @@ int shm_parse_device(const char **text, struct shm_device_option *o,
 	*text = at + end;
 	return end_entry(text, why, len);
 }
+EXPORT_SYMBOL_UNBD(shm_parse_device);
 
 /**
  * shm_parse_remove() - what was written to remove_connection

@@ -3,26 +3,27 @@
  * The block protocol in shared memory: elements that clients and servers
  * write, and what is believed of them.
  */
-#include "transport-shm/block-codec.h"
+#include "transport-shm/client/block-codec.h"
+#include "transport-shm/server/block-codec.h"
 
 #include "fuzz.h"
 
 static void check_offset(u64 offset, u32 block, enum shm_offset_unit unit)
 {
 	u64 bytes;
-	int err = shm_byte_offset(offset, block, unit, &bytes);
+	int err = srv_byte_offset(offset, block, unit, &bytes);
 
 	must(!err || err == -EINVAL);
 	if (err)
 		return;
 	must(!(bytes >> 63) && !(bytes % block));
 	must(bytes >= offset);
-	must(shm_wire_offset(bytes, block, unit) == offset);
+	must(clt_wire_offset(bytes, block, unit) == offset);
 }
 
 static void check_range(const struct shm_request *rq, u32 block, u64 room)
 {
-	int err = shm_check_range(rq, block, room);
+	int err = srv_check_range(rq, block, room);
 
 	must(!err || err == -EINVAL);
 	if (err)
@@ -47,10 +48,10 @@ static void get_request(struct fuzz_input *in)
 	block = SHM_MIN_BLOCK << fuzz_u8(in) % 8;
 	unit = fuzz_u8(in) % (SHM_OFFSET_BYTES + 1);
 	must(block <= SHM_MAX_BLOCK);
-	shm_unpack_request(&rq, &element);
-	shm_pack_request(&again, &rq);
+	srv_unpack_request(&rq, &element);
+	clt_pack_request(&again, &rq);
 	must(!memcmp(&again, &element, sizeof(element)));
-	must(*shm_kind_name(rq.kind));
+	must(*clt_kind_name(rq.kind));
 	check_offset(rq.offset, block, unit);
 	check_range(&rq, block, room);
 }
@@ -63,15 +64,15 @@ static void get_response(struct fuzz_input *in)
 	int err;
 
 	fuzz_take(in, &element, sizeof(element));
-	shm_unpack_response(&rp, &element);
-	shm_pack_response(&again, &rp);
+	clt_unpack_response(&rp, &element);
+	srv_pack_response(&again, &rp);
 	must(!memcmp(&again, &element, sizeof(element)));
-	must(*shm_kind_name(rp.kind));
-	err = shm_error_of_status(rp.kind, rp.status);
+	must(*clt_kind_name(rp.kind));
+	err = clt_error_of_status(rp.kind, rp.status);
 	must(!err == (rp.status == MUENBLOCK_OK));
 	must(err != -EOPNOTSUPP || rp.kind == MUENBLOCK_DISCARD);
 	must(err <= 0 && err > -4096 && err != -EAGAIN);
-	must(!shm_status_of_error(err) == !err);
+	must(!srv_status_of_error(err) == !err);
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)

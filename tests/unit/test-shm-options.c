@@ -4,8 +4,9 @@
  */
 #include <unbd/parse.h>
 
-#include "transport-shm/block-codec.h"
+#include "transport-shm/client/block-codec.h"
 #include "transport-shm/options.h"
+#include "transport-shm/server/block-codec.h"
 
 #include "../fuzz/fuzz.h"
 #include "unit.h"
@@ -163,14 +164,14 @@ static void wire(void)
 
 	check_int("request", sizeof(w), 32);
 	check_int("response", sizeof(small), 16);
-	shm_pack_request(&w, &rq);
+	clt_pack_request(&w, &rq);
 	check(!memcmp(&w, wanted, sizeof(w)), "packed wrongly");
-	shm_unpack_request(&back, &w);
+	srv_unpack_request(&back, &w);
 	check(!memcmp(&rq, &back, sizeof(rq)), "unpacked wrongly");
-	shm_pack_response(&small, &rp);
+	srv_pack_response(&small, &rp);
 	check_int("kind", *(u8 *)&small, 0x1f);
 	check_int("status", ((u8 *)&small)[8], 5);
-	shm_unpack_response(&again, &small);
+	clt_unpack_response(&again, &small);
 	check(!memcmp(&rp, &again, sizeof(rp)), "unpacked wrongly");
 }
 
@@ -178,24 +179,24 @@ static void offsets(void)
 {
 	u64 bytes;
 
-	check_int("blocks", shm_wire_offset(8192, 4096, SHM_OFFSET_BLOCKS), 2);
-	check_int("sectors", shm_wire_offset(8192, 4096, SHM_OFFSET_SECTORS),
+	check_int("blocks", clt_wire_offset(8192, 4096, SHM_OFFSET_BLOCKS), 2);
+	check_int("sectors", clt_wire_offset(8192, 4096, SHM_OFFSET_SECTORS),
 		  16);
-	check_int("bytes", shm_wire_offset(8192, 4096, SHM_OFFSET_BYTES), 8192);
-	check_int("error", shm_byte_offset(2, 4096, SHM_OFFSET_BLOCKS, &bytes),
+	check_int("bytes", clt_wire_offset(8192, 4096, SHM_OFFSET_BYTES), 8192);
+	check_int("error", srv_byte_offset(2, 4096, SHM_OFFSET_BLOCKS, &bytes),
 		  0);
 	check_int("bytes", bytes, 8192);
 	check_int("within a block",
-		  shm_byte_offset(1, 4096, SHM_OFFSET_SECTORS, &bytes),
+		  srv_byte_offset(1, 4096, SHM_OFFSET_SECTORS, &bytes),
 		  -EINVAL);
 	check_int("within a block",
-		  shm_byte_offset(512, 4096, SHM_OFFSET_BYTES, &bytes),
+		  srv_byte_offset(512, 4096, SHM_OFFSET_BYTES, &bytes),
 		  -EINVAL);
 	check_int("far away",
-		  shm_byte_offset(1ULL << 54, 512, SHM_OFFSET_BLOCKS, &bytes),
+		  srv_byte_offset(1ULL << 54, 512, SHM_OFFSET_BLOCKS, &bytes),
 		  -EINVAL);
 	check_int("far away",
-		  shm_byte_offset(~0ULL, 512, SHM_OFFSET_BLOCKS, &bytes),
+		  srv_byte_offset(~0ULL, 512, SHM_OFFSET_BLOCKS, &bytes),
 		  -EINVAL);
 }
 
@@ -218,7 +219,7 @@ static void ranges(void)
 	for (i = 0; i < ARRAY_SIZE(r); i++) {
 		rq.length = r[i].length;
 		rq.buffer = r[i].buffer;
-		check_int("error", shm_check_range(&rq, 512, 8192), r[i].error);
+		check_int("error", srv_check_range(&rq, 512, 8192), r[i].error);
 	}
 }
 
@@ -230,21 +231,21 @@ static void statuses(void)
 	int err;
 
 	for (i = 0; i < ARRAY_SIZE(errors); i++)
-		check_int("error", shm_error_of_status(MUENBLOCK_DISCARD,
-				shm_status_of_error(errors[i])), errors[i]);
+		check_int("error", clt_error_of_status(MUENBLOCK_DISCARD,
+				srv_status_of_error(errors[i])), errors[i]);
 	/* To fsync() a flush that is not supported would be a good one. */
-	check_int("sync", shm_error_of_status(MUENBLOCK_SYNC, 1), -EIO);
-	check_int("write", shm_error_of_status(MUENBLOCK_WRITE, 1), -EIO);
-	check_int("read", shm_error_of_status(MUENBLOCK_READ, 1), -EIO);
-	check_int("EPERM", shm_status_of_error(-EPERM), MUENBLOCK_IOERR);
+	check_int("sync", clt_error_of_status(MUENBLOCK_SYNC, 1), -EIO);
+	check_int("write", clt_error_of_status(MUENBLOCK_WRITE, 1), -EIO);
+	check_int("read", clt_error_of_status(MUENBLOCK_READ, 1), -EIO);
+	check_int("EPERM", srv_status_of_error(-EPERM), MUENBLOCK_IOERR);
 	for (status = 1; status < 300; status++) {
-		err = shm_error_of_status(MUENBLOCK_WRITE, status);
+		err = clt_error_of_status(MUENBLOCK_WRITE, status);
 		check(err < 0 && err != -EAGAIN, "status %llu is no error",
 		      status);
 	}
-	check_int("wild", shm_error_of_status(MUENBLOCK_READ, ~0ULL), -EIO);
+	check_int("wild", clt_error_of_status(MUENBLOCK_READ, ~0ULL), -EIO);
 	check_int("beyond 32 bits",
-		  shm_error_of_status(MUENBLOCK_READ, 1ULL << 32), -EIO);
+		  clt_error_of_status(MUENBLOCK_READ, 1ULL << 32), -EIO);
 }
 
 static void kinds(void)
@@ -252,7 +253,7 @@ static void kinds(void)
 	unsigned int kind;
 
 	for (kind = 0; kind < 0x10000; kind++)
-		check(*shm_kind_name(kind), "kind %u has no name", kind);
+		check(*clt_kind_name(kind), "kind %u has no name", kind);
 }
 
 static const struct codec_row {

@@ -382,7 +382,7 @@ test_a_server_that_is_away_costs_little() {
 	settle 20
 	echo "1 force" > $SHM_SERVER/remove_connection
 	eventually 10 path_is shm1 reconnecting
-	trace_calls look=unbd_shm_client:shm_reader_active
+	trace_calls look=unbd_shm:shm_reader_active
 	sleep 10
 	count=$(grep -c 'look:' $TRACING/trace) || :
 	echo "$count looks"

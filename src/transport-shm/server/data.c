@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where a request's data are: in the pages of the buffer; or in copies, where it
- * has none, or where the client could change what must stay. The storage is
- * asked for one piece after the other, so that a request needs no memory however
- * much a client asks for.
+ * Where a request's data are: in the pages of the buffer; or in copies, where
+ * it has none, or where the client could change what must stay. The storage is
+ * asked for one piece after the other, so that a request needs no memory
+ * however much a client asks for.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>

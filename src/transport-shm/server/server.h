@@ -17,9 +17,10 @@
 #include <unbd/target.h>
 
 #include "block-codec.h"
-#include "channel.h"
-#include "connections.h"
-#include "thread.h"
+#include "transport-shm/channel.h"
+#include "transport-shm/connections.h"
+#include "transport-shm/parameters.h"
+#include "transport-shm/thread.h"
 
 /*
  * Requests at the storage, for each connection: more than a client of ours
@@ -42,7 +43,7 @@ struct srv_conn;
  * @nr: number of the device
  * @block: bytes of a block
  * @stable: what is written to it must not change meanwhile
- * @generation: of the requests that come; 0 or 1, see server-sync.c
+ * @generation: of the requests that come; 0 or 1, see sync.c
  * @under_way: requests of each generation that are not over
  * @syncs: flushes that wait for those
  * @closing: the core wants it closed
@@ -142,7 +143,7 @@ struct srv_export {
  * @done: come back from the storage; lockless
  * @exports: what is offered, by number of the device
  * @nr_exports: how many
- * @nr_filled: and with those that are being added; under shm_connections_mutex
+ * @nr_filled: and with those that are being added; under the set's mutex
  * @added: there are more than when devices were opened last
  * @devices: those that are open
  */
@@ -183,45 +184,20 @@ static inline struct srv_conn *to_srv_conn(struct shm_connection *base)
 
 static inline unsigned int srv_nr_exports(struct srv_conn *conn)
 {
-	/* Pairs with add_device(): what the export is has been written. */
+	/* Pairs with offer_added(): what the export is has been written. */
 	return smp_load_acquire(&conn->nr_exports);
 }
 
-extern struct unbd_target_ops srv_target_ops;
-extern unsigned int srv_offset_unit;
-
-/* server-conn.c: which connections and devices there are */
-int srv_conns_init(void);
-void srv_conns_exit(void);
-
-/* server-device.c: exports, open while a client is there */
-void srv_devices_open(struct srv_conn *conn);
-void srv_devices_close(struct srv_conn *conn, bool all);
-bool srv_devices_are_closing(struct srv_conn *conn);
-void srv_devices_hurry(struct srv_conn *conn);
-struct srv_device *srv_device_of(struct srv_conn *conn, u16 nr);
-bool srv_device_is_closing(struct srv_conn *conn, u16 nr);
-unsigned int srv_nr_devices(struct srv_conn *conn);
-u64 srv_device_blocks(struct srv_device *device);
-void srv_close(struct unbd_conn *base);
-
-/* server-io.c: the thread's work */
+/* workqueues.c: for disks that have no room, and for fences */
+int srv_workqueues_create(void);
+void srv_workqueues_destroy(void);
 extern struct workqueue_struct *srv_io_wq;
-void srv_io_wait(struct work_struct *work);
-int srv_io_init(struct srv_conn *conn, char *why, size_t len);
-void srv_io_exit(struct srv_conn *conn);
-int srv_io_start(struct srv_conn *conn);
-void srv_io_stop(struct srv_conn *conn);
-struct srv_request *srv_take_request(struct srv_device *device,
-				     const struct shm_request *wire);
-void srv_give_back_request(struct srv_request *req);
-void srv_start(struct srv_request *req);
-void srv_submit(struct srv_device *device, const struct shm_request *wire);
-void srv_respond(struct srv_conn *conn, const struct shm_request *wire,
-		 u64 status);
-bool srv_reap(struct srv_conn *conn);
+extern struct workqueue_struct *srv_fence_wq;
 
-/* server-data.c: pieces of data, in the buffer or copied */
+/* target.c: what the core wants */
+extern struct unbd_target_ops srv_target_ops;
+
+/* data.c: pieces of data, in the buffer or copied */
 int srv_data_init(struct srv_conn *conn);
 int srv_data_make_room(struct srv_conn *conn);
 void srv_data_free(struct srv_conn *conn);
@@ -230,9 +206,9 @@ void srv_data_came(struct srv_request *req);
 void srv_data_exit(struct srv_request *req);
 struct srv_request *srv_data_hungry(struct srv_conn *conn);
 
-/* server-sync.c: flushes after what was asked for before */
-void srv_sync(struct srv_device *device, const struct shm_request *wire);
-void srv_sync_go(struct srv_device *device);
+/* sync.c: flushes after what was asked for before */
+struct srv_request *srv_sync_due(struct srv_device *device);
+bool srv_sync_waits(struct srv_request *req);
 
 /**
  * srv_sync_count() - flushes that come from now on have to wait for a request
@@ -247,25 +223,55 @@ static inline void srv_sync_count(struct srv_request *req)
 /**
  * srv_sync_counted() - a request is over
  * @req: request, counted or not
+ *
+ * Return: whether srv_sync_due() has flushes that waited for it.
  */
-static inline void srv_sync_counted(struct srv_request *req)
+static inline bool srv_sync_counted(struct srv_request *req)
 {
 	struct srv_device *device = req->device;
 	int nr = req->generation;
 
 	if (nr == SRV_NO_GENERATION || --device->under_way[nr])
-		return;
-	if (unlikely(device->syncs[nr]) && nr != device->generation)
-		srv_sync_go(device);
+		return false;
+	return device->syncs[nr] && nr != device->generation;
 }
 
-/* server-fence.c: requests of former connections */
-int srv_fences_init(void);
-void srv_fences_exit(void);
+/* io.c: requests to the storage and back, and responses */
+extern enum shm_offset_unit srv_offset_unit;
+int srv_io_init(struct srv_conn *conn, char *why, size_t len);
+void srv_io_exit(struct srv_conn *conn);
+void srv_io_wait(struct work_struct *work);
+struct srv_request *srv_take_request(struct srv_device *device,
+				     const struct shm_request *wire);
+void srv_submit(struct srv_device *device, const struct shm_request *wire);
+void srv_flush(struct srv_device *device, const struct shm_request *wire);
+void srv_respond(struct srv_conn *conn, const struct shm_request *wire,
+		 u64 status);
+void srv_tell_client(struct srv_conn *conn);
+bool srv_reap(struct srv_conn *conn);
+
+/* device.c: exports, open while a client is there */
+void srv_devices_open(struct srv_conn *conn);
+void srv_devices_close(struct srv_conn *conn, bool all);
+bool srv_devices_are_closing(struct srv_conn *conn);
+void srv_devices_hurry(struct srv_conn *conn);
+struct srv_device *srv_device_of(struct srv_conn *conn, u16 nr);
+bool srv_device_is_closing(struct srv_conn *conn, u16 nr);
+unsigned int srv_nr_devices(struct srv_conn *conn);
+u64 srv_device_blocks(struct srv_device *device);
+
+/* fence.c: requests of former connections */
 void srv_fence(struct srv_device *device, const struct shm_request *rq);
 
-/* server-request.c: what a client asks for */
+/* request.c: what a client asks for */
 void srv_handle_request(struct srv_conn *conn, const struct shm_request *rq);
-void srv_pass_barrier(struct srv_conn *conn);
+
+/* serve.c: the thread's work: clients come and go, and are read from */
+int srv_serve_start(struct srv_conn *conn);
+void srv_serve_stop(struct srv_conn *conn);
+
+/* conn.c: which connections and devices there are */
+int srv_conns_init(void);
+void srv_conns_exit(void);
 
 #endif

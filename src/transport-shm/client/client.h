@@ -10,7 +10,7 @@
  *
  * Locks, outermost first:
  *
- *	conns_mutex	(client-conn.c) which connections exist, conn->path
+ *	set->mutex	(conn.c) which connections exist, conn->path, letters
  *	recv_mutex	the response channel; who holds it completes requests
  *	send_lock	the request channel
  */
@@ -26,28 +26,33 @@
 #include <unbd/transport.h>
 
 #include "block-codec.h"
-#include "channel.h"
-#include "connections.h"
-#include "thread.h"
+#include "transport-shm/channel.h"
+#include "transport-shm/connections.h"
+#include "transport-shm/parameters.h"
+#include "transport-shm/thread.h"
 
 /*
  * A request's data begin at a slot and never fill it. So no two requests
  * have data side by side, which servers would take for one request.
  */
-#define SHM_SLOT_BYTES		(128u << 10)
-#define SHM_SLOT_SPARE		4096u
+#define CLT_SLOT_BYTES		(128u << 10)
+#define CLT_SLOT_SPARE		4096u
 
 /* Slot 0 has no data: SMART data land there, and control requests use it. */
-#define SHM_FIRST_SLOT		1
+#define CLT_FIRST_SLOT		1
 
 /* That many a disk has for itself, if there are enough for all to share. */
-#define SHM_OWN_SLOTS		8
+#define CLT_OWN_SLOTS		8
 
 /* Fewer than the response channel has, and some left for control */
-#define SHM_MAX_SLOTS		1000
+#define CLT_MAX_SLOTS		1000
+
+/* Room that a channel needs at all, and beside the requests in flight */
+#define CLT_LEAST_ELEMENTS	16
+#define CLT_SPARE_ELEMENTS	8
 
 /**
- * struct shm_slot - a request in flight and its part of the buffer
+ * struct clt_slot - a request in flight and its part of the buffer
  * @rq: the request; NULL when it was taken back, but the server has it still
  * @leg: where it was sent, NULL while the slot is free; to compare, it may be
  *	gone
@@ -56,9 +61,9 @@
  * @device: likewise
  * @generation: makes tags differ
  */
-struct shm_slot {
+struct clt_slot {
 	struct request *rq;
-	struct shm_leg *leg;
+	struct clt_leg *leg;
 	u32 tag;
 	u16 kind;
 	u16 device;
@@ -66,7 +71,7 @@ struct shm_slot {
 };
 
 /**
- * struct shm_conn - a connection
+ * struct clt_conn - a connection
  * @base: what both ends have of it
  * @path: who uses it, NULL when nobody does
  * @send_lock: @writer and @unsent
@@ -106,18 +111,18 @@ struct shm_slot {
  * @shown: those that have been mapped by themselves
  * @letters: of /dev/muendiska and so on by number of the device, from 1
  * @map_work: maps them
- * @map_delay: jiffies until it looks again
+ * @map_delay: jiffies before the last look, 0 when it begins anew
  * @map_error: of the last attempt, to log it once
  */
-struct shm_conn {
+struct clt_conn {
 	struct shm_connection base;
-	struct shm_path *path;
+	struct clt_path *path;
 
 	spinlock_t send_lock;		/* writer, unsent */
 	struct shm_writer writer;
 	bool unsent;
 
-	struct shm_slot *slots;
+	struct clt_slot *slots;
 	unsigned int nr_slots;
 	unsigned int usable_slots;
 	unsigned int common_slots;
@@ -158,89 +163,126 @@ struct shm_conn {
 };
 
 /**
- * struct shm_path - a session's way through a connection
+ * struct clt_path - a session's way through a connection
  * @base: the core's part
  * @conn: the connection
  * @aborted: between abort and abort_clear
  */
-struct shm_path {
+struct clt_path {
 	struct unbd_path base;
-	struct shm_conn *conn;
+	struct clt_conn *conn;
 	bool aborted;
 };
 
 /**
- * struct shm_leg - a device behind a connection
+ * struct clt_leg - a device behind a connection
  * @base: the core's part
  * @device: its number there
  * @rank: how many devices with a number below that there are
  * @block: bytes of a block
  */
-struct shm_leg {
+struct clt_leg {
 	struct unbd_leg base;
 	u16 device;
 	u16 rank;
 	u32 block;
 };
 
-static inline struct shm_conn *to_shm_conn(struct shm_connection *base)
+static inline struct clt_conn *to_clt_conn(struct shm_connection *base)
 {
-	return container_of(base, struct shm_conn, base);
+	return container_of(base, struct clt_conn, base);
 }
 
-static inline struct shm_path *to_shm_path(struct unbd_path *path)
+static inline struct clt_path *to_clt_path(struct unbd_path *path)
 {
-	return container_of(path, struct shm_path, base);
+	return container_of(path, struct clt_path, base);
 }
 
-static inline struct shm_leg *to_shm_leg(struct unbd_leg *leg)
+static inline struct clt_leg *to_clt_leg(struct unbd_leg *leg)
 {
-	return container_of(leg, struct shm_leg, base);
+	return container_of(leg, struct clt_leg, base);
 }
 
-static inline struct shm_conn *conn_of(struct shm_leg *leg)
+static inline struct clt_conn *conn_of(struct clt_leg *leg)
 {
-	return to_shm_path(leg->base.path)->conn;
+	return to_clt_path(leg->base.path)->conn;
 }
 
-extern struct workqueue_struct *shm_map_wq;
-extern unsigned int shm_offset_unit;
+static inline void *clt_slot_data(struct clt_conn *conn, unsigned int slot)
+{
+	return conn->base.regions.buffer.addr + (size_t)slot * conn->slot_bytes;
+}
 
-/* client-conn.c: which connections there are, and the disks that appear */
-int shm_conn_claim(struct shm_path *path, u32 id, char *why, size_t len);
-void shm_conn_unclaim(struct shm_path *path);
-void shm_conn_show_disks(struct shm_conn *conn);
-void shm_conn_look_for_disks(struct shm_conn *conn);
-int shm_conns_init(void);
+/* workqueues.c: for mapping disks */
+int clt_workqueues_create(void);
+void clt_workqueues_destroy(void);
+extern struct workqueue_struct *clt_map_wq;
 
-/* client-link.c: from nothing to a server that has answered */
-int shm_link_init(struct shm_conn *conn, char *why, size_t len);
-void shm_link_exit(struct shm_conn *conn);
-int shm_link_find_devices(struct shm_path *path, char *why, size_t len);
-int shm_link_up(struct shm_path *path, char *why, size_t len);
-void shm_link_down(struct shm_conn *conn);
-int shm_control(struct shm_path *path, u16 kind, u16 device, u64 *status,
-		char *why, size_t len);
-int shm_control_fence(struct shm_leg *leg, struct unbd_instance *instance,
-		      char *why, size_t len);
-int shm_control_io(struct shm_leg *leg, struct shm_request *rq, char *why,
-		   size_t len);
-void shm_control_answered(struct shm_conn *conn, const struct shm_response *rp);
-void shm_control_ping(struct shm_conn *conn);
+/* upcall.c: a connection has broken; there are disks to be looked for */
 __printf(3, 4)
-void shm_conn_fail(struct shm_conn *conn, int error, const char *fmt, ...);
+void clt_conn_fail(struct clt_conn *conn, int error, const char *fmt, ...);
+void clt_conn_show_disks(struct clt_conn *conn);
+void clt_conn_look_for_disks(struct clt_conn *conn);
 
-/* client-replay.c: what a server has lost */
-extern const struct unbd_replay_ops shm_replay_ops;
+/* slots.c: requests in flight and their parts of the buffer */
+unsigned int clt_slot_take(struct clt_conn *conn, unsigned int rank);
+struct clt_slot *clt_slot_find(struct clt_conn *conn,
+			       const struct shm_response *rp);
+void clt_slot_give_back(struct clt_conn *conn, struct clt_slot *slot);
+bool clt_slots_in_use(struct clt_conn *conn);
+void clt_slots_orphan(struct clt_leg *leg);
+void clt_slots_share(struct clt_conn *conn, unsigned int nr_devices);
+void clt_slots_reset(struct clt_conn *conn, u16 generation);
+int clt_slots_init(struct clt_conn *conn, char *why, size_t len);
+void clt_slots_exit(struct clt_conn *conn);
 
-/* client-io.c: requests and responses */
-blk_status_t shm_queue_rq(struct unbd_leg *base, unsigned int queue,
+/* send.c: a request's way down */
+extern enum shm_offset_unit clt_offset_unit;
+void clt_send(struct clt_conn *conn, const struct shm_request *rq, bool last);
+blk_status_t clt_queue_rq(struct unbd_leg *base, unsigned int queue,
 			  struct request *rq, bool last);
-void shm_commit_rqs(struct unbd_leg *base, unsigned int queue);
-int shm_poll(struct unbd_leg *base, unsigned int queue);
-void shm_send(struct shm_conn *conn, const struct shm_request *rq, bool last);
-unsigned int shm_receive(struct shm_conn *conn);
-void shm_orphan_requests(struct shm_leg *leg);
-extern const struct shm_thread_ops shm_client_thread_ops;
+void clt_commit_rqs(struct unbd_leg *base, unsigned int queue);
+
+/* control.c: asking the server, and waiting for its answer */
+void clt_control_answered(struct clt_conn *conn, const struct shm_response *rp);
+void clt_control_ping(struct clt_conn *conn);
+int clt_control(struct clt_path *path, u16 kind, u16 device, u64 *status,
+		char *why, size_t len);
+int clt_control_fence(struct clt_leg *leg, struct unbd_instance *instance,
+		      char *why, size_t len);
+int clt_control_io(struct clt_leg *leg, struct shm_request *rq, char *why,
+		   size_t len);
+
+/* recv.c: a request's way back, and the thread that reads responses */
+extern const struct shm_thread_ops clt_thread_ops;
+int clt_poll(struct unbd_leg *base, unsigned int queue);
+
+/* link.c: from nothing to a server that has answered */
+int clt_link_init(struct clt_conn *conn, char *why, size_t len);
+void clt_link_exit(struct clt_conn *conn);
+int clt_link_find_devices(struct clt_path *path, char *why, size_t len);
+int clt_link_up(struct clt_path *path, char *why, size_t len);
+void clt_link_down(struct clt_conn *conn);
+
+/* disks.c: the disks that appear */
+void clt_disks_init(struct clt_conn *conn);
+void clt_disks_exit(struct clt_conn *conn);
+int clt_disks_unmap(struct clt_conn *conn, bool force, char *why, size_t len);
+int clt_disks_print(struct clt_conn *conn, char *to, size_t size);
+
+/* conn.c: which connections there are, and who uses them */
+extern struct shm_connections clt_connections;
+int clt_conn_claim(struct clt_path *path, u32 id, char *why, size_t len);
+void clt_conn_unclaim(struct clt_path *path);
+int clt_conns_init(void);
+
+/* replay.c: what a server has lost */
+extern const struct unbd_replay_ops clt_replay_ops;
+
+/* leg.c: a device, from what its server says to a disk's way there */
+int clt_attach(struct unbd_leg *base, char *why, size_t len);
+void clt_detach(struct unbd_leg *base);
+int clt_refresh(struct unbd_leg *base, char *why, size_t len);
+int clt_fence(struct unbd_leg *base, char *why, size_t len);
 
 #endif

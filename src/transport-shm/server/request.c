@@ -16,9 +16,9 @@
 
 static u64 most_blocks(struct srv_device *device)
 {
-	u64 room = device->conn->base.regions.buffer.size >> ilog2(device->block);
+	u64 room = device->conn->base.regions.buffer.size;
 
-	return min_t(u64, room, MOST_BLOCKS);
+	return min_t(u64, room >> ilog2(device->block), MOST_BLOCKS);
 }
 
 /* Questions, which have an answer for devices that do not exist, too. */
@@ -60,11 +60,11 @@ static int check_request(struct srv_device *device,
 		return -EINVAL;
 	if (rq->length >> ilog2(device->block) > MOST_BLOCKS)
 		return -EOPNOTSUPP;
-	err = shm_byte_offset(rq->offset, device->block, srv_offset_unit,
+	err = srv_byte_offset(rq->offset, device->block, srv_offset_unit,
 			      &offset);
 	if (err || rq->kind == MUENBLOCK_DISCARD)
 		return err;
-	return shm_check_range(rq, device->block,
+	return srv_check_range(rq, device->block,
 			       device->conn->base.regions.buffer.size);
 }
 
@@ -79,12 +79,12 @@ static void carry_out(struct srv_conn *conn, const struct shm_request *rq,
 	case MUENBLOCK_DISCARD:
 		err = check_request(device, rq);
 		if (err)
-			srv_respond(conn, rq, shm_status_of_error(err));
+			srv_respond(conn, rq, srv_status_of_error(err));
 		else
 			srv_submit(device, rq);
 		break;
 	case MUENBLOCK_SYNC:
-		srv_sync(device, rq);
+		srv_flush(device, rq);
 		break;
 	case MUENBLOCK_RESET:
 		conn->barrier = SRV_RESET;
@@ -143,31 +143,4 @@ void srv_handle_request(struct srv_conn *conn, const struct shm_request *rq)
 		carry_out(conn, rq, device);
 	else
 		refuse(conn, rq);
-}
-
-/**
- * srv_pass_barrier() - go on, now that nothing is at the storage
- * @conn: connection with a barrier
- */
-void srv_pass_barrier(struct srv_conn *conn)
-{
-	enum srv_barrier barrier = conn->barrier;
-
-	conn->barrier = SRV_GO_ON;
-	switch (barrier) {
-	case SRV_RESET:
-		srv_devices_close(conn, false);
-		srv_devices_open(conn);
-		srv_respond(conn, &conn->waiting, MUENBLOCK_OK);
-		break;
-	case SRV_RESTART:
-		srv_devices_close(conn, true);
-		srv_devices_open(conn);
-		break;
-	case SRV_GONE:
-		srv_devices_close(conn, true);
-		break;
-	case SRV_GO_ON:
-		break;
-	}
 }

@@ -9,6 +9,7 @@
 
 #include "server.h"
 
+static struct shm_connections connections;
 static char *initial_devices;		/* when loading */
 
 /* ------------------------------------------------------------------ */
@@ -57,12 +58,12 @@ static int fill_export(struct srv_export *export, const char *path, u32 id,
 
 static int add_device(const struct shm_device_option *o, char *why, size_t len)
 {
-	struct shm_connection *base = shm_connection_find(o->id);
+	struct shm_connection *base = shm_connection_find(&connections, o->id);
 	struct srv_conn *conn;
 	unsigned int nr;
 	int err;
 
-	lockdep_assert_held(&shm_connections_mutex);
+	lockdep_assert_held(&connections.mutex);
 
 	if (!base)
 		return unbd_why(why, len, -ENOENT,
@@ -91,7 +92,7 @@ static void offer_added(struct srv_conn *conn)
 	smp_store_release(&conn->nr_exports, conn->nr_filled);
 	/* A client that is there counts them from time to time. */
 	WRITE_ONCE(conn->added, true);
-	if (shm_ready)
+	if (connections.ready)
 		shm_thread_kick(&conn->thread);
 }
 
@@ -102,7 +103,7 @@ static void forget_added(struct srv_conn *conn)
 }
 
 /* All of them or none */
-static int add_devices(const char *text)
+static int add_devices(struct shm_connections *set, const char *text)
 {
 	struct shm_device_option *o;
 	struct srv_conn *conn;
@@ -112,7 +113,7 @@ static int add_devices(const char *text)
 	o = kmalloc(sizeof(*o), GFP_KERNEL);
 	if (!o)
 		return -ENOMEM;
-	mutex_lock(&shm_connections_mutex);
+	mutex_lock(&connections.mutex);
 	while (!err && *text) {
 		err = shm_parse_device(&text, o, why, sizeof(why));
 		if (err) {
@@ -124,13 +125,13 @@ static int add_devices(const char *text)
 			pr_err("devices=%s:%u: %s (%d)\n", o->path, o->id, why,
 			       err);
 	}
-	list_for_each_entry(conn, &shm_connections, base.entry) {
+	list_for_each_entry(conn, &connections.list, base.entry) {
 		if (err)
 			forget_added(conn);
 		else
 			offer_added(conn);
 	}
-	mutex_unlock(&shm_connections_mutex);
+	mutex_unlock(&connections.mutex);
 	kfree(o);
 	return err;
 }
@@ -144,9 +145,9 @@ static int open_conn(struct shm_connection *base, char *why, size_t len)
 	int err = srv_io_init(conn, why, len);
 
 	/* When loading, the devices come first. */
-	if (err || !shm_ready)
+	if (err || !connections.ready)
 		return err;
-	err = srv_io_start(conn);
+	err = srv_serve_start(conn);
 	if (!err)
 		return 0;
 	srv_io_exit(conn);
@@ -166,13 +167,13 @@ static void free_conn(struct shm_connection *base)
 	struct srv_conn *conn = to_srv_conn(base);
 	unsigned int nr;
 
-	srv_io_stop(conn);
+	srv_serve_stop(conn);
 	srv_io_exit(conn);
 	for (nr = 0; nr < conn->nr_exports; nr++)
 		remove_export(&conn->exports[nr]);
 }
 
-const struct shm_connection_ops shm_connection_ops = {
+static const struct shm_connection_ops connection_ops = {
 	.size = sizeof(struct srv_conn),
 	.wants_pages = true,
 	.open = open_conn,
@@ -180,9 +181,24 @@ const struct shm_connection_ops shm_connection_ops = {
 	.free = free_conn,
 };
 
+static struct shm_connections connections = {
+	.owner = THIS_MODULE,
+	.name = "unbd-shm-server",
+	.ops = &connection_ops,
+	.mutex = __MUTEX_INITIALIZER(connections.mutex),
+	.list = LIST_HEAD_INIT(connections.list),
+};
+
+module_param_cb(connections, &shm_param_connections, &connections, 0644);
+MODULE_PARM_DESC(connections,
+		 "ID:REQUEST:RESPONSE:BUFFER[:PROTOCOL:PROTOCOL][,...]");
+module_param_cb(remove_connection, &shm_param_remove_connection, &connections,
+		0200);
+MODULE_PARM_DESC(remove_connection, "write: ID [force]");
+
 static int set_devices(const char *text, const struct kernel_param *kp)
 {
-	return shm_set_list(text, &initial_devices, add_devices);
+	return shm_set_list(kp->arg, text, &initial_devices, add_devices);
 }
 
 static int get_devices(char *page, const struct kernel_param *kp)
@@ -191,14 +207,14 @@ static int get_devices(char *page, const struct kernel_param *kp)
 	unsigned int nr;
 	int at = 0;
 
-	mutex_lock(&shm_connections_mutex);
-	list_for_each_entry(conn, &shm_connections, base.entry)
+	mutex_lock(&connections.mutex);
+	list_for_each_entry(conn, &connections.list, base.entry)
 		for (nr = 0; nr < conn->nr_exports; nr++)
 			at += scnprintf(page + at, PAGE_SIZE - at, "%s%s:%u",
 					at ? "," : "", conn->exports[nr].path,
 					conn->base.option.id);
 	at += scnprintf(page + at, PAGE_SIZE - at, "\n");
-	mutex_unlock(&shm_connections_mutex);
+	mutex_unlock(&connections.mutex);
 	return at;
 }
 
@@ -206,10 +222,10 @@ static const struct kernel_param_ops devices_ops = {
 	.set = set_devices,
 	.get = get_devices,
 };
-module_param_cb(devices, &devices_ops, NULL, 0644);
+module_param_cb(devices, &devices_ops, &connections, 0644);
 MODULE_PARM_DESC(devices,
 		 "DEVICE:ID[,...], DEVICE a path or the name of an export");
-module_param_cb(device, &devices_ops, NULL, 0644);
+module_param_cb(device, &devices_ops, &connections, 0644);
 MODULE_PARM_DESC(device, "same as devices");
 
 static int start_conns(void)
@@ -217,14 +233,14 @@ static int start_conns(void)
 	struct srv_conn *conn;
 	int err = 0;
 
-	mutex_lock(&shm_connections_mutex);
-	list_for_each_entry(conn, &shm_connections, base.entry) {
-		err = srv_io_start(conn);
+	mutex_lock(&connections.mutex);
+	list_for_each_entry(conn, &connections.list, base.entry) {
+		err = srv_serve_start(conn);
 		if (err)
 			break;
 	}
-	WRITE_ONCE(shm_ready, !err);
-	mutex_unlock(&shm_connections_mutex);
+	WRITE_ONCE(connections.ready, !err);
+	mutex_unlock(&connections.mutex);
 	return err;
 }
 
@@ -235,10 +251,10 @@ static int start_conns(void)
  */
 int srv_conns_init(void)
 {
-	int err = shm_connections_init();
+	int err = shm_connections_init(&connections);
 
 	if (!err && initial_devices)
-		err = add_devices(initial_devices);
+		err = add_devices(&connections, initial_devices);
 	if (!err)
 		err = start_conns();
 	return err;
@@ -249,7 +265,7 @@ int srv_conns_init(void)
  */
 void srv_conns_exit(void)
 {
-	shm_connections_exit();
+	shm_connections_exit(&connections);
 	kfree(initial_devices);
 	initial_devices = NULL;
 }

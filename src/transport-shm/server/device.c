@@ -16,22 +16,6 @@ static void release_device(struct unbd_conn *base)
 	kfree(container_of(base, struct srv_device, base));
 }
 
-/**
- * srv_close() - the core wants a device closed
- * @base: the core's part of it
- *
- * The thread has the client begin anew, as it knows of no other end of a device,
- * and closes it when nothing is at the storage any more.
- */
-void srv_close(struct unbd_conn *base)
-{
-	struct srv_device *device = container_of(base, struct srv_device,
-						 base);
-
-	WRITE_ONCE(device->closing, true);
-	shm_thread_kick(&device->conn->thread);
-}
-
 static struct srv_device *alloc_device(struct srv_conn *conn, unsigned int nr)
 {
 	struct srv_device *device = kzalloc(sizeof(*device), GFP_NOIO);

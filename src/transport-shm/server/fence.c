@@ -10,9 +10,6 @@
 
 #include "server.h"
 
-/* It takes seconds if the storage does: not the connection's thread's work */
-static struct workqueue_struct *fence_wq;
-
 /**
  * struct srv_fence - a request to fence
  * @work: does it
@@ -64,7 +61,7 @@ static int begin(struct srv_request *req)
 	fence->nr_keys = rq->length / sizeof(fence->keys[0]);
 	memcpy(fence->keys, buffer->addr + rq->buffer, rq->length);
 	INIT_WORK(&fence->work, fence_work);
-	queue_work(fence_wq, &fence->work);
+	queue_work(srv_fence_wq, &fence->work);
 	return 0;
 }
 
@@ -80,26 +77,4 @@ void srv_fence(struct srv_device *device, const struct shm_request *rq)
 
 	if (err)
 		req->io.done(&req->io, err);
-}
-
-/**
- * srv_fences_init() - prepare for srv_fence()
- *
- * Return: 0 or -ENOMEM.
- */
-int srv_fences_init(void)
-{
-	fence_wq = alloc_workqueue("unbd-shm-fence",
-				   WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	return fence_wq ? 0 : -ENOMEM;
-}
-
-/**
- * srv_fences_exit() - undo srv_fences_init()
- *
- * All connections have gone.
- */
-void srv_fences_exit(void)
-{
-	destroy_workqueue(fence_wq);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Elements of the block protocol, between their form in shared memory and
- * the machine's; and what may be believed of them.
+ * Elements of the block protocol in the machine's form. Each end has a codec
+ * for their form in shared memory, of those that it writes and reads.
  */
-#ifndef UNBD_SHM_BLOCK_CODEC_H
-#define UNBD_SHM_BLOCK_CODEC_H
+#ifndef UNBD_SHM_ELEMENTS_H
+#define UNBD_SHM_ELEMENTS_H
 
 #include <linux/types.h>
 
@@ -53,22 +53,21 @@ struct shm_response {
 	u64 status;
 };
 
-void shm_pack_request(struct muenblock_request *to,
-		      const struct shm_request *from);
-void shm_unpack_request(struct shm_request *to,
-			const struct muenblock_request *from);
-void shm_pack_response(struct muenblock_response *to,
-		       const struct shm_response *from);
-void shm_unpack_response(struct shm_response *to,
-			 const struct muenblock_response *from);
-
-u64 shm_wire_offset(u64 bytes, u32 block, enum shm_offset_unit unit);
-int shm_byte_offset(u64 offset, u32 block, enum shm_offset_unit unit,
-		    u64 *bytes);
-int shm_check_range(const struct shm_request *rq, u32 block, u64 room);
-
-u64 shm_status_of_error(int error);
-int shm_error_of_status(u16 kind, u64 status);
-const char *shm_kind_name(u16 kind);
+/**
+ * shm_unit_bytes() - what a request's offset is to be multiplied with
+ * @block: bytes of a block
+ * @unit: what the wire counts
+ */
+static inline u32 shm_unit_bytes(u32 block, enum shm_offset_unit unit)
+{
+	switch (unit) {
+	case SHM_OFFSET_SECTORS:
+		return SHM_MIN_BLOCK;
+	case SHM_OFFSET_BYTES:
+		return 1;
+	default:
+		return block;
+	}
+}
 
 #endif

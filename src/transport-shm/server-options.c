@@ -1,3 +1,0 @@
-// SPDX-License-Identifier: GPL-2.0
-/* The server's copy; an object belongs to one module. */
-#include "options.c"
