@@ -32,7 +32,7 @@ class Transport:
     ready: str = ""     # and a condition to wait for
 
 
-def network(name, listen, path, shared="", setup=(), ready=""):
+def network(name, listen, path, setup=(), ready=""):
     """Return a transport whose server listens and whose client connects."""
     return Transport(
         name,
@@ -46,8 +46,8 @@ def network(name, listen, path, shared="", setup=(), ready=""):
         "echo normal > /sys/block/unbd0/unbd/unmap_device",
         (f"echo vol0 > {SERVER}/unexport_device",
          f'echo "{listen}" \\\n  > {SERVER}/unlisten'),
-        (f"unbd-{name}-client unbd-client{shared}",
-         f"unbd-{name}-server unbd-server{shared}"),
+        (f"unbd-{name}-client unbd-{name} unbd-client",
+         f"unbd-{name}-server unbd-{name} unbd-server"),
         "/dev/disk/by-unbd/demo:vol0", setup, ready)
 
 
@@ -70,9 +70,9 @@ def shared_memory(where):
 
 
 TRANSPORTS = {t.name: t for t in (
-    network("tcp", "tcp:0.0.0.0:10809", "tcp:10.0.0.1:10809", " unbd-tcp"),
+    network("tcp", "tcp:0.0.0.0:10809", "tcp:10.0.0.1:10809"),
     # rdma_rxe of 6.1 wants its checksum loaded before.
-    network("rdma", "rdma:0.0.0.0:1234", "rdma:10.0.0.1:1234", "",
+    network("rdma", "rdma:0.0.0.0:1234", "rdma:10.0.0.1:1234",
             ("ip link set eth0 mtu 9000",
              "modprobe -q crc32_pclmul || modprobe -q crc32_generic || :\n"
              "modprobe rdma_rxe",

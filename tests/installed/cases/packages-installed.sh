@@ -25,7 +25,7 @@ uses_a_disk() {
 
 modules_are_built() {
 	local name file
-	for name in unbd-{client,server,rdma,shm} \
+	for name in unbd-{client,server,tcp,rdma,shm} \
 		unbd-{tcp,rdma,shm}-{client,server}; do
 		file=$(modinfo -F filename "$name")
 		matches "$file" "^/lib/modules/$(uname -r)/updates/dkms/"

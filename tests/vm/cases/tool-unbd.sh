@@ -382,7 +382,7 @@ test_doctor_looks_at_a_session() {
 	serve
 	unbd map nbd://127.0.0.1/vol0 --session a
 	unbd doctor > "$WORK/found" || fail "$(< "$WORK/found")"
-	matches "$(< "$WORK/found")" "ok +modules: 10 of version .* for $(uname -r)"
+	matches "$(< "$WORK/found")" "ok +modules: 11 of version .* for $(uname -r)"
 	matches "$(< "$WORK/found")" 'ok +unbd0: it is live'
 	matches "$(< "$WORK/found")" 'ok +a path 0: tcp:127.0.0.1 is live'
 	unbd unlisten tcp:127.0.0.1:10809
