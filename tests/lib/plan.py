@@ -11,6 +11,7 @@ TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
 FIRST = "6.1"  # the kernel whose guests take longest
 KERNELS = (FIRST, "5.10", "6.12", "7.2", "debug")
 SPARSE_KERNELS = {False: ("6.1",), True: ("6.1", "6.12")}
+FLAVOURS = ("6.1-rt", "6.1-cloud", "6.1-arm64")
 DKMS_KERNELS = ("6.1",)
 INSTALLED_KERNELS = ("5.10", "6.1", "6.12")  # Debian 11, 12, 13
 SLOW = "1/4"  # of the usual speed; the cases that are run so, too:
@@ -128,6 +129,9 @@ class Plan:
         if "debug" in self.keys:
             self.add_one("vm/selftest", ["tests/vm/selftest", "debug"],
                          kernel="debug", places=0)
+        for flavour in FLAVOURS:
+            if flavour.split("-")[0] in self.keys:
+                self.add_build(flavour)
         for key in DKMS_KERNELS:
             if key in self.keys:
                 self.add_one("dkms", ["tests/matrix/dkms", key], kernel=key)
